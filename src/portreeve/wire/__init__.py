@@ -1,0 +1,1 @@
+"""Documents and reports: bytes in, core values out, and back."""
