@@ -1,0 +1,107 @@
+"""What is known of an environment: names, tiers, namespaces, label selectors.
+
+Sources: Kubernetes API conventions (names), apimachinery `labels.Selector` (matching).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+SYSTEM_NAMESPACES: Final = ("kube-node-lease", "kube-public", "kube-system")
+"""Judged in Audit only: a cluster that cannot start its own parts cannot heal. Sorted."""
+
+AGENT_NAMESPACE: Final = "portreeve-system"
+
+_DNS_LABEL = re.compile("[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def is_dns_label(text: str) -> bool:
+    """Whether `text` is an RFC 1123 label, as names of namespaces and of our documents are."""
+    return _DNS_LABEL.fullmatch(text) is not None
+
+
+class Tier(StrEnum):
+    """How much is at stake in an environment."""
+
+    DEVELOPMENT = "development"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+class Operator(StrEnum):
+    """Operators of a selector's `matchExpressions`."""
+
+    IN = "In"
+    NOT_IN = "NotIn"
+    EXISTS = "Exists"
+    DOES_NOT_EXIST = "DoesNotExist"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One line of `matchExpressions`; `values` is empty for Exists and DoesNotExist."""
+
+    key: str
+    operator: Operator
+    values: tuple[str, ...] = ()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether `labels` satisfy this line. NotIn holds for a missing key, as in Kubernetes."""
+        match self.operator:
+            case Operator.IN:
+                return labels.get(self.key) in self.values and self.key in labels
+            case Operator.NOT_IN:
+                return self.key not in labels or labels[self.key] not in self.values
+            case Operator.EXISTS:
+                return self.key in labels
+            case Operator.DOES_NOT_EXIST:
+                return self.key not in labels
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSelector:
+    """A conjunction; without any line it selects everything."""
+
+    match_labels: tuple[tuple[str, str], ...] = ()
+    match_expressions: tuple[Requirement, ...] = ()
+
+    @property
+    def everything(self) -> bool:
+        """Whether there is nothing to satisfy (`selector: {}`)."""
+        return not self.match_labels and not self.match_expressions
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether `labels` satisfy every line."""
+        return all(labels.get(key) == value for key, value in self.match_labels) and all(
+            requirement.matches(labels) for requirement in self.match_expressions
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceSelection:
+    """Namespaces by name, by label, or both; both means union."""
+
+    names: tuple[str, ...] = ()
+    selector: LabelSelector | None = None
+
+    def selects(self, namespace: str, labels: Mapping[str, str] | None) -> bool | None:
+        """Whether the namespace is selected; None when that hangs on labels that are not known."""
+        if namespace in self.names:
+            return True
+        if self.selector is None:
+            return False
+        if self.selector.everything:
+            return True
+        return None if labels is None else self.selector.matches(labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A namespace and its labels."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
