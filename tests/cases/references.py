@@ -76,7 +76,8 @@ def _digest(rng: random.Random) -> str:
 def _odd_digest(rng: random.Random) -> str:
     good = _digest(rng)
     return rng.choice([
-        good[:-1], good + "0", good.upper(), good.replace("sha", "SHA"), "md5:" + "a" * 32, "sha256:", "sha256", "", f"{good}@{good}",
+        good[:-1], good + "0", good.upper(), good.replace("sha", "SHA"), "md5:" + "a" * 32, "sha256:", "sha256", "",
+        f"{good}@{good}",
         "sha256+b64:" + "a" * 64, "sha256:" + "g" * 64, good.replace(":", "-"),
     ])  # fmt: skip
 

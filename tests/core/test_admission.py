@@ -1,4 +1,4 @@
-"""The Python half of "one answer": the engine against answers written by hand, and laws that must hold for any policy."""
+"""The engine against answers written by hand, and laws that must hold for any policy."""
 
 from __future__ import annotations
 

@@ -179,10 +179,9 @@ def test_print_then_parse_is_the_identity(host: str, path: str, tag: str | None,
 def test_any_text_is_a_reference_that_reads_back_or_is_refused(text: str) -> None:
     try:
         reference = parse(text)
-    except UnsafeReference as error:
-        assert error.reason in Refusal
-    else:
-        assert parse(str(reference)) == reference
+    except UnsafeReference:
+        return
+    assert parse(str(reference)) == reference
 
 
 @given(HOST, PATH, st.integers(0, 8))
@@ -192,9 +191,8 @@ def test_every_leading_part_of_a_repository_covers_it_and_no_longer_string_does(
     reference = Reference(host, path, "latest", None)
     prefix = SourcePrefix(host, "/".join(path.split("/")[: min(depth, 7)]))
     assert prefix.covers(reference)
-    assert (
-        not prefix.covers(Reference(host, f"{path}-evil".removeprefix(prefix.path), "latest", None)) or not prefix.path
-    )
+    if prefix.path:
+        assert not prefix.covers(Reference(host, f"{prefix.path}-evil/x", "latest", None))
     assert not prefix.covers(Reference(f"{host}.evil.io", path, "latest", None))
     assert all(key.endswith("/") for key in keys(reference))
 
@@ -222,17 +220,12 @@ def test_the_go_library_and_we_agree_on_every_generated_reference(
             reasons[f"{'refused by us alone' if answer.ok else 'refused by both'}: {error.reason}"] += 1
             continue
         both += answer.ok
-        host, path = answer.domain or "", answer.path or ""
-        if (
-            not answer.ok
-            or (reference.host, reference.path) != (host.lower(), path)
-            or (reference.tag, reference.digest) != (answer.tag or None, answer.digest or None)
-        ):
+        theirs = ((answer.domain or "").lower(), answer.path or "", answer.tag or None, answer.digest or None)
+        if not answer.ok or (reference.host, reference.path, reference.tag, reference.digest) != theirs:
             wrong.append(f"{text!r}: {reference} != {answer}")
     with capsys.disabled():
-        print(
-            f"\nseed {seed}: {len(texts):,} references, {both:,} accepted by both ({both / len(texts):.0%}), {len(wrong)} differ"
-        )
+        share = f"{both:,} accepted by both ({both / len(texts):.0%})"
+        print(f"\nseed {seed}: {len(texts):,} references, {share}, {len(wrong)} differ")
         for reason, count in sorted(reasons.items()):
             print(f"  {count:7,} {reason}")
     assert wrong[:10] == []
