@@ -61,13 +61,13 @@ def test_a_reference_is_canonicalised(text: str, canonical: str) -> None:
         ("nginx\n", Refusal.CHARACTERS),
         ("r\u0435gistry.example.com/x", Refusal.CHARACTERS),
         ("registry.example.com\u200b/x", Refusal.CHARACTERS),
-        ("https://ghcr.io/x", Refusal.FORMAT),
+        ("https://ghcr.io/x", Refusal.HOST),
         ("ghcr.io//x", Refusal.FORMAT),
         ("ghcr.io/../x", Refusal.FORMAT),
-        ("ghcr.io./x", Refusal.FORMAT),
+        ("ghcr.io./x", Refusal.HOST),
         ("ghcr.io/a%2fb", Refusal.FORMAT),
         ("user@ghcr.io/x", Refusal.FORMAT),
-        ("a__b.c/x", Refusal.FORMAT),
+        ("a__b.c/x", Refusal.HOST),
         ("ghcr.io/Acme/app", Refusal.UPPER_CASE),
         ("Acme/App", Refusal.HOST_CASE),
         ("Acme/app", Refusal.HOST_CASE),
@@ -220,9 +220,9 @@ def test_the_go_library_and_we_agree_on_every_generated_reference(
             reasons[f"{'refused by us alone' if answer.ok else 'refused by both'}: {error.reason}"] += 1
             continue
         both += answer.ok
-        theirs = ((answer.domain or "").lower(), answer.path or "", answer.tag or None, answer.digest or None)
-        if not answer.ok or (reference.host, reference.path, reference.tag, reference.digest) != theirs:
-            wrong.append(f"{text!r}: {reference} != {answer}")
+        theirs = answer.domain.lower() + answer.string.removeprefix(answer.domain) if answer.ok else "refused"
+        if str(reference) != theirs:
+            wrong.append(f"{text!r}: {reference} != {theirs}")
     with capsys.disabled():
         share = f"{both:,} accepted by both ({both / len(texts):.0%})"
         print(f"\nseed {seed}: {len(texts):,} references, {share}, {len(wrong)} differ")

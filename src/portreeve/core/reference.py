@@ -19,6 +19,7 @@ Then come the refusals. The library accepts strings whose meaning a policy canno
   official image, but containerd's CRI plugin, when no such image is stored, looks the same string up as
   an abbreviated image id: it would run whatever already lies on the node.
 * IPv6 literals: one address has many spellings.
+* A first segment that must be a host and is none (`a__b.c/x`): the library falls back to a name without any host.
 * Upper case in `docker.io` or `index.docker.io`: the library sees another host there and adds no
   `library/`, while DNS sees the same one.
 * An upper-case host of one label without port (`Team/app`): in lower case it would be read as a path of Docker Hub.
@@ -83,6 +84,7 @@ class Refusal(StrEnum):
     TOO_LONG = "too_long"
     CHARACTERS = "invalid_characters"
     FORMAT = "invalid_format"
+    HOST = "invalid_host"
     UPPER_CASE = "upper_case_path"
     DIGEST = "invalid_digest"
     IMAGE_ID = "bare_image_id"
@@ -96,6 +98,7 @@ _EXPLAIN: Final[dict[Refusal, str]] = {
     Refusal.TOO_LONG: f"host and path are longer than {MAX_NAME_LENGTH} characters",
     Refusal.CHARACTERS: "the reference holds spaces, control characters or letters outside ASCII",
     Refusal.FORMAT: "the reference does not fit the grammar host[:port]/path[:tag][@digest]",
+    Refusal.HOST: "the first segment has a dot or a colon and yet is no host name with an optional port",
     Refusal.UPPER_CASE: "the path has upper-case letters",
     Refusal.DIGEST: "the digest is not sha256, sha384 or sha512 with lower-case hexadecimal digits of full length",
     Refusal.IMAGE_ID: "a bare image id names whatever already lies on a node, not a source",
@@ -159,6 +162,8 @@ def parse(text: str) -> Reference:
     name, digest = _cut_digest(text)
     host, rest = _cut_host(name, text)
     path, tag = _cut_tag(rest)
+    if not _HOST.fullmatch(host):
+        raise UnsafeReference(text, Refusal.HOST)
     if path != path.lower():
         raise UnsafeReference(text, Refusal.UPPER_CASE)
     if not _NAME.fullmatch(f"{host}/{path}") or (tag is not None and not _TAG.fullmatch(tag)):
