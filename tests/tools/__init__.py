@@ -1,0 +1,1 @@
+"""The real parts that tests run against: what they are, where they come from, how they are driven."""
