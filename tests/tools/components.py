@@ -43,7 +43,7 @@ def _pinned(module: str, source: Path) -> str:
 def _version_flags(version: str) -> tuple[str, ...]:
     """Without these the programs report v0.0.0-master, and whoever asks for capabilities sees none."""
     major, minor = version.removeprefix("v").split(".")[:2]
-    settings = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    settings = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean", "gitCommit": ""}
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
     return tuple(
         part for package in packages for key, value in settings.items() for part in ("-X", f"{package}.{key}={value}")

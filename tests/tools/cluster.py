@@ -1,0 +1,305 @@
+"""A real Kubernetes control plane for tests: etcd, API server, controller manager; ready in seconds, gone after.
+
+    with Cluster(kubernetes) as cluster, cluster.client() as client:
+        client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "payments"}}).expect(201)
+
+There are no nodes: pods are admitted and stored, and never run. Everything listens on loopback; every file is in one
+temporary directory; every request is in the audit log.
+
+Leaves out: where the programs come from (components.py).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import platform
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from tests.tools.certificates import CertificateAuthority, service_account_keys
+from tests.tools.components import Kubernetes
+from tests.tools.kubeclient import DRY_RUN, KubeClient, Response, Unexpected, wait_until
+from tests.tools.process import Process, free_ports
+
+__all__ = ["DRY_RUN", "Cluster", "ClusterFailed", "KubeClient", "Response", "Unexpected", "wait_until"]
+
+START_TIMEOUT_S = 180.0
+"""4 to 6 s were measured on an idle machine; tests also run beside compilers."""
+
+START_ATTEMPTS = 3
+"""A free port may be taken by another process before ours listens on it."""
+
+SERVICE_CIDR = "192.0.2.0/24"
+"""TEST-NET-1 of RFC 5737: routed nowhere."""
+
+USERS: Mapping[str, tuple[str, ...]] = {"developer": (), "system:node:worker-1": ("system:nodes",)}
+"""Users with a token, and their groups: somebody without rights, and a node."""
+
+CONTROLLERS = (
+    "clusterrole-aggregation-controller",  # without it the roles admin, edit and view are empty
+    "deployment-controller",
+    "garbage-collector-controller",
+    "namespace-controller",
+    "replicaset-controller",
+    "root-ca-certificate-publisher-controller",
+    "serviceaccount-controller",
+    "serviceaccount-token-controller",
+    "validatingadmissionpolicy-status-controller",
+)
+
+AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {"level": "None", "nonResourceURLs": ["/readyz*", "/livez*", "/healthz*", "/openapi*"]},
+        {"level": "None", "users": ["system:apiserver", "system:kube-controller-manager"]},
+        {"level": "Metadata"},
+    ],
+}
+
+
+class ClusterFailed(Exception):
+    """The control plane did not start. The message ends with the ends of its logs."""
+
+
+class Cluster:
+    """A control plane, started on entry and removed on exit.
+
+    Args:
+        programs: from `find_kubernetes`.
+        users: who gets a token → groups.
+        controllers: those of the controller manager; empty: it is not started.
+        directory: keeps logs and audit log there instead of in a directory that is removed.
+
+    Attributes: url, ca_file, client_cert and client_key (group system:masters), kubeconfig, audit_log, version,
+        programs.
+    """
+
+    def __init__(
+        self,
+        programs: Kubernetes,
+        *,
+        users: Mapping[str, tuple[str, ...]] = USERS,
+        controllers: tuple[str, ...] = CONTROLLERS,
+        directory: Path | None = None,
+    ) -> None:
+        self.programs = programs
+        self._users = users
+        self._controllers = controllers
+        self._kept = directory
+        self._processes: list[Process] = []
+        self._tokens = {user: secrets.token_urlsafe(24) for user in users}
+        self._audit_offset = 0
+        self._audit: dict[str, list[dict[str, Any]]] = {}
+        self.version = programs.version
+
+    def __enter__(self) -> Self:
+        self.directory = self._kept or Path(tempfile.mkdtemp(prefix="portreeve-cluster-"))
+        try:
+            self._write_files()
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop()
+        if self._kept is None:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def token(self, user: str) -> str:
+        """The bearer token of one of the users."""
+        return self._tokens[user]
+
+    def client(self, user: str | None = None) -> KubeClient:
+        """A client with all rights, or one of a user with a token."""
+        if user is not None:
+            return KubeClient(self.url, self.ca_file, token=self.token(user))
+        return KubeClient(self.url, self.ca_file, certificate=(self.client_cert, self.client_key))
+
+    def audit_events(self, audit_id: str, timeout_s: float = 10.0) -> list[dict[str, Any]]:
+        """The audit log's events of a request. Waits for the first: it is written about when the response is."""
+
+        def events() -> list[dict[str, Any]]:
+            self._read_audit_log()
+            return self._audit.get(audit_id, [])
+
+        return wait_until(events, f"audit events of request {audit_id}", timeout_s)
+
+    def audit_annotations(self, audit_id: str) -> dict[str, str]:
+        """The annotations of a request's last event, which are those of admission among others."""
+        return dict(self.audit_events(audit_id)[-1].get("annotations", {}))
+
+    def all_audit_events(self) -> list[dict[str, Any]]:
+        """Every event so far, oldest request first: for counting calls."""
+        self._read_audit_log()
+        return [event for events in self._audit.values() for event in events]
+
+    def _read_audit_log(self) -> None:
+        with self.audit_log.open("rb") as log:
+            log.seek(self._audit_offset)
+            for line in log:
+                if not line.endswith(b"\n"):
+                    break  # still being written
+                self._audit_offset += len(line)
+                event = json.loads(line)
+                self._audit.setdefault(event["auditID"], []).append(event)
+
+    def _write_files(self) -> None:
+        directory = self.directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self.audit_log = directory / "audit.log"
+        self._authority = CertificateAuthority(directory)
+        self.ca_file = self._authority.file
+        self.client_cert, self.client_key = self._authority.issue("admin", "admin", groups=("system:masters",))
+        self._serving = self._authority.issue("server", "kube-apiserver", hosts=("127.0.0.1", "localhost"))
+        self._manager = self._authority.issue("manager", "system:kube-controller-manager")
+        self._signing_key, self._verifying_key = service_account_keys(directory)
+        (directory / "audit-policy.json").write_text(json.dumps(AUDIT_POLICY))
+        rows = [_token_row(self._tokens[user], user, groups) for user, groups in self._users.items()]
+        (directory / "tokens.csv").write_text("".join(rows))
+
+    def _start(self) -> None:
+        for attempt in range(1, START_ATTEMPTS + 1):
+            try:
+                self._start_once()
+                return
+            except ClusterFailed as error:
+                self._stop()
+                if "address already in use" not in str(error) or attempt == START_ATTEMPTS:
+                    raise
+                shutil.rmtree(self.directory / "etcd", ignore_errors=True)
+
+    def _start_once(self) -> None:
+        etcd, peer, port, manager_port = free_ports(4)
+        self.url = f"https://127.0.0.1:{port}"
+        self.kubeconfig = self._write_kubeconfig("kubeconfig", self.client_cert, self.client_key)
+        self._run(self._etcd_command(etcd, peer), {"ETCD_UNSUPPORTED_ARCH": _etcd_architecture()})
+        self._run(self._apiserver_command(port, etcd))
+        with self.client() as client:
+            self._await("the API server to be ready", lambda: client.request("GET", "/readyz").status == 200)
+            if self._controllers:
+                self._run(self._manager_command(manager_port))
+                account = client.path("v1", "ServiceAccount", "default", "default")
+                self._await("the first service account", lambda: client.request("GET", account).status == 200)
+
+    def _run(self, command: list[str], environment: Mapping[str, str] | None = None) -> None:
+        self._processes.append(Process(command, self.directory, environment))
+
+    def _await(self, what: str, ready: Any) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            ended = [process.name for process in self._processes if process.exit_code() is not None]
+            late = time.monotonic() > deadline
+            if ended or late:
+                reason = f"{', '.join(ended)} ended" if ended else f"not after {START_TIMEOUT_S:.0f} s"
+                tails = "\n".join(process.tail() for process in self._processes)
+                raise ClusterFailed(f"waiting for {what}: {reason}\n{tails}")
+            try:
+                if ready():
+                    return
+            except OSError:
+                pass  # nobody listens yet
+            time.sleep(0.1)
+
+    def _stop(self) -> None:
+        while self._processes:
+            self._processes.pop().stop()  # the last started first: each still has what it depends on
+
+    def _etcd_command(self, port: int, peer_port: int) -> list[str]:
+        client, peer = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{peer_port}"
+        return [
+            str(self.programs.etcd),
+            f"--data-dir={self.directory / 'etcd'}",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=default={peer}",
+            "--unsafe-no-fsync",  # the data does not outlive the process
+            "--log-level=warn",
+        ]
+
+    def _apiserver_command(self, port: int, etcd_port: int) -> list[str]:
+        certificate, key = self._serving
+        return [
+            str(self.programs.apiserver),
+            f"--etcd-servers=http://127.0.0.1:{etcd_port}",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            f"--secure-port={port}",
+            f"--cert-dir={self.directory}",
+            f"--tls-cert-file={certificate}",
+            f"--tls-private-key-file={key}",
+            f"--client-ca-file={self.ca_file}",
+            f"--token-auth-file={self.directory / 'tokens.csv'}",
+            "--authorization-mode=Node,RBAC",
+            "--enable-admission-plugins=NodeRestriction",  # as kubeadm sets it
+            "--endpoint-reconciler-type=none",
+            f"--service-cluster-ip-range={SERVICE_CIDR}",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-signing-key-file={self._signing_key}",
+            f"--service-account-key-file={self._verifying_key}",
+            f"--audit-policy-file={self.directory / 'audit-policy.json'}",
+            f"--audit-log-path={self.audit_log}",
+            "--profiling=false",
+        ]
+
+    def _manager_command(self, port: int) -> list[str]:
+        kubeconfig = self._write_kubeconfig("manager.kubeconfig", *self._manager)
+        return [
+            str(self.programs.controller_manager),
+            f"--kubeconfig={kubeconfig}",
+            f"--authentication-kubeconfig={kubeconfig}",
+            f"--authorization-kubeconfig={kubeconfig}",
+            "--authentication-tolerate-lookup-failure=true",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={port}",
+            f"--cert-dir={self.directory}",
+            f"--controllers={','.join(self._controllers)}",
+            f"--root-ca-file={self.ca_file}",
+            f"--service-account-private-key-file={self._signing_key}",
+            "--use-service-account-credentials=true",  # each controller has its own rights, as in a cluster
+            "--leader-elect=false",
+            "--profiling=false",
+        ]
+
+    def _write_kubeconfig(self, name: str, certificate: Path, key: Path) -> Path:
+        """JSON is YAML, and whoever reads kubeconfigs reads YAML."""
+        user = {"client-certificate-data": _base64(certificate), "client-key-data": _base64(key)}
+        cluster = {"server": self.url, "certificate-authority-data": _base64(self.ca_file)}
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "test", "cluster": cluster}],
+            "users": [{"name": "test", "user": user}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+            "current-context": "test",
+        }
+        path = self.directory / name
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(document))
+        return path
+
+
+def _token_row(token: str, user: str, groups: tuple[str, ...]) -> str:
+    """A row of the token file: token, user, uid, and the groups in one quoted field."""
+    columns = [token, user, f"uid-{user}"] + ([f'"{",".join(groups)}"'] if groups else [])
+    return ",".join(columns) + "\n"
+
+
+def _base64(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode()
+
+
+def _etcd_architecture() -> str:
+    """etcd before 3.5 starts on arm64 only if told so; on amd64 the setting is without effect."""
+    return "arm64" if platform.machine() == "aarch64" else ""
