@@ -289,6 +289,8 @@ def _irrelevant() -> Iterator[Case]:
     ]
     for index, extra in enumerate(metadata):
         spec = pod_spec({"containers": ["evil.io/x"]})
+        if "kubernetes.io/config.mirror" in extra.get("annotations", {}):
+            spec["nodeName"] = "worker-1"  # the API server wants it of a mirror pod
         yield Case(
             f"irrelevant/{index}",
             "team-a",
