@@ -156,10 +156,7 @@ def variables(sources: ResolvedSources) -> dict[str, str]:
         ]
     )
     found["unlisted"] = f"variables.fresh.filter(i, !({_judged('i', listed)}))"
-    found["refused"] = "variables.unlisted"
-    if sources.exemptions:
-        found |= _exemptions(sources)
-    return found
+    return found | (_exemptions(sources) if sources.exemptions else {"refused": "variables.unlisted"})
 
 
 def _judged(image: str, found: str) -> str:
