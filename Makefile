@@ -1,0 +1,58 @@
+# Every target works on a fresh clone: it makes .venv and a cache, and says what it could not get.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+ARGS   ?= --help
+
+.PHONY: help setup check static fast test bench demo run lock clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv with everything pinned and hashed
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Portreeve needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+	  echo "The venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 2; }
+	@echo "setup: installing the pinned packages into $(VENV)" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+check: static fast ## format, lint, types, imports, fast tests: under two minutes
+
+static: $(STAMP)
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+fast: $(STAMP)
+	$(BIN)/python -m pytest -q -m 'not slow'
+
+test: $(STAMP) ## every test, with the real API server and the Go libraries
+	@$(BIN)/python -m tests.tools.components --get all --install || \
+	  echo "test: some real parts are missing (see above); their tests are skipped here and would fail in CI" >&2
+	$(BIN)/python -m pytest -q
+
+bench: $(STAMP) ## the figures, each against its limit or a peer of the same run
+	@$(BIN)/python -m bench
+
+demo: $(STAMP) ## check real manifests, then the same policy on a real API server
+	@$(BIN)/python -m demo
+
+run: $(STAMP) ## run portreeve: make run ARGS='check demo/manifests'
+	@$(BIN)/portreeve $(ARGS)
+
+lock: $(STAMP) ## renew requirements/*.txt from pyproject.toml (needs a package registry)
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv lock --quiet --upgrade
+	@$(BIN)/uv export --quiet --frozen --no-emit-project --extra cli --group dev --no-annotate --no-header -o requirements/dev.txt
+	@$(BIN)/uv export --quiet --frozen --no-emit-project --extra cli --no-default-groups --no-annotate --no-header -o requirements/cli.txt
+	@rm -f uv.lock
+
+clean: ## remove .venv and what the tools left; the cache of real parts stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
