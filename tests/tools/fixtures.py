@@ -12,8 +12,10 @@ from typing import NoReturn
 
 import pytest
 
+from tests.tools.cel import CelChecker
 from tests.tools.cluster import Cluster, KubeClient
-from tests.tools.components import Missing, default_cache, find_kubernetes
+from tests.tools.components import CEL, ORACLE, Missing, default_cache, find_kubernetes, find_program
+from tests.tools.oracle import Oracle
 
 
 def real_parts_required() -> bool:
@@ -42,3 +44,23 @@ def kube_client(kubernetes: Cluster) -> Iterator[KubeClient]:
     """A client with all rights."""
     with kubernetes.client() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def reference_oracle() -> Iterator[Oracle]:
+    """Docker's own reference parser."""
+    found = find_program(ORACLE, default_cache())
+    if isinstance(found, Missing):
+        give_up(found)
+    with Oracle(found.path) as oracle:
+        yield oracle
+
+
+@pytest.fixture(scope="session")
+def cel_checker() -> Iterator[CelChecker]:
+    """The policy compiler and evaluator of Kubernetes 1.30."""
+    found = find_program(CEL, default_cache())
+    if isinstance(found, Missing):
+        give_up(found)
+    with CelChecker(found.path) as checker:
+        yield checker

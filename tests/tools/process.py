@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 PR_SET_PDEATHSIG = 1
 LOG_TAIL_LINES = 15
@@ -58,6 +61,73 @@ class Process:
         lines = self.log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
         state = "running" if self.exit_code() is None else f"exit code {self.exit_code()}"
         return "\n".join([f"--- {self.name} ({state}), end of its log:", *(line[:400] for line in lines)])
+
+
+class LineProcess:
+    """A program that answers each line with one line, in order. Not for several threads at once."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 - as above
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._in, self._out = self._process.stdin, self._process.stdout
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._out.close()
+        try:
+            self._in.close()
+        except BrokenPipeError:
+            pass  # what was still buffered has no reader any more
+
+    def ask(self, line: bytes, timeout_s: float = 60.0) -> bytes:
+        """The answer to one line.
+
+        Raises:
+            RuntimeError: the program ended, or gave no answer in time; it is of no use any more.
+        """
+        self._in.write(line + b"\n")
+        self._in.flush()
+        if not select.select([self._out], [], [], timeout_s)[0]:
+            self._process.kill()
+        return self._answer()
+
+    def ask_many(self, lines: Sequence[bytes], timeout_s: float = 600.0) -> list[bytes]:
+        """The answers to many lines: written from a thread, since the pipes hold only a part of either side."""
+        deadline = threading.Timer(timeout_s, self._process.kill)
+        writer = threading.Thread(target=self._write, args=(lines,), daemon=True)
+        deadline.start()
+        writer.start()
+        try:
+            answers = [self._answer() for _ in lines]
+        finally:
+            deadline.cancel()
+        writer.join()
+        return answers
+
+    def _write(self, lines: Sequence[bytes]) -> None:
+        try:
+            self._in.write(b"".join(line + b"\n" for line in lines))
+            self._in.flush()
+        except BrokenPipeError:
+            pass  # the reader reports it
+
+    def _answer(self) -> bytes:
+        answer = self._out.readline()
+        if not answer.endswith(b"\n"):
+            raise RuntimeError(f"{self._process.args!r} ended or was stopped: exit code {self._process.wait(10)}")
+        return answer
 
 
 def die_with_parent() -> Callable[[], None]:
