@@ -1,14 +1,8 @@
-"""Pytest fixtures of the real parts. Use them with `pytest_plugins = ["tests.tools.fixtures"]` in the root conftest.
-
-A part that is missing skips its tests loudly on a developer's machine, and fails them where CI is set, or
-PORTREEVE_REQUIRE_REAL=1: a gate that passes for lack of its subject is no gate.
-"""
+"""Pytest fixtures of the real parts: `pytest_plugins = ["tests.tools.fixtures"]` in a test module or the root conftest."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from typing import NoReturn
 
 import pytest
 
@@ -16,17 +10,7 @@ from tests.tools.cel import CelChecker
 from tests.tools.cluster import Cluster, KubeClient
 from tests.tools.components import CEL, ORACLE, Missing, default_cache, find_kubernetes, find_program
 from tests.tools.oracle import Oracle
-
-
-def real_parts_required() -> bool:
-    return os.environ.get("CI", "").lower() not in ("", "0", "false") or os.environ.get("PORTREEVE_REQUIRE_REAL") == "1"
-
-
-def give_up(missing: Missing) -> NoReturn:
-    """Fail or skip, as the module says."""
-    if real_parts_required():
-        pytest.fail(str(missing), pytrace=False)
-    pytest.skip(f"NOT RUN: {missing}")
+from tests.tools.required import give_up
 
 
 @pytest.fixture(scope="session")

