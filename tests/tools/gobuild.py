@@ -232,9 +232,10 @@ def run_bounded(
 
     def read() -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            tail.append(line.rstrip())
-            on_line(line)
+        with process.stdout as output:
+            for line in output:
+                tail.append(line.rstrip())
+                on_line(line)
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
