@@ -34,7 +34,7 @@ fast: $(STAMP)
 	$(BIN)/python -m pytest -q -m 'not slow'
 
 test: $(STAMP) ## every test, with the real API server and the Go libraries
-	@$(BIN)/python -m tests.tools.components --get all --install || \
+	@$(BIN)/python -m tests.tools.components --get all || \
 	  echo "test: some real parts are missing (see above); their tests are skipped here and would fail in CI" >&2
 	$(BIN)/python -m pytest -q
 

@@ -99,9 +99,13 @@ _HUB: Final = r"^(?:index[.])?docker[.]io/"
 
 
 def readable(image: str) -> str:
-    """Whether `image` (an expression) passes the refusals that need the whole text."""
+    """Whether `image` (an expression) passes the refusals that need the whole text.
+
+    Every reference begins with a letter or digit. Saying so first also keeps the empty string away from `lastIndexOf`,
+    which fails on it in the CEL library of Kubernetes 1.30.
+    """
     return (
-        f"{image}.size() <= {MAX_REFERENCE_LENGTH}"
+        f"{image}.size() <= {MAX_REFERENCE_LENGTH} && {image}.matches('^[a-zA-Z0-9]')"
         f" && !{image}.matches({literal(f'^{IMAGE_ID_PATTERN}$')})"
         f" && (!{image}.matches({literal(_HUB_ANY_CASE)}) || {image}.matches({literal(_HUB)}))"
     )
