@@ -131,22 +131,29 @@ def default_cache() -> Path:
 
 def find_kubernetes(cache: Path) -> Kubernetes | Missing:
     """Look for the control plane's programs without fetching or building anything."""
-    found: dict[str, tuple[Path, str]] = {}
-    attempts: list[Attempt] = []
-    for name in KUBERNETES_PROGRAMS:
-        for way, path in _places(name, cache):
-            if path is not None and os.access(path, os.X_OK) and path.is_file():
-                found[name] = (path, way)
-                break
-            attempts.append(Attempt(f"{name} by {way}", f"{path} is not there" if path else "not set"))
-    if len(found) < len(KUBERNETES_PROGRAMS):
+    found = {name: place for name in KUBERNETES_PROGRAMS if (place := _find(name, cache))}
+    attempts = [
+        Attempt(f"{name} by {way}", f"{path} is not there" if path else "not there")
+        for name in KUBERNETES_PROGRAMS
+        if name not in found
+        for way, path in _places(name, cache)
+    ]
+    if attempts:
         return Missing("kubernetes", tuple(attempts))
-    paths = {name: path for name, (path, _) in found.items()}
+    paths = {name: path for name, (_, path) in found.items()}
     version = _kubernetes_version(paths["kube-apiserver"])
     if isinstance(version, Attempt):
-        return Missing("kubernetes", (*attempts, version))
-    ways = {name: way for name, (_, way) in found.items()}
+        return Missing("kubernetes", (version,))
+    ways = {name: way for name, (way, _) in found.items()}
     return Kubernetes(paths["kube-apiserver"], paths["kube-controller-manager"], paths["etcd"], version, ways)
+
+
+def _find(name: str, cache: Path) -> tuple[str, Path] | None:
+    """The first place that has a program, and the way to it."""
+    for way, path in _places(name, cache):
+        if path is not None and os.access(path, os.X_OK) and path.is_file():
+            return way, path
+    return None
 
 
 def _places(name: str, cache: Path) -> list[tuple[str, Path | None]]:
@@ -179,7 +186,10 @@ def _kubernetes_version(apiserver: Path) -> str | Attempt:
 def get_kubernetes(cache: Path, progress: Progress) -> Kubernetes | Missing:
     """Find the control plane's programs; build them, or else download them, where they are not here."""
     attempts: list[Attempt] = []
-    for step in (_build_kubernetes, _download_kubernetes, _unpack_etcd):
+    steps = [_build_kubernetes, _download_kubernetes]
+    if _find("etcd", cache) is None:
+        steps.append(_unpack_etcd)
+    for step in steps:
         found = find_kubernetes(cache)
         if isinstance(found, Kubernetes):
             return found

@@ -133,7 +133,7 @@ def _go_build(go: Go, program: GoProgram, binary: Path, progress: Progress) -> R
 
     def count(line: str) -> None:
         nonlocal compiled, reported
-        compiled += not line.startswith("go: ")
+        compiled += ":" not in line  # a package is named alone; downloads and errors say more
         if time.monotonic() - reported >= 10:
             reported = time.monotonic()
             progress(f"{program.name}: {compiled} packages compiled, {reported - started:.0f} s")
