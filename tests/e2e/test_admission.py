@@ -89,15 +89,13 @@ def test_stages_go_from_silence_over_a_warning_to_refusal(
     kubernetes: Cluster, client: KubeClient, govern: Callable[..., None]
 ) -> None:
     govern(replace(POLICY, stage=Stage.AUDIT))
-    silent = wait_until(
-        lambda: (
-            (r := client.create(pod("evil.io/x"), DRY_RUN)).ok
-            and kubernetes.audit_annotations(r.audit_id).get("portreeve-images/refused") == "evil.io/x"
-            and r
-        ),
-        "the audited policy to take notice",
-    )
-    assert not silent.warnings
+
+    def noticed() -> Response | None:
+        response = client.create(pod("evil.io/x"), DRY_RUN).expect(201)
+        annotations = kubernetes.audit_annotations(response.audit_id)
+        return response if annotations.get("portreeve-images/refused") == "evil.io/x" else None
+
+    assert not wait_until(noticed, "the audited policy to take notice").warnings
     govern(replace(POLICY, stage=Stage.WARN))
     warned = client.create(pod("evil.io/x"), DRY_RUN).expect(201)
     assert any("image evil.io/x not allowed in namespace shop" in warning for warning in warned.warnings)

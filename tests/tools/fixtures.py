@@ -1,4 +1,4 @@
-"""Pytest fixtures of the real parts: `pytest_plugins = ["tests.tools.fixtures"]` in a test module or the root conftest."""
+"""Pytest fixtures of the real parts; tests/conftest.py offers them to every test."""
 
 from __future__ import annotations
 

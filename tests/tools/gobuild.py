@@ -256,7 +256,7 @@ def only_builder(cache: Path, progress: Progress) -> Iterator[None]:
     """Hold the cache's lock: two builds at once would take twice the memory for one result."""
     cache.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + LOCK_TIMEOUT_S
-    with open(cache / "build.lock", "w") as lock:
+    with (cache / "build.lock").open("w") as lock:
         waiting = False
         while True:
             try:

@@ -5,6 +5,7 @@ Linux only: the kill comes from prctl(2), PR_SET_PDEATHSIG.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import select
@@ -73,7 +74,8 @@ class LineProcess:
             stdout=subprocess.PIPE,
             preexec_fn=die_with_parent(),  # noqa: PLW1509 - as above
         )
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._in, self._out = self._process.stdin, self._process.stdout
 
     def __enter__(self) -> Self:
@@ -86,10 +88,8 @@ class LineProcess:
         self._process.kill()
         self._process.wait()
         self._out.close()
-        try:
+        with contextlib.suppress(BrokenPipeError):  # what was still buffered has no reader any more
             self._in.close()
-        except BrokenPipeError:
-            pass  # what was still buffered has no reader any more
 
     def ask(self, line: bytes, timeout_s: float = 60.0) -> bytes:
         """The answer to one line.

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,6 +33,13 @@ from portreeve.core.sources import ResolvedSources
 from portreeve.core.verdict import Decision, judge
 from portreeve.errors import Invalid, Problem
 
+Manifest = dict[str, Any]
+"""A Kubernetes object as plain values."""
+
+Rules = tuple[tuple[str, str, tuple[str, ...]], ...]
+"""(API group, version, resources)"""
+
+API_VERSION: Final = "admissionregistration.k8s.io/v1"
 POLICY_NAME: Final = "portreeve-images"
 DENY_BINDING: Final = "portreeve-images-deny"
 WARN_BINDING: Final = "portreeve-images-warn"
@@ -45,14 +52,12 @@ field set of the object beside it."""
 SHOWN_IMAGES: Final = 8
 """Refused images that one message names, at 250 characters each: the API server discards more than 5 KiB."""
 
-POD_RULES: Final = (("", "v1", ("pods", "pods/ephemeralcontainers")),)
-WORKLOAD_RULES: Final = (
+POD_RULES: Final[Rules] = (("", "v1", ("pods", "pods/ephemeralcontainers")),)
+WORKLOAD_RULES: Final[Rules] = (
     ("", "v1", ("podtemplates", "replicationcontrollers")),
     ("apps", "v1", ("daemonsets", "deployments", "replicasets", "statefulsets")),
     ("batch", "v1", ("cronjobs", "jobs")),
 )
-
-Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +260,7 @@ def validations(sources: ResolvedSources) -> list[dict[str, str]]:
     ]
 
 
-def resource_rules(*groups: tuple[tuple[str, str, tuple[str, ...]], ...]) -> list[dict[str, Any]]:
+def resource_rules(*groups: Rules) -> list[dict[str, Any]]:
     """`resourceRules` for CREATE and UPDATE of the given groups of resources."""
     return [
         {
@@ -294,12 +299,7 @@ def _policy(sources: ResolvedSources) -> Manifest:
             },
         ],
     }
-    return {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicy",
-        "metadata": _metadata(POLICY_NAME, sources, spec),
-        "spec": spec,
-    }
+    return described(API_VERSION, "ValidatingAdmissionPolicy", POLICY_NAME, sources, spec)
 
 
 def _bindings(sources: ResolvedSources) -> tuple[Manifest, ...]:
@@ -321,7 +321,7 @@ def _binding(
     sources: ResolvedSources,
     actions: Sequence[str],
     operator: str,
-    *rules: tuple[tuple[str, str, tuple[str, ...]], ...],
+    *rules: Rules,
 ) -> Manifest:
     spec = {
         "policyName": POLICY_NAME,
@@ -332,23 +332,24 @@ def _binding(
             "resourceRules": resource_rules(*rules),
         },
     }
-    return {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": _metadata(name, sources, spec),
-        "spec": spec,
-    }
+    return described(API_VERSION, "ValidatingAdmissionPolicyBinding", name, sources, spec)
 
 
-def _metadata(name: str, sources: ResolvedSources, spec: Mapping[str, Any]) -> dict[str, Any]:
+def described(api_version: str, kind: str, name: str, sources: ResolvedSources, spec: Manifest) -> Manifest:
+    """An object of ours: its name, whose it is, and which revision of which policy it was rendered from."""
     return {
-        "name": name,
-        "labels": {"app.kubernetes.io/managed-by": "portreeve"},
-        "annotations": {
-            "portreeve.io/policy": sources.policy,
-            "portreeve.io/generation": str(sources.generation),
-            "portreeve.io/render-digest": digest(spec),
+        "apiVersion": api_version,
+        "kind": kind,
+        "metadata": {
+            "name": name,
+            "labels": {"app.kubernetes.io/managed-by": "portreeve"},
+            "annotations": {
+                "portreeve.io/policy": sources.policy,
+                "portreeve.io/generation": str(sources.generation),
+                "portreeve.io/render-digest": digest(spec),
+            },
         },
+        "spec": spec,
     }
 
 
