@@ -9,7 +9,6 @@ import pytest
 
 from tests.tools.cel import CelChecker
 
-pytest_plugins = ["tests.tools.fixtures"]
 
 POLICY: dict[str, Any] = {
     "apiVersion": "admissionregistration.k8s.io/v1",

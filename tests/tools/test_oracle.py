@@ -6,7 +6,6 @@ import pytest
 
 from tests.tools.oracle import Oracle, OracleAnswer
 
-pytest_plugins = ["tests.tools.fixtures"]
 
 DIGEST = "sha256:" + "0" * 64
 

@@ -14,7 +14,6 @@ import pytest
 
 from tests.tools.cluster import DRY_RUN, Cluster, ClusterFailed, KubeClient, wait_until
 
-pytest_plugins = ["tests.tools.fixtures"]
 
 POLICY: dict[str, Any] = {
     "apiVersion": "admissionregistration.k8s.io/v1",
