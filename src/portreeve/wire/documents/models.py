@@ -1,0 +1,426 @@
+"""The shapes of the documents as pydantic models: strict names, one constrained type per kind of field.
+
+Classes are named for what they hold; their fields' meaning is on the pages docs/spec/*.md. `value()` gives the core
+value. What fields mean together is not checked here but in `core.policy.validate` and `reading`.
+
+Sources: RFC 3339 (times), Kubernetes API conventions (envelope, label selectors).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Final, Literal, get_args
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from portreeve.core.cluster import LabelSelector, NamespaceSelection, Operator, Requirement
+from portreeve.core.fixtures import DEFAULT_NAMESPACE
+from portreeve.core.policy import (
+    Access,
+    AllowedSource,
+    Delivery,
+    DeliveryMode,
+    ExemptionState,
+    PolicyType,
+    Stage,
+)
+from portreeve.core.reference import DIGEST_PATTERN, InvalidPrefix, SourcePrefix, parse_prefix
+from portreeve.core.verdict import Decision
+from portreeve.wire.documents.problems import MAPPING, WORD, Names
+
+PROVIDERS: Final = (
+    "docker-hub",
+    "ecr",
+    "ecr-public",
+    "acr",
+    "gar",
+    "ghcr",
+    "gitlab",
+    "quay",
+    "harbor",
+    "nexus",
+    "artifactory",
+    "proget",
+    "mcr",
+    "generic",
+)
+
+_RFC_3339 = re.compile(
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.]0+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+_DIGEST = re.compile(DIGEST_PATTERN)
+_ENV_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _refused(code: str, message: str, hint: str = "") -> PydanticCustomError:
+    # Finished sentences travel as a value of a fixed template, which could not hold their braces.
+    return PydanticCustomError(code, "{sentence}", {"sentence": message, "hint": hint})
+
+
+def _boolean(value: object) -> object:
+    """Booleans as YAML 1.2 writes them; `yes` and `on` are text there, and so they are refused here."""
+    words = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+    found = words.get(value) if isinstance(value, str) else value
+    if not isinstance(found, bool):
+        raise _refused("field_type", "must be true or false")
+    return found
+
+
+def _prefix(value: object) -> SourcePrefix:
+    if not isinstance(value, str):
+        raise _refused("field_type", "must be text", "write host/path")
+    if "://" in value and "@" in value:
+        raise _refused("prefix_scheme", "has a scheme and user information (not shown)", "write host/path alone")
+    try:
+        return parse_prefix(value)
+    except InvalidPrefix as error:
+        raise _refused(error.code, error.message, error.hint) from error
+
+
+def _time(value: object) -> datetime:
+    """An RFC 3339 time in whole seconds, as UTC. A YAML reader may have made a `datetime` of it already."""
+    hint = "write RFC 3339 in UTC, as 2027-01-31T00:00:00Z"
+    if isinstance(value, str) and _RFC_3339.fullmatch(value):
+        try:
+            value = datetime.fromisoformat(value.upper())
+        except ValueError as error:
+            raise _refused("time", "is not a time that exists", hint) from error
+    if not isinstance(value, datetime):
+        what = "is a date without a time" if isinstance(value, date) else "is not a time with seconds and a zone"
+        raise _refused("time", what, hint)
+    if value.tzinfo is None or value.microsecond:
+        raise _refused("time", "has no zone, or fractions of a second", hint)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise _refused("time", "is not a time that exists in UTC", hint) from error
+
+
+def generation(value: object) -> int:
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise _refused("generation", "is not a whole number from 1 on")
+    return value
+
+
+def _image_scope(value: object) -> SourcePrefix | str:
+    """The image of an exemption: a digest, else a prefix."""
+    if isinstance(value, str) and value.startswith(("sha256:", "sha384:", "sha512:")):
+        if not _DIGEST.fullmatch(value):
+            raise _refused("digest", "is not a digest of full length in lower-case hexadecimal digits")
+        return value
+    return _prefix(value)
+
+
+def _form(value: object) -> str:
+    return MAPPING if isinstance(value, (dict, BaseModel)) else WORD
+
+
+Text = Annotated[str, Field(min_length=1)]
+Bool = Annotated[bool, BeforeValidator(_boolean)]
+Prefix = Annotated[SourcePrefix, PlainValidator(_prefix), WithJsonSchema({"type": "string", "minLength": 1})]
+Time = Annotated[datetime, PlainValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
+Generation = Annotated[int, PlainValidator(generation), WithJsonSchema({"type": "integer", "minimum": 1})]
+ImageScope = Annotated[
+    SourcePrefix | str, PlainValidator(_image_scope), WithJsonSchema({"type": "string", "minLength": 1})
+]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True)
+
+
+class MetadataModel(_Model):
+    """The part of the envelope that names a document."""
+
+    name: Text
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class StatusModel(_Model):
+    """What the control plane answers; of it only `observedGeneration` is read."""
+
+    observed_generation: Generation | None = None
+    conditions: list[dict[str, Any]] = []
+
+
+class RequirementModel(_Model):
+    """One line of `matchExpressions`."""
+
+    key: Text
+    operator: Operator
+    values: list[str] = []
+
+    @model_validator(mode="after")
+    def _values_fit(self) -> RequirementModel:
+        needed = self.operator in {Operator.IN, Operator.NOT_IN}
+        if needed != bool(self.values):
+            raise _refused("selector_values", f"{self.operator} takes {'at least one of' if needed else 'no'} values")
+        return self
+
+    def value(self) -> Requirement:
+        """The core value."""
+        return Requirement(self.key, self.operator, tuple(self.values))
+
+
+class SelectorModel(_Model):
+    """A label selector; empty selects everything."""
+
+    match_labels: dict[str, str] = {}
+    match_expressions: list[RequirementModel] = []
+
+    def value(self) -> LabelSelector:
+        """The core value."""
+        return LabelSelector(tuple(self.match_labels.items()), tuple(r.value() for r in self.match_expressions))
+
+
+class NamespacesModel(_Model):
+    """Namespaces by name, by label, or both."""
+
+    names: list[Text] = []
+    selector: SelectorModel | None = None
+
+    def value(self) -> NamespaceSelection:
+        """The core value."""
+        return NamespaceSelection(tuple(self.names), self.selector.value() if self.selector else None)
+
+
+class ServiceAccountsModel(_Model):
+    """ServiceAccounts by name or by label."""
+
+    names: list[Text] = []
+    selector: SelectorModel | None = None
+
+
+class DeliveryModel(_Model):
+    """How the credential reaches a pull, and which ServiceAccounts get it."""
+
+    mode: DeliveryMode = DeliveryMode.STANDING
+    service_accounts: Annotated[
+        Annotated[Literal["default", "all", "none"], Tag(WORD)] | Annotated[ServiceAccountsModel, Tag(MAPPING)],
+        Discriminator(_form),
+    ] = "default"
+
+    def value(self) -> Delivery:
+        """The core value. It holds names; a selector is reported by `_delivery_warnings`."""
+        chosen = self.service_accounts
+        return Delivery(self.mode, tuple(chosen.names) if isinstance(chosen, ServiceAccountsModel) else chosen)
+
+
+class AccessModel(_Model):
+    """A registry granted to namespaces. That one of names and selector is given, `core.policy.validate` checks."""
+
+    registry: Text
+    namespaces: NamespacesModel = NamespacesModel()
+    delivery: DeliveryModel = DeliveryModel()
+
+    def value(self, field: str) -> Access:
+        """The core value."""
+        return Access(self.registry, self.namespaces.value(), self.delivery.value(), field)
+
+
+class ScopeModel(_Model):
+    """Named namespaces; that the list is not empty, `core.policy.validate` checks."""
+
+    namespaces: list[Text]
+
+
+class AllowedSourceModel(_Model):
+    """A source prefix and where it counts."""
+
+    prefix: Prefix
+    scope: Annotated[
+        Annotated[Literal["Global"], Tag(WORD)] | Annotated[ScopeModel, Tag(MAPPING)], Discriminator(_form)
+    ]
+    note: str = ""
+
+    def value(self, field: str, owner: str) -> AllowedSource:
+        """The core value."""
+        namespaces = tuple(self.scope.namespaces) if isinstance(self.scope, ScopeModel) else None
+        return AllowedSource(self.prefix, namespaces, self.note, field, owner=owner)
+
+
+class RestrictModel(_Model):
+    """The allowed sources and how far they are enforced."""
+
+    stage: Stage = Stage.OFF
+    include_granted_registries: Bool = True
+    allowed_sources: list[AllowedSourceModel] = []
+
+
+class PolicySpecModel(_Model):
+    """What a RegistryPolicy says."""
+
+    type: PolicyType = PolicyType.KUBERNETES
+    groups: list[Text] = []
+    access: list[AccessModel] = []
+    restrict: RestrictModel = RestrictModel()
+    allow_override: Bool = False
+
+
+class PolicyDocument(_Model):
+    """A RegistryPolicy."""
+
+    api_version: Literal["portreeve.io/v1"]
+    kind: Literal["RegistryPolicy"]
+    metadata: MetadataModel
+    spec: PolicySpecModel
+    status: StatusModel = StatusModel()
+
+
+class TlsModel(_Model):
+    """Trust in the registry's certificate."""
+
+    ca_bundle: str = ""
+    insecure_skip_verify: Bool = False
+    plain_http: Bool = Field(default=False, alias="plainHTTP")
+
+
+class CredentialFromModel(_Model):
+    """Where the command line finds a secret when a registry is applied; exactly one of the four."""
+
+    env: str | None = None
+    file: Text | None = None
+    stdin: Bool | None = None
+    helper: Text | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> CredentialFromModel:
+        if len(self.model_fields_set) != 1:
+            raise _refused("credential_from", "names no source of the secret, or several", "env, file, stdin or helper")
+        if self.env is not None and not _ENV_NAME.fullmatch(self.env):
+            raise _refused("credential_from", "env is not the name of a variable (not shown)", "letters, digits and _")
+        return self
+
+
+class CredentialModel(_Model):
+    """How we sign in for one purpose. The secret itself is in no document."""
+
+    purpose: Literal["pull", "management"]
+    method: Text
+    parameters: dict[str, str] = {}
+    expires_at: Time | None = None
+    credential_from: CredentialFromModel | None = None
+
+
+class RegistrySpecModel(_Model):
+    """What a Registry says."""
+
+    provider: Literal[PROVIDERS]  # type: ignore[valid-type]  # the tuple is also what the docs and the hosts list read
+    host: Text
+    path: str = ""
+    project: Text | None = None
+    tls: TlsModel = TlsModel()
+    title: str = ""
+    credentials: list[CredentialModel] = []
+
+
+class RegistryDocument(_Model):
+    """A Registry."""
+
+    api_version: Literal["portreeve.io/v1"]
+    kind: Literal["Registry"]
+    metadata: MetadataModel
+    spec: RegistrySpecModel
+    status: StatusModel = StatusModel()
+
+
+class ExemptionScopeModel(_Model):
+    """Where an exemption counts, and for which image."""
+
+    groups: list[Text] = []
+    namespaces: list[Text] = []
+    image: ImageScope
+
+
+class ExemptionSpecModel(_Model):
+    """What an Exemption says."""
+
+    policy: Text
+    scope: ExemptionScopeModel
+    reason: Text
+    ticket: str = ""
+    owner: Text
+    expires_at: Time
+
+
+class ExemptionStatusModel(StatusModel):
+    """How far the exemption has come."""
+
+    state: ExemptionState = ExemptionState.REQUESTED
+
+
+class ExemptionDocument(_Model):
+    """An Exemption."""
+
+    api_version: Literal["portreeve.io/v1"]
+    kind: Literal["Exemption"]
+    metadata: MetadataModel
+    spec: ExemptionSpecModel
+    status: ExemptionStatusModel = ExemptionStatusModel()
+
+
+class CaseModel(_Model):
+    """One image and its verdict."""
+
+    image: Text
+    namespace: Text = DEFAULT_NAMESPACE
+    verdict: Decision
+    canonical: Text | None = None
+
+
+class PolicyTestSpecModel(_Model):
+    """What a PolicyTest says."""
+
+    policies: Annotated[list[Text], Field(min_length=1)]
+    cases: Annotated[list[CaseModel], Field(min_length=1)]
+
+
+class PolicyTestDocument(_Model):
+    """A PolicyTest. It is never sent anywhere, so it alone may leave `apiVersion` out."""
+
+    api_version: Literal["portreeve.io/v1"] = "portreeve.io/v1"
+    kind: Literal["PolicyTest"]
+    metadata: MetadataModel
+    spec: PolicyTestSpecModel
+
+
+MODELS: Final[Mapping[str, type[BaseModel]]] = {
+    "RegistryPolicy": PolicyDocument,
+    "Registry": RegistryDocument,
+    "Exemption": ExemptionDocument,
+    "PolicyTest": PolicyTestDocument,
+}
+
+
+def names_of(model: type[BaseModel]) -> Names:
+    """The tree of field names of a model, as they are written in documents."""
+    return Names(
+        {
+            info.alias or name: next((names_of(inner) for inner in _models_in(info.annotation)), Names())
+            for name, info in model.model_fields.items()
+        }
+    )
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)

@@ -1,0 +1,126 @@
+"""Core values into documents: the canonical form, as plain mappings for a YAML or JSON writer.
+
+Keys stand in the order of the pages docs/spec/*.md; what is empty and means nothing is left out. Reading what was
+written gives the same value. A `Registry` value holds only what judging images needs, so its document does too.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import singledispatch
+from typing import Any, Final
+
+from portreeve.core.cluster import LabelSelector, NamespaceSelection
+from portreeve.core.policy import (
+    API_VERSION,
+    Access,
+    AllowedSource,
+    Delivery,
+    Exemption,
+    ExemptionState,
+    Registry,
+    RegistryPolicy,
+)
+
+GENERATION_ANNOTATION: Final = "portreeve.io/generation"
+"""Numbers the revision of a policy that lives in a file; without it the revision is 1."""
+
+Document = dict[str, Any]
+
+
+@singledispatch
+def dump(value: RegistryPolicy | Registry | Exemption) -> Document:
+    """The document of a value."""
+    raise TypeError(f"no document holds a {type(value).__name__}")
+
+
+@dump.register
+def _policy(policy: RegistryPolicy) -> Document:
+    annotations = {GENERATION_ANNOTATION: str(policy.generation)} if policy.generation != 1 else {}
+    spec = {
+        "type": str(policy.type),
+        "groups": list(policy.groups),
+        "access": [_access(access) for access in policy.access],
+        "restrict": {
+            "stage": str(policy.stage),
+            "includeGrantedRegistries": policy.include_granted_registries,
+            "allowedSources": [_source(source) for source in policy.sources],
+        },
+        "allowOverride": policy.allow_override,
+    }
+    return _envelope("RegistryPolicy", policy.name, _filled(spec), annotations)
+
+
+@dump.register
+def _registry(registry: Registry) -> Document:
+    spec = {"provider": registry.provider, "host": registry.prefix.host, "path": registry.prefix.path}
+    return _envelope("Registry", registry.name, _filled(spec))
+
+
+@dump.register
+def _exemption(exemption: Exemption) -> Document:
+    scope = {
+        "groups": list(exemption.groups),
+        "namespaces": list(exemption.namespaces),
+        "image": exemption.digest if exemption.prefix is None else str(exemption.prefix),
+    }
+    spec = {
+        "policy": exemption.policy,
+        "scope": _filled(scope),
+        "reason": exemption.reason,
+        "ticket": exemption.ticket,
+        "owner": exemption.owner,
+        "expiresAt": _time(exemption.expires_at),
+    }
+    document = _envelope("Exemption", exemption.name, _filled(spec))
+    if exemption.state is not ExemptionState.REQUESTED:
+        document["status"] = {"state": str(exemption.state)}
+    return document
+
+
+def _envelope(kind: str, name: str, spec: Document, annotations: dict[str, str] | None = None) -> Document:
+    metadata = _filled({"name": name, "annotations": annotations})
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def _filled(fields: Document) -> Document:
+    """Without the entries that are empty; False is a value."""
+    return {name: value for name, value in fields.items() if value not in (None, "", [], {})}
+
+
+def _source(source: AllowedSource) -> Document:
+    scope: object = "Global" if source.namespaces is None else {"namespaces": list(source.namespaces)}
+    return _filled({"prefix": str(source.prefix), "scope": scope, "note": source.note})
+
+
+def _access(access: Access) -> Document:
+    return {
+        "registry": access.registry,
+        "namespaces": _namespaces(access.namespaces),
+        "delivery": _delivery(access.delivery),
+    }
+
+
+def _namespaces(selection: NamespaceSelection) -> Document:
+    document = _filled({"names": list(selection.names)})
+    if selection.selector is not None:
+        document["selector"] = _selector(selection.selector)
+    return document
+
+
+def _selector(selector: LabelSelector) -> Document:
+    expressions = [
+        _filled({"key": line.key, "operator": str(line.operator), "values": list(line.values)})
+        for line in selector.match_expressions
+    ]
+    return _filled({"matchLabels": dict(selector.match_labels), "matchExpressions": expressions})
+
+
+def _delivery(delivery: Delivery) -> Document:
+    chosen = delivery.service_accounts
+    accounts: object = chosen if isinstance(chosen, str) else {"names": list(chosen)}
+    return {"mode": str(delivery.mode), "serviceAccounts": accounts}
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import jsonschema
+import pytest
+
+from portreeve.wire.documents import MODELS, OTHER_KINDS
+from portreeve.wire.schemas import schema, schemas
+
+
+@pytest.mark.parametrize("kind", sorted({*MODELS, *OTHER_KINDS}))
+def test_every_kind_has_a_sound_schema(kind: str) -> None:
+    jsonschema.Draft202012Validator.check_schema(schema(kind))
+    assert schema(kind)["title"] == kind
+
+
+@pytest.mark.parametrize("kind", sorted(MODELS))
+def test_schemas_refuse_unknown_fields(kind: str) -> None:
+    levels = [schema(kind), *schema(kind)["$defs"].values()]
+    assert all(level["additionalProperties"] is False for level in levels if level["type"] == "object")
+
+
+def test_an_unknown_kind_has_no_schema() -> None:
+    with pytest.raises(KeyError):
+        schema("Deployment")
+    assert "Deployment" not in schemas()
