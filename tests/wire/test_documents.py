@@ -177,15 +177,30 @@ def test_booleans_come_as_text_or_as_booleans(written: object) -> None:
     assert read_policy(policy(allowOverride=written)).allow_override is True
 
 
-@pytest.mark.parametrize("written", ["yes", "on", "1", 1, "", "null", []])
+@pytest.mark.parametrize("written", ["yes", "on", "1", 1, "maybe", []])
 def test_what_yaml_1_2_does_not_call_a_boolean_is_refused(written: object) -> None:
     assert only(policy(allowOverride=written)) == Problem(
         "field_type", "must be true or false", "spec.allowOverride", ""
     )
 
 
-def test_nulls_count_as_absent() -> None:
-    assert read_policy(policy(groups=None, restrict={"stage": None})) == RegistryPolicy("prod-sources")
+@pytest.mark.parametrize("null", [None, "", "~", "null"])
+def test_nulls_count_as_absent_also_as_text(null: object) -> None:
+    written = policy(groups=null, access=null, restrict={"stage": null, "allowedSources": null}, allowOverride=null)
+    assert read_policy(written) == RegistryPolicy("prod-sources")
+
+
+def test_an_empty_label_value_still_narrows_a_selector() -> None:
+    access = {"registry": "a", "namespaces": {"selector": {"matchLabels": {"team": ""}}}}
+    assert read_policy(policy(access=[access])).access[0].namespaces.selector == LabelSelector((("team", ""),))
+
+
+def test_a_null_selector_does_not_select_everything() -> None:
+    assert only(policy(access=[{"registry": "a", "namespaces": {"selector": "null"}}])).code == "namespaces_missing"
+
+
+def test_a_null_scope_is_not_global() -> None:
+    assert only(sources({"prefix": "a.example", "scope": "null"})).code == "field_missing"
 
 
 # name of the test, document, the one problem's code, field, and a part of its hint

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import (
@@ -141,8 +142,26 @@ ImageScope = Annotated[
 ]
 
 
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+"""Null in YAML. Readers that keep every scalar as text hand it over like this."""
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        """Null is absent. Where text may stand it stays: a note may say "null", and an empty label value counts."""
+        if not isinstance(data, dict):
+            return data
+        return {k: v for k, v in data.items() if not (isinstance(v, str) and v in _NULLS and k in _no_text(cls))}
+
+
+@cache
+def _no_text(model: type[BaseModel]) -> frozenset[str]:
+    """The fields, as written, that do not hold free text."""
+    return frozenset(i.alias or n for n, i in model.model_fields.items() if i.annotation not in (str, str | None))
 
 
 class MetadataModel(_Model):
