@@ -277,6 +277,7 @@ ONE_PROBLEM: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("exempted prefix", exemption(scope={"image": "redis"}), "prefix_without_host", "spec.scope.image", "docker.io"),
     ("exempted namespace", exemption(scope={"image": "a.example", "namespaces": ["*"]}), "name",
      "spec.scope.namespaces[0]", "DNS label"),
+    ("exempting policy", exemption(policy="Prod"), "name", "spec.policy", "DNS label"),
     ("state", exemption(status={"state": "ok"}), "field_value", "status.state", "'requested'"),
 ]  # fmt: skip
 
@@ -457,6 +458,12 @@ def test_a_name_stands_once_per_kind() -> None:
     assert problem.code == "name_twice"
     assert problem.field == "p.yaml:21 RegistryPolicy/prod-sources: metadata.name"
     assert "p.yaml:1" in problem.message
+
+
+def test_twins_are_found_also_where_no_line_tells_them_apart() -> None:
+    with pytest.raises(Invalid) as caught:
+        read_documents([(policy(), "-", 1), (policy(), "-", 1)])
+    assert [problem.code for problem in caught.value.problems] == ["name_twice"]
 
 
 def test_the_same_name_may_stand_for_several_kinds() -> None:

@@ -138,11 +138,11 @@ def _twice(sources: Sequence[Source], labels: Sequence[str]) -> Iterator[Problem
     seen: dict[tuple[str, str], str] = {}
     for (mapping, file, line), label in zip(sources, labels, strict=True):
         identity = _identity(mapping)
-        first = seen.setdefault(identity, f"{shown(file, 200)}:{line}") if all(identity) else ""
-        if first and first != f"{shown(file, 200)}:{line}":
-            yield Problem(
-                "name_twice", f"is the name of another one at {first}", f"{label}: metadata.name", "rename one"
-            )
+        if identity in seen:
+            message = f"is the name of another one at {seen[identity]}"
+            yield Problem("name_twice", message, f"{label}: metadata.name", "rename one")
+        elif all(identity):
+            seen[identity] = f"{shown(file, 200)}:{line}"
 
 
 def _read(mapping: object, file: str) -> _Result:
@@ -204,7 +204,7 @@ def _read_policy(raw: Mapping[str, Any], _file: str) -> _Result:
         return _Result(problems=(*problems, *more))
     revision, problems = _generation_of(document)
     policy = _policy(document, revision)
-    problems += (*validate(policy), *_label_problems(policy.groups, "spec.groups", "an EnvironmentGroup"))
+    problems += (*validate(policy), *_label_problems(_indexed("spec.groups", policy.groups), "an EnvironmentGroup"))
     return _Result(policy, problems, (*lint(policy), *_delivery_warnings(document)))
 
 
@@ -273,10 +273,15 @@ def _delivery_warnings(document: PolicyDocument) -> Iterator[Problem]:
             )
 
 
-def _label_problems(names: Iterable[str], path: str, what: str) -> Iterator[Problem]:
-    for index, name in enumerate(names):
+def _indexed(path: str, values: Iterable[str]) -> dict[str, str]:
+    """Path of each entry of a list → entry."""
+    return {f"{path}[{index}]": value for index, value in enumerate(values)}
+
+
+def _label_problems(names: Mapping[str, str], what: str) -> Iterator[Problem]:
+    for path, name in names.items():
         if not is_dns_label(name):
-            yield Problem("name", f"{shown(name, 63)} is not the name of {what}", f"{path}[{index}]", "a DNS label")
+            yield Problem("name", f"{shown(name, 63)} is not the name of {what}", path, "a DNS label")
 
 
 def _name_problems(metadata: MetadataModel) -> Iterator[Problem]:
@@ -334,9 +339,9 @@ def _read_exemption(raw: Mapping[str, Any], _file: str) -> _Result:
     spec, image = document.spec, document.spec.scope.image
     problems = (
         *_name_problems(document.metadata),
-        *(_label_problems([spec.policy], "spec.policy", "a RegistryPolicy")),
-        *(_label_problems(spec.scope.groups, "spec.scope.groups", "an EnvironmentGroup")),
-        *(_label_problems(spec.scope.namespaces, "spec.scope.namespaces", "a namespace")),
+        *_label_problems({"spec.policy": spec.policy}, "a RegistryPolicy"),
+        *_label_problems(_indexed("spec.scope.groups", spec.scope.groups), "an EnvironmentGroup"),
+        *_label_problems(_indexed("spec.scope.namespaces", spec.scope.namespaces), "a namespace"),
     )
     exemption = Exemption(
         name=document.metadata.name,
