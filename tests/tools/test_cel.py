@@ -9,6 +9,7 @@ import pytest
 
 from tests.tools.cel import CelChecker
 
+pytestmark = pytest.mark.slow
 
 POLICY: dict[str, Any] = {
     "apiVersion": "admissionregistration.k8s.io/v1",

@@ -14,6 +14,7 @@ import pytest
 
 from tests.tools.cluster import DRY_RUN, Cluster, ClusterFailed, KubeClient, wait_until
 
+pytestmark = pytest.mark.slow
 
 POLICY: dict[str, Any] = {
     "apiVersion": "admissionregistration.k8s.io/v1",
@@ -165,7 +166,7 @@ def test_servers_die_with_the_process_that_started_them(kubernetes: Cluster, tmp
             os.kill(os.getpid(), signal.SIGKILL)
         """
     )
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     killed = subprocess.run([sys.executable, "-c", script], check=False, cwd=root, env=environment, timeout=300)
     assert killed.returncode == -9

@@ -6,6 +6,7 @@ import pytest
 
 from tests.tools.oracle import Oracle, OracleAnswer
 
+pytestmark = pytest.mark.slow
 
 DIGEST = "sha256:" + "0" * 64
 

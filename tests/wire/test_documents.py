@@ -17,6 +17,7 @@ from portreeve.core.policy import (
     PolicyType,
     Registry,
     RegistryPolicy,
+    ServiceAccountSelection,
     Stage,
 )
 from portreeve.core.reference import SourcePrefix
@@ -127,7 +128,7 @@ def test_a_policy_is_read_with_every_field() -> None:
                     ("shop",),
                     LabelSelector((("team", "shop"),), (Requirement("tier", Operator.IN, ("a", "b")),)),
                 ),
-                Delivery(DeliveryMode.LEASE, ("builder",)),
+                Delivery(DeliveryMode.LEASE, ServiceAccountSelection(("builder",))),
                 "spec.access[0]",
             ),
         ),
@@ -517,14 +518,20 @@ def test_a_policy_in_a_file_is_the_first_revision_unless_it_says_otherwise(
 
 def test_what_is_unwise_is_a_warning() -> None:
     documents = read_documents([(sources({"prefix": "docker.io", "scope": "Global"}), "p.yaml", 1)])
-    (warning,) = documents.warnings
+    warning = next(warning for warning in documents.warnings if warning.code != "stage_off")
     assert (warning.code, warning.field) == ("public_source", "spec.restrict.allowedSources[0].prefix")
 
 
-def test_a_selector_of_service_accounts_is_said_to_be_unused() -> None:
+def test_service_accounts_are_selected_by_label() -> None:
     access = {"registry": "a", "namespaces": {"selector": {}}, "delivery": {"serviceAccounts": {"selector": {}}}}
-    (warning,) = read_documents([(policy(access=[access]), "p.yaml", 1)]).warnings
-    assert warning.code == "service_accounts_selector"
+    delivery = read_policy(policy(access=[access])).access[0].delivery
+    assert delivery.service_accounts == ServiceAccountSelection((), LabelSelector())
+
+
+def test_sources_without_a_stage_are_warned_of() -> None:
+    unstaged = policy(restrict={"allowedSources": [{"prefix": "ghcr.io/acme", "scope": "Global"}]})
+    (warning,) = read_documents([(unstaged, "p.yaml", 1)]).warnings
+    assert (warning.code, warning.field) == ("stage_off", "spec.restrict.stage")
 
 
 TEST = {

@@ -19,6 +19,8 @@ from portreeve.core.policy import (
     PolicyType,
     Registry,
     RegistryPolicy,
+    ServiceAccounts,
+    ServiceAccountSelection,
     Stage,
 )
 from portreeve.core.reference import SourcePrefix
@@ -49,7 +51,11 @@ SELECTOR = st.builds(
 SELECTION = st.builds(NamespaceSelection, SOME_NAMES, st.none() | SELECTOR) | st.builds(
     NamespaceSelection, NAMES, SELECTOR
 )
-DELIVERY = st.builds(Delivery, st.sampled_from(DeliveryMode), st.sampled_from(["default", "all", "none"]) | NAMES)
+DELIVERY = st.builds(
+    Delivery,
+    st.sampled_from(DeliveryMode),
+    st.sampled_from(ServiceAccounts) | st.builds(ServiceAccountSelection, NAMES, st.none() | SELECTOR),
+)
 
 
 @st.composite

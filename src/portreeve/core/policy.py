@@ -12,8 +12,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from portreeve.core.cluster import AGENT_NAMESPACE, SYSTEM_NAMESPACES, NamespaceSelection, Tier, is_dns_label
-from portreeve.core.reference import DOCKER_HUB, SourcePrefix
+from portreeve.core.cluster import (
+    AGENT_NAMESPACE,
+    SYSTEM_NAMESPACES,
+    LabelSelector,
+    NamespaceSelection,
+    Tier,
+    is_dns_label,
+)
+from portreeve.core.reference import DOCKER_HUB, SourcePrefix, shown
 from portreeve.errors import Problem
 
 API_VERSION: Final = "portreeve.io/v1"
@@ -85,12 +92,28 @@ class AllowedSource:
         return self.namespaces is None or namespace in self.namespaces
 
 
+class ServiceAccounts(StrEnum):
+    """Which ServiceAccounts of a namespace get the pull secret, where they are not named or selected."""
+
+    DEFAULT = "default"
+    ALL = "all"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccountSelection:
+    """ServiceAccounts by name, by label, or both; both means union."""
+
+    names: tuple[str, ...] = ()
+    selector: LabelSelector | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A delivery mode and the ServiceAccounts that get the pull secret."""
 
     mode: DeliveryMode = DeliveryMode.STANDING
-    service_accounts: str | tuple[str, ...] = "default"
+    service_accounts: ServiceAccounts | ServiceAccountSelection = ServiceAccounts.DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +245,7 @@ def validate(policy: RegistryPolicy) -> list[Problem]:
     """Everything that makes the policy unusable, in the order of its fields. Empty means valid."""
     return [
         *_name_problems(policy.name),
-        *_access_problems(policy.access),
+        *_access_problems(policy.access, policy.type),
         *_source_problems(policy.sources),
         *_kind_problems(policy),
     ]
@@ -230,7 +253,7 @@ def validate(policy: RegistryPolicy) -> list[Problem]:
 
 def lint(policy: RegistryPolicy, tier: Tier | None = None) -> list[Problem]:
     """What is legal and unwise. With a `tier` of staging or production the caller treats `public_source` as refusal."""
-    return [
+    found = [
         Problem(
             "public_source",
             f"{source.prefix} approves public content{f' in {tier}' if tier else ''}",
@@ -240,6 +263,10 @@ def lint(policy: RegistryPolicy, tier: Tier | None = None) -> list[Problem]:
         for source in policy.sources
         if is_public(source.prefix) and not _system_only(source)
     ]
+    if policy.sources and policy.stage is Stage.OFF:
+        hint = "write stage: audit to see what it would deny"
+        found.append(Problem("stage_off", "sources are listed and nothing is enforced", "spec.restrict.stage", hint))
+    return found
 
 
 def _system_only(source: AllowedSource) -> bool:
@@ -252,7 +279,10 @@ def _system_only(source: AllowedSource) -> bool:
 def _name_problems(name: str) -> Iterator[Problem]:
     if not is_dns_label(name):
         yield Problem(
-            "name", f"{name!r} is not a DNS label", "metadata.name", "lower-case letters, digits and dashes, up to 63"
+            "name",
+            f"{shown(name, 63)} is not a DNS label",
+            "metadata.name",
+            "lower-case letters, digits and dashes, up to 63",
         )
 
 
@@ -260,15 +290,21 @@ def _namespace_problems(names: Iterable[str], path: str) -> Iterator[Problem]:
     for index, name in enumerate(names):
         if not is_dns_label(name):
             yield Problem(
-                "namespace", f"{name!r} is not the name of a namespace", f"{path}[{index}]", "a DNS label, no pattern"
+                "namespace",
+                f"{shown(name, 63)} is not the name of a namespace",
+                f"{path}[{index}]",
+                "a DNS label, no pattern",
             )
 
 
-def _access_problems(accesses: Sequence[Access]) -> Iterator[Problem]:
+def _access_problems(accesses: Sequence[Access], type_: PolicyType) -> Iterator[Problem]:
     for access in accesses:
         if not is_dns_label(access.registry):
-            yield Problem("registry", f"{access.registry!r} is not the name of a Registry", f"{access.field}.registry")
-        if not access.namespaces.names and access.namespaces.selector is None:
+            yield Problem(
+                "registry", f"{shown(access.registry, 63)} is not the name of a Registry", f"{access.field}.registry"
+            )
+        nowhere = not access.namespaces.names and access.namespaces.selector is None
+        if nowhere and type_ is PolicyType.KUBERNETES:
             yield Problem(
                 "namespaces_missing",
                 "neither names nor selector is given",

@@ -71,7 +71,7 @@ class ResolvedSources:
         return tuple(
             exemption
             for exemption in self.exemptions
-            if created_at < exemption.expires_at
+            if created_at < exemption.expires_at.replace(microsecond=0)  # admission compares whole seconds
             and (not exemption.namespaces or namespace in exemption.namespaces)
             and (exemption.digest == reference.digest if exemption.prefix is None else exemption.prefix.key in covering)
         )

@@ -20,6 +20,7 @@ from portreeve.core.policy import (
     ExemptionState,
     Registry,
     RegistryPolicy,
+    ServiceAccounts,
 )
 
 GENERATION_ANNOTATION: Final = "portreeve.io/generation"
@@ -118,7 +119,11 @@ def _selector(selector: LabelSelector) -> Document:
 
 def _delivery(delivery: Delivery) -> Document:
     chosen = delivery.service_accounts
-    accounts: object = chosen if isinstance(chosen, str) else {"names": list(chosen)}
+    if isinstance(chosen, ServiceAccounts):
+        return {"mode": str(delivery.mode), "serviceAccounts": str(chosen)}
+    accounts = _filled({"names": list(chosen.names)})
+    if chosen.selector is not None:
+        accounts["selector"] = _selector(chosen.selector)
     return {"mode": str(delivery.mode), "serviceAccounts": accounts}
 
 

@@ -37,6 +37,8 @@ from portreeve.core.policy import (
     DeliveryMode,
     ExemptionState,
     PolicyType,
+    ServiceAccounts,
+    ServiceAccountSelection,
     Stage,
 )
 from portreeve.core.reference import DIGEST_PATTERN, InvalidPrefix, SourcePrefix, parse_prefix
@@ -226,6 +228,10 @@ class ServiceAccountsModel(_Model):
     names: list[Text] = []
     selector: SelectorModel | None = None
 
+    def value(self) -> ServiceAccountSelection:
+        """The core value."""
+        return ServiceAccountSelection(tuple(self.names), self.selector.value() if self.selector else None)
+
 
 class DeliveryModel(_Model):
     """How the credential reaches a pull, and which ServiceAccounts get it."""
@@ -237,9 +243,11 @@ class DeliveryModel(_Model):
     ] = "default"
 
     def value(self) -> Delivery:
-        """The core value. It holds names; a selector is reported by `_delivery_warnings`."""
+        """The core value."""
         chosen = self.service_accounts
-        return Delivery(self.mode, tuple(chosen.names) if isinstance(chosen, ServiceAccountsModel) else chosen)
+        return Delivery(
+            self.mode, chosen.value() if isinstance(chosen, ServiceAccountsModel) else ServiceAccounts(chosen)
+        )
 
 
 class AccessModel(_Model):

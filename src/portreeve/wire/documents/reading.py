@@ -41,7 +41,6 @@ from portreeve.wire.documents.models import (
     PolicyTestDocument,
     RegistryDocument,
     RegistrySpecModel,
-    ServiceAccountsModel,
     generation,
     names_of,
 )
@@ -205,7 +204,7 @@ def _read_policy(raw: Mapping[str, Any], _file: str) -> _Result:
     revision, problems = _generation_of(document)
     policy = _policy(document, revision)
     problems += (*validate(policy), *_label_problems(_indexed("spec.groups", policy.groups), "an EnvironmentGroup"))
-    return _Result(policy, problems, (*lint(policy), *_delivery_warnings(document)))
+    return _Result(policy, problems, tuple(lint(policy)))
 
 
 def _policy(document: PolicyDocument, revision: int) -> RegistryPolicy:
@@ -260,17 +259,6 @@ def _entries(model: type[_Document], entries: object) -> Iterator[tuple[int, _Do
         value, _ = _validated(model, entry)
         if value is not None:
             yield index, value
-
-
-def _delivery_warnings(document: PolicyDocument) -> Iterator[Problem]:
-    for index, access in enumerate(document.spec.access):
-        chosen = access.delivery.service_accounts
-        if isinstance(chosen, ServiceAccountsModel) and chosen.selector is not None:
-            yield Problem(
-                "service_accounts_selector",
-                "selecting ServiceAccounts by label takes effect on the control plane alone; it is not used here",
-                f"spec.access[{index}].delivery.serviceAccounts.selector",
-            )
 
 
 def _indexed(path: str, values: Iterable[str]) -> dict[str, str]:
