@@ -1,0 +1,72 @@
+"""The import contracts hold, and each one has been seen to fail.
+
+A copy of the package gets one line too much; the contract that must notice is named by its sentence.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+PLANTED = {
+    "Imports go down: programs, then edges, then wire, then core, then errors": [
+        ("core/verdict.py", "import portreeve.wire.documents"),
+        ("errors.py", "import portreeve.core.policy"),
+        ("wire/dump.py", "import portreeve.cli.main"),
+        ("workspace/stray.py", "import portreeve.cli.main"),
+        ("stray.py", ""),
+    ],
+    "In core a decision may know what it decides on, never the other way round": [
+        ("core/reference.py", "import portreeve.core.policy"),
+        ("core/policy.py", "import portreeve.core.verdict"),
+        ("core/stray.py", ""),
+    ],
+    "Only the reading of documents knows pydantic": [("cli/stray.py", "import pydantic")],
+    "Only the command line knows click and rich": [("wire/stray.py", "import click")],
+    "Files are read as YAML in wire alone": [("workspace/stray.py", "import yaml")],
+}
+
+
+def lint(source: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(source), "COLUMNS": "200"}
+    command = [
+        str(Path(sys.executable).with_name("lint-imports")),
+        "--config",
+        str(ROOT / ".importlinter"),
+        "--no-cache",
+    ]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_every_contract_is_kept() -> None:
+    result = lint(ROOT / "src")
+    assert result.returncode == 0, result.stdout
+
+
+def test_every_contract_has_a_line_that_breaks_it() -> None:
+    contracts = ConfigParser()
+    contracts.read(ROOT / ".importlinter")
+    assert {section["name"] for section in map(dict, contracts.values()) if "name" in section} == set(PLANTED)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "file", "line"),
+    [(sentence, file, line) for sentence, lines in PLANTED.items() for file, line in lines],
+)
+def test_a_line_too_much_breaks_its_contract(sentence: str, file: str, line: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "src" / "portreeve", tmp_path / "portreeve", ignore=shutil.ignore_patterns("__pycache__"))
+    target = tmp_path / "portreeve" / file
+    with target.open("a", encoding="utf-8") as module:
+        module.write(f"\n{line}\n")
+    result = lint(tmp_path)
+    assert result.returncode == 1, result.stdout
+    broken = [row for row in result.stdout.splitlines() if row.rstrip().endswith("BROKEN")]
+    assert any(sentence in row for row in broken), result.stdout
