@@ -1,0 +1,142 @@
+"""Cut a YAML stream into its documents, and tell without parsing which of them are CustomResourceDefinitions.
+
+Theory of operation
+-------------------
+A document marker (`---` or `...` at column 0, followed by a blank or a line's end) ends a document wherever it stands:
+YAML forbids it inside quoted, plain and block scalars and inside flow collections (YAML 1.2.2, c-forbidden). So a
+stream can be cut at its markers, and a broken document leaves the others readable.
+
+Readers disagree on a few markers, and a disagreement is a place to hide a Pod. kubectl cuts at a line that begins with
+`---` whatever follows, and drops the rest of that line; YAML takes `---x: |` for a key and `--- |` for the start of
+text. Each such line is told. Line breaks are YAML 1.1's, as libyaml and kubectl's parser read them: LF, CR, CR LF, NEL,
+LS and PS.
+
+Most bytes of published manifests are CustomResourceDefinitions, which hold no image. A document is skipped as one
+only if nothing in it could make it anything else: see `_DEFINITION` and `_OTHER_ROOT`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    _Count = Callable[[int, int], int]
+
+_WIDE_BREAKS: Final = (b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
+_BREAK: Final = re.compile(rb"\r\n|[\r\n]|\xc2\x85|\xe2\x80[\xa8\xa9]")
+_DASHES_LF: Final = re.compile(rb"\n(?:---|\.\.\.)")
+_DASHES_ANY: Final = re.compile(rb"(?:[\r\n]|\xc2\x85|\xe2\x80[\xa8\xa9])(?:---|\.\.\.)")
+_ENDS_MARKER: Final = re.compile(rb"[ \t\r\n]|\xc2\x85|\xe2\x80[\xa8\xa9]|\Z")
+# What may follow `---` on its line without anybody reading it differently: blanks, then a comment that no break but
+# the line's own ends.
+_CLEAN_MARKER: Final = re.compile(rb"---[ \t]*(#[^\r\n]*)?(?:\r?\n|\Z)")
+# The head of a definition: comments, then the two keys as first keys of the root mapping, plain, in either order. The
+# third key right behind them ends their text: an indented line would continue it.
+_DEFINITION: Final = re.compile(
+    rb"(?:---[ ]*(?:#[^\n]*)?\n)?(?:[ ]*(?:#[^\n]*)?\n)*"
+    rb"(?:apiVersion:[ ]+apiextensions\.k8s\.io/v1(?:beta1)?[ ]*\nkind:[ ]+CustomResourceDefinition[ ]*\n"
+    rb"|kind:[ ]+CustomResourceDefinition[ ]*\napiVersion:[ ]+apiextensions\.k8s\.io/v1(?:beta1)?[ ]*\n)"
+    rb"(?=(?:metadata|spec):)"
+)
+# A line that starts at column 0 with anything but these three keys, a comment or nothing: a second kind in any
+# spelling, `items`, a merge, a flow, an anchor, the end of a quoted text, a tab, a `---x`. When LF is the only break,
+# every other line is indented, so it belongs to one of the three keys and cannot change what the object is.
+_OTHER_ROOT: Final = re.compile(rb"\n(?![ \n#]|(?:metadata|spec|status):|\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The bytes of one document. `line` (from 1) is that of its first byte.
+
+    `odd_marker` is the line of a marker in it that readers take differently, 0 for none.
+    """
+
+    data: bytes
+    line: int
+    odd_marker: int = 0
+
+
+def chunks(data: bytes) -> Iterator[Chunk]:
+    """Cut UTF-8 text without a byte order mark into its documents, in order.
+
+    Directives stay with the document they are for; pieces of nothing but blanks and comments are left out.
+    """
+    count = _line_counter(data)
+    start, line, odd, directives = 0, 1, 0, b""
+    for at, is_marker in _dashes(data):
+        if not is_marker:
+            odd = odd or line + count(start, at)
+            continue
+        piece = data[start:at]
+        lines = count(start, at)
+        if _is_blank(piece):
+            directives = piece if b"%" in piece else b""
+        else:
+            yield Chunk(directives + piece, line - directives.count(b"\n"), odd or _odd_start(piece, line))
+            directives = b""
+        line += lines
+        start, odd = (at + 3 if data.startswith(b"...", at) else at), 0
+    piece = data[start:]
+    if not _is_blank(piece):
+        yield Chunk(directives + piece, line - directives.count(b"\n"), odd or _odd_start(piece, line))
+
+
+def is_definition(chunk: bytes) -> bool:
+    """Say whether a document is a CustomResourceDefinition beyond doubt; False sends it to the parser."""
+    head = _DEFINITION.match(chunk)
+    return head is not None and _has_only_lf(chunk) and _OTHER_ROOT.search(chunk, head.end() - 1) is None
+
+
+def _has_only_lf(data: bytes) -> bool:
+    return b"\r" not in data and (data.isascii() or not any(mark in data for mark in _WIDE_BREAKS))
+
+
+def _line_counter(data: bytes) -> _Count:
+    if _has_only_lf(data):
+        return lambda start, end: data.count(b"\n", start, end)
+    return lambda start, end: sum(1 for _ in _BREAK.finditer(data, start, end))
+
+
+def _dashes(data: bytes) -> Iterator[tuple[int, bool]]:
+    """Position of each `---` and `...` at column 0, and whether it is a marker; of the others only `---x` counts."""
+    if data.startswith((b"---", b"...")):
+        yield from _judged(data, 0)
+    pattern = _DASHES_LF if _has_only_lf(data) else _DASHES_ANY
+    for found in pattern.finditer(data):
+        yield from _judged(data, found.end() - 3)
+
+
+def _judged(data: bytes, at: int) -> Iterator[tuple[int, bool]]:
+    is_marker = _ENDS_MARKER.match(data, at + 3) is not None
+    if is_marker or data.startswith(b"-", at):
+        yield at, is_marker
+
+
+def _odd_start(piece: bytes, line: int) -> int:
+    """The line of the piece's own marker if kubectl would drop something that YAML reads there, else 0."""
+    if not piece.startswith(b"---"):
+        return 0
+    clean = _CLEAN_MARKER.match(piece)
+    if clean is None or (clean[1] and any(mark in clean[1] for mark in _WIDE_BREAKS)):
+        return line
+    return 0
+
+
+def _is_blank(piece: bytes) -> bool:
+    """Say whether a piece holds nothing but blanks, comments and directives."""
+    if piece.startswith(b"---"):
+        return False
+    start = 0
+    for found in _BREAK.finditer(piece):
+        if not _is_blank_line(piece[start : found.start()]):
+            return False
+        start = found.end()
+    return _is_blank_line(piece[start:])
+
+
+def _is_blank_line(text: bytes) -> bool:
+    return text.lstrip(b" \t")[:1] in b"#" or text.startswith(b"%")
