@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _WIDE_BREAKS: Final = (b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
 _BREAK: Final = re.compile(rb"\r\n|[\r\n]|\xc2\x85|\xe2\x80[\xa8\xa9]")
-_DASHES_LF: Final = re.compile(rb"\n(?:---|\.\.\.)")
 _DASHES_ANY: Final = re.compile(rb"(?:[\r\n]|\xc2\x85|\xe2\x80[\xa8\xa9])(?:---|\.\.\.)")
 _ENDS_MARKER: Final = re.compile(rb"[ \t\r\n]|\xc2\x85|\xe2\x80[\xa8\xa9]|\Z")
 # What may follow `---` on its line without anybody reading it differently: blanks, then a comment that no break but
@@ -65,9 +64,10 @@ def chunks(data: bytes) -> Iterator[Chunk]:
 
     Directives stay with the document they are for; pieces of nothing but blanks and comments are left out.
     """
-    count = _line_counter(data)
+    lf_only = _has_only_lf(data)
+    count = _line_counter(data, lf_only=lf_only)
     start, line, odd, directives = 0, 1, 0, b""
-    for at, is_marker in _dashes(data):
+    for at, is_marker in _dashes(data, lf_only=lf_only):
         if not is_marker:
             odd = odd or line + count(start, at)
             continue
@@ -95,19 +95,29 @@ def _has_only_lf(data: bytes) -> bool:
     return b"\r" not in data and (data.isascii() or not any(mark in data for mark in _WIDE_BREAKS))
 
 
-def _line_counter(data: bytes) -> _Count:
-    if _has_only_lf(data):
+def _line_counter(data: bytes, *, lf_only: bool) -> _Count:
+    if lf_only:
         return lambda start, end: data.count(b"\n", start, end)
     return lambda start, end: sum(1 for _ in _BREAK.finditer(data, start, end))
 
 
-def _dashes(data: bytes) -> Iterator[tuple[int, bool]]:
+def _dashes(data: bytes, *, lf_only: bool) -> Iterator[tuple[int, bool]]:
     """Position of each `---` and `...` at column 0, and whether it is a marker; of the others only `---x` counts."""
     if data.startswith((b"---", b"...")):
         yield from _judged(data, 0)
-    pattern = _DASHES_LF if _has_only_lf(data) else _DASHES_ANY
-    for found in pattern.finditer(data):
-        yield from _judged(data, found.end() - 3)
+    if not lf_only:
+        for found in _DASHES_ANY.finditer(data):
+            yield from _judged(data, found.end() - 3)
+        return
+    # Two plain searches: a regular expression would stop at every line.
+    dashes, dots = data.find(b"\n---"), data.find(b"\n...")
+    while dashes >= 0 or dots >= 0:
+        if dots < 0 or 0 <= dashes < dots:
+            yield from _judged(data, dashes + 1)
+            dashes = data.find(b"\n---", dashes + 4)
+        else:
+            yield from _judged(data, dots + 1)
+            dots = data.find(b"\n...", dots + 4)
 
 
 def _judged(data: bytes, at: int) -> Iterator[tuple[int, bool]]:

@@ -150,86 +150,107 @@ def _syntax_error(data: bytes, line: int, error: MarkedYAMLError) -> Broken:
 def _build(data: bytes, first: int, limits: ReadLimits) -> Iterator[Document]:  # noqa: C901 -- see below
     """Build the documents of one chunk, almost always one.
 
-    One long loop on purpose: it runs once per event and is what reading costs. `current` is the open collection,
-    `key` the key that waits for its value, `is_map` what `current` is; `stack` keeps those of the collections around.
+    One long loop on purpose: it runs once per event and is what reading costs, so names are local and every branch
+    ends with `continue`. `current` is the open collection; `key` is what it waits for: None for a key, a text for that
+    key's value, `_ENTRY` for the next entry of a list. `stack` keeps both for the collections around it.
     """
-    stack: list[tuple[Any, str | None, bool]] = []
+    scalar, mapping_start, sequence_start = ScalarEvent, MappingStartEvent, SequenceStartEvent
+    mapping_end, sequence_end, located_keys, entry = MappingEndEvent, SequenceEndEvent, LOCATED_KEYS, _ENTRY
+    new_mapping, max_depth = LocatedMapping, limits.depth
+    # Neither a tag nor an anchor can stand in a text without these.
+    special = b"!" in data or b"&" in data
     anchors = _Anchors(limits.alias_characters)
+    stack: list[tuple[Any, Any]] = []
     current: Any = []
-    key: str | None = None
-    is_map = False
-    late_merge = 0
+    key: Any = entry
+    late_merge = start_line = 0
     new: Any
     event: Any
     for event in iter(CParser(data).get_event, None):
         kind = event.__class__
-        if kind is ScalarEvent:
+        if kind is scalar:
             new = event.value
-            if event.tag is not None or event.anchor is not None:
+            if special and (event.tag is not None or event.anchor is not None):
                 new = _special_scalar(event, anchors, first)
-            if is_map and key is None:
+            if key is None:
                 if new in current:
-                    raise _RefusedError("duplicate_key", f"the key {new[:80]!r} stands here twice", event.start_mark)
+                    raise _duplicate(new, event)
                 key = new
                 continue
-            if key in LOCATED_KEYS and new.__class__ is str:
+            if key is entry:
+                current.append(new)
+                continue
+            if key in located_keys and new.__class__ is str:
                 new = Located(new, event.start_mark.line + first, not event.style)
-        elif kind is MappingStartEvent or kind is SequenceStartEvent:
-            if event.tag is not None:
-                _check_collection_tag(event)
-            if is_map and key is None:
+            current[key] = new
+            key = None
+            continue
+        if kind is mapping_start or kind is sequence_start:
+            if key is None:
                 raise _RefusedError("yaml_key", "a key that is a list or a mapping", event.start_mark)
-            if len(stack) >= limits.depth:
-                raise _RefusedError("too_deep", f"nested more than {limits.depth} deep", event.start_mark)
-            if kind is MappingStartEvent:
-                new = LocatedMapping()
+            if len(stack) >= max_depth:
+                raise _RefusedError("too_deep", f"nested more than {max_depth} deep", event.start_mark)
+            if kind is mapping_start:
+                new = new_mapping()
                 new.line = event.start_mark.line + first
             else:
                 new = []
-            if event.anchor is not None:
-                anchors.open(event, new)
-            if is_map:
-                current[key] = new
-            else:
+            if special:
+                _open_collection(event, anchors, new)
+            if key is entry:
                 current.append(new)
-            stack.append((current, key, is_map))
-            current, key, is_map = new, None, kind is MappingStartEvent
+                stack.append((current, entry))
+            else:
+                current[key] = new
+                stack.append((current, None))
+            current, key = new, None if kind is mapping_start else entry
             continue
-        elif kind is MappingEndEvent or kind is SequenceEndEvent:
-            if is_map and "<<" in current and _merge(current, event):
+        if kind is mapping_end or kind is sequence_end:
+            if kind is mapping_end and "<<" in current and _merge(current, event):
                 late_merge = late_merge or current.line
-            if anchors:
+            if special:
                 anchors.close(current, event)
-            current, key, is_map = stack.pop()
-            key = None
+            current, key = stack.pop()
             continue
-        elif kind is AliasEvent:
+        if kind is AliasEvent:
             new = anchors.resolve(event)
-            if is_map and key is None:
-                if new.__class__ is not str and new.__class__ is not Located:
+            is_text = isinstance(new, Located)
+            if key is None:
+                if not is_text:
                     raise _RefusedError("yaml_key", "a key that is a list or a mapping", event.start_mark)
                 if new in current:
-                    raise _RefusedError("duplicate_key", f"the key {new[:80]!r} stands here twice", event.start_mark)
-                key = str(new)
+                    raise _duplicate(new, event)
+                key = new
                 continue
-            if new.__class__ is Located:
+            if is_text:
                 new = Located(new, event.start_mark.line + first, new.plain)
-        elif kind is DocumentStartEvent:
-            start = event
+            if key is entry:
+                current.append(new)
+            else:
+                current[key] = new
+                key = None
             continue
+        if kind is DocumentStartEvent:
+            start_line = event.start_mark.line + first
         elif kind is DocumentEndEvent:
             root = current.pop()
             if root != "":
-                yield Document(root, line_of(root, start.start_mark.line + first), late_merge)
+                yield Document(root, line_of(root, start_line), late_merge)
             anchors, late_merge = _Anchors(limits.alias_characters), 0
-            continue
-        else:
-            continue
-        if is_map:
-            current[key] = new
-            key = None
-        else:
-            current.append(new)
+
+
+_ENTRY: Final = object()
+
+
+def _duplicate(key: str, event: Any) -> _RefusedError:
+    return _RefusedError("duplicate_key", f"the key {key[:80]!r} stands here twice", event.start_mark)
+
+
+def _open_collection(event: Any, anchors: _Anchors, new: Any) -> None:
+    if event.tag is not None and event.tag not in _COLLECTION_TAGS and not event.tag.startswith("!"):
+        raise _RefusedError("yaml_tag", f"the tag {event.tag[:80]} is not one of a list or mapping", event.start_mark)
+    if event.anchor is not None:
+        anchors.open(event, new)
 
 
 class _Anchors:
@@ -285,11 +306,6 @@ def _special_scalar(event: Any, anchors: _Anchors, first: int) -> Located:
     if event.anchor is not None:
         anchors.scalar(event, value)
     return value
-
-
-def _check_collection_tag(event: Any) -> None:
-    if event.tag not in _COLLECTION_TAGS and not event.tag.startswith("!"):
-        raise _RefusedError("yaml_tag", f"the tag {event.tag[:80]} is not one of a list or mapping", event.start_mark)
 
 
 def _merge(mapping: LocatedMapping, event: Any) -> bool:
