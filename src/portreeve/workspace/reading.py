@@ -12,6 +12,7 @@ import re
 import shutil
 import stat
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -52,6 +53,14 @@ _MEMBER_LISTS: Final = (
 _MEMBER_PATHS: Final = ("patches", "patchesJson6902", "replacements")
 # A broken JSON file without these texts (a tsconfig with comments) can hold no object that names an image.
 _OBJECT_TEXTS: Final = (b"kind", b"image", b"services", b"\\u")
+
+
+class _FileReader(Enum):
+    """What a file's name says about its documents."""
+
+    BY_CONTENT = auto()
+    COMPOSE = auto()
+    WORKFLOW = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +150,9 @@ class Reading:
     def _documents(self, data: bytes, name: str, *, named: bool) -> Iterator[Result]:
         """Read one YAML or JSON file; documents of no kind we read are quiet unless the file was named."""
         is_json = name.lower().endswith(".json")
+        path = Path(name)
+        reader = _FileReader.WORKFLOW if path.parts[-3:-1] == (".github", "workflows") else _FileReader.BY_CONTENT
+        reader = _FileReader.COMPOSE if _COMPOSE_NAME.fullmatch(path.name) else reader
         recognised = broken = 0
         unknown: list[int] = []
         for item in read_documents(data, json=is_json, limits=self.limits.document):
@@ -154,7 +166,7 @@ class Reading:
                 recognised += 1
                 self.counts.objects += 1
                 continue
-            results = self._recognised(item, name)
+            results = self._recognised(item, name, reader)
             if results is None:
                 unknown.append(item.line)
                 continue
@@ -168,16 +180,15 @@ class Reading:
         elif not recognised:
             self.counts.unrecognised += 1
 
-    def _recognised(self, item: Document, name: str) -> Iterator[Result] | None:
+    def _recognised(self, item: Document, name: str, reader: _FileReader) -> Iterator[Result] | None:
         """The results of one document, or None when it is nothing that names images."""
         source = Source(name, item.line, self.namespace)
-        path = Path(name)
-        if path.parts[-3:-1] == (".github", "workflows"):
+        if reader is _FileReader.WORKFLOW:
             return workflow_images(item.value, source)
-        if is_compose(item.value) or (_COMPOSE_NAME.fullmatch(path.name) and not is_kubernetes(item.value)):
-            return compose_images(item.value, source)
         if is_kubernetes(item.value):
             return self._objects(item, source)
+        if reader is _FileReader.COMPOSE or is_compose(item.value):
+            return compose_images(item.value, source)
         return workflow_images(item.value, source) if is_workflow(item.value) else None
 
     def _objects(self, item: Document, source: Source) -> Iterator[Result]:
