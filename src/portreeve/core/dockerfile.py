@@ -134,25 +134,34 @@ def _end_of_heredoc(lines: list[str], at: int, word: str, *, strip_tabs: bool) -
 
 
 def _words(text: str) -> Iterator[str]:
-    """Words of a shell line with their quotes kept; blanks inside quotes do not end one."""
+    """Words of a shell line with their quotes kept; blanks inside quotes and `${…}` do not end one.
+
+    Whatever is left open runs to the end of the line, so that it opens no here-document: taking one instruction too
+    many for an instruction is safe, taking one for text would hide it.
+    """
     word: list[str] = []
-    quote = ""
-    escaped = False
+    quote = before = ""
+    braces = 0
     for char in text:
-        if not quote and not escaped and char in " \t":
+        if char in " \t" and not (quote or braces or before == "\\"):
             if word:
                 yield "".join(word)
                 word = []
+            before = ""
             continue
         word.append(char)
-        if escaped:
-            escaped = False
-        elif char == "\\" and quote != "'":
-            escaped = True
-        elif quote:
+        if before == "\\" and quote != "'":
+            before = ""
+            continue
+        if quote:
             quote = "" if char == quote else quote
         elif char in "\"'":
             quote = char
+        elif char == "{" and before == "$":
+            braces += 1
+        elif char == "}" and braces:
+            braces -= 1
+        before = char
     if word:
         yield "".join(word)
 
