@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portreeve.core.manifests import Located, LocatedMapping
-from portreeve.wire.document import Broken, Definition, Document, Item, ReadLimits
+from portreeve.wire.document import Broken, Document, Item, ReadLimits, WithoutImages
 from portreeve.wire.yaml import read_documents
 
 
@@ -342,7 +342,7 @@ DEFINITION = f"{HEAD}metadata:\n  name: x\nspec:\n  a: |\n    kind: Pod\n# c\nst
 )
 def test_a_definition_is_not_parsed(text: str) -> None:
     [item] = read(text)
-    assert isinstance(item, Definition)
+    assert isinstance(item, WithoutImages)
 
 
 def test_a_definition_does_not_hide_its_neighbours() -> None:
@@ -390,9 +390,46 @@ HIDDEN = [
 ]
 
 
+# The same hiding places behind the head of a kind that is parsed for its syntax alone.
+HIDDEN += [
+    text.replace("apiextensions.k8s.io/v1", "v1").replace("CustomResourceDefinition", "ConfigMap") for text in HIDDEN
+]
+
+
 @pytest.mark.parametrize("text", HIDDEN)
 def test_nothing_hides_behind_the_head_of_a_definition(text: str) -> None:
-    assert not any(isinstance(item, Definition) for item in read(text))
+    assert not any(isinstance(item, WithoutImages) for item in read(text))
+
+
+ROLE = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: x}\nrules:\n"
+
+
+def test_an_object_of_a_kind_without_a_pod_is_parsed_for_its_syntax_alone() -> None:
+    [item] = read(ROLE + "- apiGroups: ['']\n  verbs: [get]\n")
+    assert isinstance(item, WithoutImages)
+
+
+@pytest.mark.parametrize(
+    ("tail", "line"),
+    [
+        ("- a: 'open\n", 6),
+        ("- [1, 2\n", 6),
+        ("- a: b: c\n", 5),
+        ("- " * 100_000 + "a\n", 5),
+        ("- " + "[" * 100_000 + "\n", 5),
+        ("- {" * 100_000 + "\n", 5),
+        ("- \x01\n", 5),
+    ],
+)
+def test_a_broken_object_of_such_a_kind_is_told_with_its_line(tail: str, line: int) -> None:
+    (broken,) = [item for item in read(ROLE + tail) if isinstance(item, Broken)]
+    assert broken.line == line
+
+
+@pytest.mark.parametrize("kind", ["Pod", "List", "ConfigMapList", "Deployment", "PodTemplate"])
+def test_a_kind_that_can_hold_a_pod_is_never_passed_over(kind: str) -> None:
+    [item] = read(f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: x}}\n")
+    assert isinstance(item, Document)
 
 
 # --- laws
@@ -430,7 +467,7 @@ PIECES += ["%", "\\u", "#", ",", "...", "\0", "\t", "? ", "1", "\ufeff", HEAD]
 )
 def test_no_bytes_raise(data: bytes, json: bool) -> None:
     for item in read_documents(data, json=json):
-        assert isinstance(item, Document | Definition | Broken)
+        assert isinstance(item, Document | WithoutImages | Broken)
         assert item.line >= 0
 
 

@@ -32,8 +32,8 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Definition:
-    """A CustomResourceDefinition, told from its text and not parsed: one object without images."""
+class WithoutImages:
+    """An object of a kind that can hold no image, told from its text."""
 
     line: int
 
@@ -52,4 +52,4 @@ class Broken:
     reason: str
 
 
-Item = Document | Definition | Broken
+Item = Document | WithoutImages | Broken

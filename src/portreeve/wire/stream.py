@@ -1,4 +1,4 @@
-"""Cut a YAML stream into its documents, and tell without parsing which of them are CustomResourceDefinitions.
+"""Cut a YAML stream into its documents, and tell by their text which of them can hold no image.
 
 Theory of operation
 -------------------
@@ -11,14 +11,16 @@ Readers disagree on a few markers, and a disagreement is a place to hide a Pod. 
 text. Each such line is told. Line breaks are YAML 1.1's, as libyaml and kubectl's parser read them: LF, CR, CR LF, NEL,
 LS and PS.
 
-Most bytes of published manifests are CustomResourceDefinitions, which hold no image. A document is skipped as one
-only if nothing in it could make it anything else: see `_DEFINITION` and `_OTHER_ROOT`.
+Most bytes of published manifests are CustomResourceDefinitions, which hold no image; most of the rest are objects of
+Kubernetes' own kinds without a pod in them, such as roles and services. A document is taken for one of either only if
+nothing in it could make it anything else: see `_HEAD` and `_OTHER_ROOT`.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -33,18 +35,50 @@ _ENDS_MARKER: Final = re.compile(rb"[ \t\r\n]|\xc2\x85|\xe2\x80[\xa8\xa9]|\Z")
 # What may follow `---` on its line without anybody reading it differently: blanks, then a comment that no break but
 # the line's own ends.
 _CLEAN_MARKER: Final = re.compile(rb"---[ \t]*(#[^\r\n]*)?(?:\r?\n|\Z)")
-# The head of a definition: comments, then the two keys as first keys of the root mapping, plain, in either order. The
-# third key right behind them ends their text: an indented line would continue it.
-_DEFINITION: Final = re.compile(
+# The head of such a document: comments, then the two keys as first keys of the root mapping, plain, in either order.
+# The third key right behind them ends their text: an indented line would continue it.
+_HEAD: Final = re.compile(
     rb"(?:---[ ]*(?:#[^\n]*)?\n)?(?:[ ]*(?:#[^\n]*)?\n)*"
-    rb"(?:apiVersion:[ ]+apiextensions\.k8s\.io/v1(?:beta1)?[ ]*\nkind:[ ]+CustomResourceDefinition[ ]*\n"
-    rb"|kind:[ ]+CustomResourceDefinition[ ]*\napiVersion:[ ]+apiextensions\.k8s\.io/v1(?:beta1)?[ ]*\n)"
-    rb"(?=(?:metadata|spec):)"
+    rb"(?:apiVersion:[ ]+([a-z0-9./]+)[ ]*\nkind:[ ]+([A-Za-z]+)[ ]*\n"
+    rb"|kind:[ ]+([A-Za-z]+)[ ]*\napiVersion:[ ]+([a-z0-9./]+)[ ]*\n)"
+    rb"(?=[a-zA-Z]+:)"
 )
-# A line that starts at column 0 with anything but these three keys, a comment or nothing: a second kind in any
-# spelling, `items`, a merge, a flow, an anchor, the end of a quoted text, a tab, a `---x`. When LF is the only break,
-# every other line is indented, so it belongs to one of the three keys and cannot change what the object is.
-_OTHER_ROOT: Final = re.compile(rb"\n(?![ \n#]|(?:metadata|spec|status):|\Z)")
+_DEFINITION_KIND: Final = b"CustomResourceDefinition"
+_DEFINITION_VERSIONS: Final = frozenset({b"apiextensions.k8s.io/v1", b"apiextensions.k8s.io/v1beta1"})
+# Kinds without a pod spec anywhere. Source: the API reference of Kubernetes 1.36.
+_IMAGELESS: Final[dict[bytes, frozenset[bytes]]] = {
+    b"v1": frozenset(
+        b"ConfigMap Secret Service ServiceAccount Namespace Endpoints LimitRange ResourceQuota PersistentVolume"
+        b" PersistentVolumeClaim".split()
+    ),
+    b"rbac.authorization.k8s.io/v1": frozenset(b"Role ClusterRole RoleBinding ClusterRoleBinding".split()),
+    b"networking.k8s.io/v1": frozenset(b"NetworkPolicy Ingress IngressClass".split()),
+    b"policy/v1": frozenset({b"PodDisruptionBudget"}),
+    b"autoscaling/v2": frozenset({b"HorizontalPodAutoscaler"}),
+    b"storage.k8s.io/v1": frozenset({b"StorageClass"}),
+    b"scheduling.k8s.io/v1": frozenset({b"PriorityClass"}),
+    b"admissionregistration.k8s.io/v1": frozenset(
+        b"ValidatingWebhookConfiguration MutatingWebhookConfiguration".split()
+    ),
+}
+# A line that starts at column 0 with anything but a key that cannot change what the object is, the entry of such a
+# key's list, a comment or nothing: a second kind in any spelling, `items`, a merge, a flow, an anchor, the end of a
+# quoted text, a tab, a `---x`. When LF is the only break, every other line is indented, so it belongs to such a key.
+_OTHER_ROOT: Final = re.compile(
+    rb"\n(?![ \n#]|-[ \n]|\Z|(?:metadata|spec|status|data|stringData|binaryData|type|immutable|rules|roleRef|subjects"
+    rb"|secrets|imagePullSecrets|automountServiceAccountToken|aggregationRule|subsets|webhooks|provisioner|parameters|value"
+    rb"|globalDefault|description|reclaimPolicy|volumeBindingMode|allowVolumeExpansion):)"
+)
+# Deep nesting makes libyaml's time grow with its square; such a document goes to the event loop, which stops early.
+_MAX_BRACKETS: Final = 2_000
+_NESTED_DASHES: Final = re.compile(rb"(?:[-?:][ \t]+){40}")
+
+
+class Imageless(Enum):
+    """What a text is beyond doubt."""
+
+    DEFINITION = "a CustomResourceDefinition"
+    OBJECT = "an object of a kind without a pod"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +119,24 @@ def chunks(data: bytes) -> Iterator[Chunk]:
         yield Chunk(directives + piece, line - directives.count(b"\n"), odd or _odd_start(piece, line))
 
 
-def is_definition(chunk: bytes) -> bool:
-    """Say whether a document is a CustomResourceDefinition beyond doubt; False sends it to the parser."""
-    head = _DEFINITION.match(chunk)
-    return head is not None and _has_only_lf(chunk) and _OTHER_ROOT.search(chunk, head.end() - 1) is None
+def imageless(chunk: bytes) -> Imageless | None:
+    """Say whether a document can hold no image, beyond doubt; None sends it to the parser."""
+    head = _HEAD.match(chunk)
+    if head is None:
+        return None
+    version, kind = head[1] or head[4], head[2] or head[3]
+    if kind == _DEFINITION_KIND and version in _DEFINITION_VERSIONS:
+        found = Imageless.DEFINITION
+    elif kind in _IMAGELESS.get(version, ()):
+        found = Imageless.OBJECT
+    else:
+        return None
+    return found if _has_only_lf(chunk) and _OTHER_ROOT.search(chunk, head.end() - 1) is None else None
+
+
+def is_flat(chunk: bytes) -> bool:
+    """Say whether libyaml may parse the text in one go: nothing in it can nest deep."""
+    return chunk.count(b"[") + chunk.count(b"{") <= _MAX_BRACKETS and _NESTED_DASHES.search(chunk) is None
 
 
 def _has_only_lf(data: bytes) -> bool:

@@ -45,8 +45,8 @@ from yaml.reader import ReaderError
 
 from portreeve.core.manifests import Located, LocatedMapping, line_of
 from portreeve.wire import strict_json
-from portreeve.wire.document import LOCATED_KEYS, Broken, Definition, Document, Item, ReadLimits
-from portreeve.wire.stream import chunks, is_definition
+from portreeve.wire.document import LOCATED_KEYS, Broken, Document, Item, ReadLimits, WithoutImages
+from portreeve.wire.stream import Imageless, chunks, imageless, is_flat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,8 +89,8 @@ def read_documents(data: bytes, *, json: bool = False, limits: ReadLimits | None
     for chunk in chunks(text):
         if chunk.odd_marker:
             yield Broken(chunk.odd_marker, 1, "document_marker", _ODD_MARKER)
-        if is_definition(chunk.data):
-            yield Definition(chunk.line)
+        if _can_be_passed_over(chunk.data):
+            yield WithoutImages(chunk.line)
         else:
             yield from _chunk_documents(chunk.data, chunk.line, limits)
 
@@ -98,6 +98,24 @@ def read_documents(data: bytes, *, json: bool = False, limits: ReadLimits | None
 _ODD_MARKER: Final = (
     "kubectl drops the rest of a line that begins with ---, YAML does not; put the marker on its own line"
 )
+
+
+def _can_be_passed_over(data: bytes) -> bool:
+    """Whether the document can hold no image and needs no objects built.
+
+    A definition is not parsed at all. Any other is parsed for its syntax, and when that is broken the event loop gets
+    it, to say where. Keys that stand twice below its root are not told: no image depends on which one counts.
+    """
+    found = imageless(data)
+    if found is not Imageless.OBJECT:
+        return found is not None
+    if not is_flat(data):
+        return False
+    try:
+        CParser(data).raw_parse()
+    except YAMLError:
+        return False
+    return True
 
 
 def _utf8(data: bytes) -> bytes | Broken:

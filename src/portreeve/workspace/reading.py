@@ -28,7 +28,7 @@ from portreeve.core.manifests import (
     object_images,
 )
 from portreeve.core.workflow import is_workflow, workflow_images
-from portreeve.wire.document import Broken, Definition, Document, ReadLimits
+from portreeve.wire.document import Broken, Document, ReadLimits, WithoutImages
 from portreeve.wire.yaml import read_documents
 from portreeve.workspace.render import NotRendered, render_chart, render_kustomization
 from portreeve.workspace.walk import CHART, Directory, Found, Unusable, is_dockerfile, walk
@@ -162,7 +162,7 @@ class Reading:
                     yield _not_evaluated(item, name)
                 continue
             self.counts.documents += 1
-            if isinstance(item, Definition):
+            if isinstance(item, WithoutImages):
                 recognised += 1
                 self.counts.objects += 1
                 continue
