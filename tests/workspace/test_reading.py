@@ -117,7 +117,7 @@ def test_standard_input_is_read_and_bounded() -> None:
     assert results == [ImageUse("nginx", Place.CONTAINERS, "-", 8, "Pod", "shop", "p", "c")]
     small = WorkspaceLimits(file_bytes=10)
     assert [name(one) for one in read(["-"], io.BytesIO(POD.encode()), limits=small)] == ["too_large"]
-    assert [name(one) for one in read(["-"])] == ["missing"]
+    assert [name(one) for one in read(["-"])] == ["not_found"]
 
 
 def test_results_come_while_reading(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
 
 def test_paths_that_are_no_files_are_told(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
-    assert codes(tmp_path / "none.yaml") == ["missing"]
+    assert codes(tmp_path / "none.yaml") == ["not_found"]
     assert codes("a\0b") == ["unreadable"]
     assert codes(tmp_path / "pipe.yaml") == ["not_a_file"]
     assert codes("/dev/zero") == ["not_a_file"]

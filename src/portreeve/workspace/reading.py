@@ -113,7 +113,7 @@ class Reading:
 
     def _stdin(self) -> Iterator[Result]:
         if self.stdin is None:
-            yield NotEvaluated("-", 0, "missing", "no standard input was given")
+            yield NotEvaluated("-", 0, "not_found", "no standard input was given")
             return
         data = self.stdin.read(self.limits.file_bytes + 1)
         if len(data) > self.limits.file_bytes:

@@ -59,7 +59,7 @@ def walk(path: Path) -> Iterator[Entry]:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        yield Unusable(path, "missing", "no such file or directory")
+        yield Unusable(path, "not_found", "no such file or directory")
         return
     except (OSError, ValueError) as error:
         yield Unusable(path, "unreadable", _why(error))
