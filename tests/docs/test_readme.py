@@ -1,7 +1,7 @@
 """The README's blocks are run as they stand, in a copy of the files they name, with the installed program.
 
-A fence says what is expected: ```sh exit=1; a following ```text output block must be part of what was printed. The set-up
-block is what `make demo` and `make test` are; it is checked against the Makefile instead of being run inside a test.
+A fence says what is expected: ```sh exit=1; a following ```text output block must be part of what was printed. The
+block marked `setup` is compared with the Makefile instead of being run inside a test.
 """
 
 from __future__ import annotations

@@ -96,7 +96,8 @@ def read_documents(data: bytes, *, json: bool = False, limits: ReadLimits | None
 
 
 _ODD_MARKER: Final = (
-    "kubectl drops the rest of a line that begins with ---, YAML does not; put the marker on its own line"
+    "readers disagree on the rest of a line that begins with --- (kubectl drops or refuses it, YAML reads it); put the"
+    " marker on its own line"
 )
 
 
