@@ -1,0 +1,60 @@
+"""Options and arguments that several verbs share, so that one flag means one thing everywhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+Decorator = Callable[[Decorated], Decorated]
+
+
+def output_option(*formats: str) -> Decorator[Any]:
+    """-o, with the first format as the default."""
+    return click.option(
+        "-o", "--output", type=click.Choice(formats), default=formats[0], show_default=True, help="Form of the answer."
+    )
+
+
+no_headers_option = click.option("--no-headers", is_flag=True, help="Leave out the line of column names.")
+
+
+class PolicyOption(click.Option):
+    """-p, which also reads PORTREEVE_POLICY; the variable of the verb itself goes first."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """The value of the more specific variable."""
+        return super().resolve_envvar_value(ctx) or os.environ.get("PORTREEVE_POLICY") or None
+
+
+def policy_options(*, required: bool = False) -> Decorator[Any]:
+    """-p and --policy-name. Without `required` the verb itself decides what no policy means."""
+
+    def decorate(function: Decorated) -> Decorated:
+        name = click.option("--policy-name", metavar="NAME", help="Which RegistryPolicy, where -p gives several.")
+        files = click.option(
+            "-p", "--policy", "policies", cls=PolicyOption, type=click.Path(path_type=Path), multiple=True,
+            required=required, metavar="FILE",
+            help="File or folder with RegistryPolicy, Registry and Exemption documents; repeatable. "
+                 "Also PORTREEVE_POLICY.",
+        )  # fmt: skip
+        return files(name(function))
+
+    return decorate
+
+
+def input_options(function: Decorated) -> Decorated:
+    """PATH… and what narrows it."""
+    for option in (
+        click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match; repeatable."),
+        click.option("--include", multiple=True, metavar="GLOB", help="Read only files that match; repeatable."),
+        click.option("--namespace", "-n", default="default", show_default=True, metavar="NS",
+                     help="Namespace of objects that name none."),
+        click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(allow_dash=True)),
+    ):  # fmt: skip
+        function = option(function)
+    return function
