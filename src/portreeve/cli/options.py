@@ -47,14 +47,19 @@ def policy_options(*, required: bool = False) -> Decorator[Any]:
     return decorate
 
 
-def input_options(function: Decorated) -> Decorated:
+def input_options(*, required: bool = True) -> Decorator[Any]:
     """PATH… and what narrows it."""
-    for option in (
-        click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match; repeatable."),
-        click.option("--include", multiple=True, metavar="GLOB", help="Read only files that match; repeatable."),
-        click.option("--namespace", "-n", default="default", show_default=True, metavar="NS",
-                     help="Namespace of objects that name none."),
-        click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(allow_dash=True)),
-    ):  # fmt: skip
-        function = option(function)
-    return function
+
+    def decorate(function: Decorated) -> Decorated:
+        for option in (
+            click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match; repeatable."),
+            click.option("--include", multiple=True, metavar="GLOB", help="Only files that match; repeatable."),
+            click.option("-n", "--namespace", default="default", show_default=True, metavar="NS",
+                         help="Namespace of objects that name none."),
+            click.argument("paths", nargs=-1, required=required, type=click.Path(allow_dash=True),
+                           metavar="PATH..." if required else "[PATH]..."),
+        ):  # fmt: skip
+            function = option(function)
+        return function
+
+    return decorate

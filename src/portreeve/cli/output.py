@@ -32,15 +32,10 @@ def as_yaml(*documents: Any) -> str:
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, headed: bool = True) -> None:
-    """Write rows as CSV. Text that a spreadsheet would run as a formula is quoted with an apostrophe."""
+    """Write rows as CSV, as reports do."""
+    from portreeve.wire.reports.csv import cell
+
     writer = csv.writer(sys.stdout, lineterminator="\n")
     if headed:
         writer.writerow(columns)
-    writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
-
-
-def _cell(value: Any) -> Any:
-    """Source: OWASP, CSV Injection."""
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} and value != "-":
-        return f"'{value}"
-    return "" if value is None else value
+    writer.writerows([cell(row.get(column)) for column in columns] for row in rows)
