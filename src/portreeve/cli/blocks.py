@@ -12,7 +12,7 @@ from typing import Final
 from portreeve.cli.terminal import Terminal, safe
 from portreeve.core.findings import Finding
 from portreeve.core.manifests import ImageUse, NotEvaluated, Place
-from portreeve.core.policy import Origin, Stage
+from portreeve.core.policy import PUBLIC_HOSTS, Origin, Stage
 from portreeve.core.sources import ResolvedSources, stage_in
 from portreeve.core.verdict import Code, Decision, ImageVerdict
 
@@ -57,10 +57,26 @@ def suggestion(verdict: ImageVerdict, sources: ResolvedSources, namespace: str) 
         return "write the image in full: host/path:tag, or host/path@sha256:…"
     if code is Code.GRANT_UNRESOLVED:
         return "give the Registry documents with -p, and name the namespaces of the grant"
-    own = [str(source.prefix) for source in sources.in_scope(namespace) if source.origin is not Origin.PREFILLED]
-    near = [str(verdict.nearest.prefix)] if verdict.nearest and verdict.nearest.origin is not Origin.PREFILLED else own[:2]
-    mirror = f"use a mirror under {' or '.join(f'{prefix}/' for prefix in near)}, " if near else ""
-    return f"{mirror}add a source, or request an exemption"
+    under = " or ".join(f"{prefix}/" for prefix in _mirrors(verdict, sources, namespace))
+    return f"{f'use a mirror under {under}, ' if under else ''}add a source, or request an exemption"
+
+
+def _mirrors(verdict: ImageVerdict, sources: ResolvedSources, namespace: str) -> list[str]:
+    """At most two sources where the image could come from instead: one of the same owner, else the widest.
+
+    Sources of public hosts come last: nobody can mirror to another's path.
+    """
+    own = [source.prefix for source in sources.in_scope(namespace) if source.origin is not Origin.PREFILLED]
+    near = verdict.nearest.prefix if verdict.nearest else None
+    if (
+        near in own
+        and near
+        and near.path
+        and str(verdict.canonical).startswith(f"{near.host}/{near.path.split('/')[0]}/")
+    ):
+        return [str(near)]
+    widest = sorted(own, key=lambda prefix: (prefix.host in PUBLIC_HOSTS, prefix.path.count("/"), prefix))
+    return [str(prefix) for prefix in widest[:2]]
 
 
 @dataclass(slots=True)
@@ -76,7 +92,9 @@ class Blocks:
         verdict, use = finding.verdict, finding.use
         if verdict is None or verdict.decision is Decision.ALLOW:
             return
-        label = self.terminal.paint(f"{verdict.decision:<7}"[: max(4, len(verdict.decision))], COLORS[verdict.decision], bold=True)
+        label = self.terminal.paint(
+            f"{verdict.decision:<7}"[: max(4, len(verdict.decision))], COLORS[verdict.decision], bold=True
+        )
         self.terminal.data(f"{label}  {where(use)}  {place_of(use)}")
         first = self._explained.setdefault((use.image, use.namespace), where(use))
         if first != where(use):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from portreeve.cli.policies import Chosen
     from portreeve.cli.reports import Report
     from portreeve.core.findings import Finding, Inspection
-    from portreeve.core.manifests import ImageUse, NotEvaluated
+    from portreeve.core.manifests import NotEvaluated
     from portreeve.workspace import Reading
 
 FORMATS: Final = ("csv", "github", "json", "junit", "markdown", "openreports", "policyreport", "sarif")
@@ -61,17 +61,27 @@ class Run:
 @click.command(epilog=EPILOG)
 @input_options()
 @policy_options()
-@click.option("--fail-on", type=click.Choice(["deny", "warn", "none"]), default="deny", show_default=True,
-              help="From which stage of the policy on a denied image makes the exit code 1.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["deny", "warn", "none"]),
+    default="deny",
+    show_default=True,
+    help="From which stage of the policy on a denied image makes the exit code 1.",
+)
 @click.option("--allow-incomplete", is_flag=True, help="Exit 0 instead of 3 where something could not be evaluated.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever was found; errors still exit 2.")
-@click.option("--report", "reports", multiple=True, metavar="FORMAT=PATH",
-              help=f"Also write a report; repeatable; PATH - is standard output. FORMAT: {', '.join(FORMATS)}.")
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="FORMAT=PATH",
+    help=f"Also write a report; repeatable; PATH - is standard output. FORMAT: {', '.join(FORMATS)}.",
+)
 @output_option("table", "wide", "json", "yaml", "csv")
 @no_headers_option
 @terminal_options
 @click.pass_context
-def command(ctx: click.Context, paths: tuple[str, ...], output: str, **options: Any) -> int:
+def command(ctx: click.Context, /, paths: tuple[str, ...], output: str, **options: Any) -> int:
     """Judge every image in manifests, charts, Compose files, Dockerfiles, workflows.
 
     PATH is a file, a folder, or - for standard input. Without a policy nothing is judged: the answer is what images
@@ -202,7 +212,9 @@ def _print_inventory(run: Run, inspection: Inspection, reading: Reading, termina
     for fact in facts(found):
         terminal.data(f"{terminal.paint('!', 'yellow')} {fact}")
     if inspection.not_evaluated:
-        terminal.data(f"! {len(inspection.not_evaluated)} not evaluated, see above        exit {run.exit_code(inspection)}")
+        terminal.data(
+            f"! {len(inspection.not_evaluated)} not evaluated, see above        exit {run.exit_code(inspection)}"
+        )
     paths = " ".join(map(_quoted, run.inputs.paths))
     terminal.data(
         "No policy given: nothing was judged.   "

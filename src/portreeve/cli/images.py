@@ -33,7 +33,7 @@ Examples:
 @no_headers_option
 @terminal_options
 @click.pass_context
-def command(ctx: click.Context, paths: tuple[str, ...], why: str | None, output: str, **options: Any) -> int:
+def command(ctx: click.Context, /, paths: tuple[str, ...], why: str | None, output: str, **options: Any) -> int:
     """List the images in files; --why shows how one is read.
 
     One line for each distinct image, sorted by name. What could not be evaluated is told on standard error and makes
@@ -81,9 +81,7 @@ def rows(uses: Iterable[ImageUse]) -> list[Row]:
     for use in uses:
         name = canonical(use.image)
         grouped.setdefault((name, name or use.image), []).append(use)
-    found = [
-        Row(name, tuple(sorted({use.image for use in held})), tuple(held)) for (name, _), held in grouped.items()
-    ]
+    found = [Row(name, tuple(sorted({use.image for use in held})), tuple(held)) for (name, _), held in grouped.items()]
     return sorted(found, key=lambda row: row.name)
 
 
@@ -100,7 +98,10 @@ def _list(found: Gathered, output: str, terminal: Terminal, *, headed: bool) -> 
         case "table" | "wide":
             _print_table(listed, terminal, wide=output == "wide", headed=headed)
         case _:
-            write({"images": list(map(_mapping, listed)), "notEvaluated": list(map(_missing, found.not_evaluated))}, output)
+            write(
+                {"images": list(map(_mapping, listed)), "notEvaluated": list(map(_missing, found.not_evaluated))},
+                output,
+            )
 
 
 def _print_table(listed: list[Row], terminal: Terminal, *, wide: bool, headed: bool) -> None:

@@ -14,11 +14,13 @@ from typing import Any, Final
 
 import click
 
-from portreeve.cli.terminal import terminal_options
-from portreeve.cli.verbs import VERBS
+from portreeve.cli.terminal import Terminal, terminal_options
+from portreeve.cli.verbs import HOUSEKEEPING, VERBS
 
 COMPLETE_VARIABLE: Final = "_PORTREEVE_COMPLETE"
 ENVIRONMENT_PREFIX: Final = "PORTREEVE"
+ARGUMENTS: Final = "portreeve.arguments"
+"""Where the context keeps the words of the command line."""
 
 
 class LazyGroup(click.Group):
@@ -77,8 +79,21 @@ Exit codes: 0 fine, 1 violation, 2 error, 3 incomplete; see portreeve help exit-
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda c, _, v: _version(c, v))
 @terminal_options
-def root() -> None:
+@click.pass_context
+def root(ctx: click.Context) -> None:
     """May this image run in this namespace, and why."""
+    verb = ctx.invoked_subcommand
+    # Housekeeping must work while a settings file is broken.
+    if verb and VERBS[verb].section != HOUSEKEEPING and not _asks_for_help(ctx):
+        from portreeve.cli.settings import defaults
+
+        command = root.get_command(ctx, verb)
+        assert command is not None, "the verb was resolved a moment ago"
+        ctx.default_map = {verb: defaults(verb, command, ctx.ensure_object(Terminal))}
+
+
+def _asks_for_help(ctx: click.Context) -> bool:
+    return not {"-h", "--help"}.isdisjoint(ctx.meta.get(ARGUMENTS, ()))
 
 
 def _version(ctx: click.Context, wanted: bool) -> None:
@@ -118,6 +133,7 @@ def _invoke(arguments: Sequence[str]) -> int:
     name = "kubectl portreeve" if sys.argv[0].endswith("kubectl-portreeve") else "portreeve"
     try:
         with root.make_context(name, list(arguments)) as context:
+            context.meta[ARGUMENTS] = tuple(arguments)
             return int(root.invoke(context) or 0)
     except click.exceptions.Exit as stop:
         return stop.exit_code

@@ -16,8 +16,8 @@ from portreeve.cli.terminal import Terminal, safe
 from portreeve.core.policy import API_VERSION, Documents, RegistryPolicy
 from portreeve.core.sources import ResolvedSources, resolve
 from portreeve.errors import Invalid, NotFound, Problem
+from portreeve.wire.document import Broken, Document
 from portreeve.wire.documents import MODELS, Source, read_documents
-from portreeve.wire.yaml import Broken, Document
 from portreeve.wire.yaml import read_documents as read_yaml
 
 SUFFIXES: Final = frozenset({".json", ".yaml", ".yml"})
@@ -43,13 +43,17 @@ def load(paths: Sequence[Path], name: str | None, terminal: Terminal) -> Chosen:
         Invalid: a document is wrong, or there is not exactly one policy to choose.
         NotFound: a path, or a policy called `name`, does not exist.
     """
+    return load_documents(paths, name, terminal)[0]
+
+
+def load_documents(paths: Sequence[Path], name: str | None, terminal: Terminal) -> tuple[Chosen, Documents]:
+    """As `load`, with all of the documents."""
     documents = read(paths)
     for warning in documents.warnings:
         terminal.warn(f"warning: {warning}")
     policy = choose(documents.policies, name, ", ".join(map(str, paths)))
-    return Chosen(
-        policy, resolve(policy, registries=documents.registries, exemptions=documents.exemptions, namespaces=None)
-    )
+    sources = resolve(policy, registries=documents.registries, exemptions=documents.exemptions, namespaces=None)
+    return Chosen(policy, sources), documents
 
 
 def read(paths: Sequence[Path]) -> Documents:
@@ -59,7 +63,7 @@ def read(paths: Sequence[Path]) -> Documents:
         Invalid: with every problem of every file.
         NotFound: a path does not exist.
     """
-    found = sources(paths)
+    found = sources_of(paths)
     try:
         return read_documents(found)
     except Invalid as error:
@@ -96,7 +100,7 @@ def choose(policies: Sequence[RegistryPolicy], name: str | None, where: str) -> 
     )
 
 
-def sources(paths: Iterable[Path]) -> list[Source]:
+def sources_of(paths: Iterable[Path]) -> list[Source]:
     """The documents of the files and folders, as mappings with file and line.
 
     Raises:

@@ -137,7 +137,9 @@ def show(answer: dict[str, Any], terminal: Terminal) -> None:
 
 
 def _mark(key: str, answer: dict[str, Any]) -> str:
-    fields = [source["field"] or source["origin"] for source in answer.get("covering", ()) if f"{source['prefix']}/" == key]
+    fields = [
+        source["field"] or source["origin"] for source in answer.get("covering", ()) if f"{source['prefix']}/" == key
+    ]
     return f"   ← allowed by {fields[0]}" if fields else ""
 
 
@@ -165,5 +167,3 @@ def _repository(image: str) -> str:
         return parse(image).repository
     except UnsafeReference:
         return image
-
-
