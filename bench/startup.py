@@ -1,7 +1,9 @@
 """What starting costs: processor time of `--help` and of completion against that of importing click.
 
-Prints `name value limit ok|FAIL`, the value as a multiple of `python -c "import click"`; exits 1 on FAIL. The runs are
-interleaved and the least of 20 counts, so that a busy machine slows all of them alike.
+The figures are multiples of `python -c "import click"`. The runs are interleaved and the least of 20 counts, so that a
+busy machine slows all of them alike.
+
+Run: make bench, or python -m bench.startup
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from bench.figures import Figures
 
 RUNS = 20
 LIMIT = 1.5
@@ -32,19 +36,18 @@ def cpu_time_s(command: Sequence[str], extra: Mapping[str, str]) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def main() -> int:
+def main() -> None:
     """Measure, print, judge."""
+    figures = Figures()
     least = dict.fromkeys(CASES, float("inf"))
     for _ in range(RUNS):
         for name, (command, extra) in CASES.items():
             least[name] = min(least[name], cpu_time_s(command, extra))
-    base, failed = least.pop("import_click"), False
+    base = least.pop("import_click")
     for name, value_s in least.items():
-        ok = value_s / base <= LIMIT
-        failed |= not ok
-        print(f"startup_{name} {value_s / base:.2f} {LIMIT} {'ok' if ok else 'FAIL'}")
-    return 1 if failed else 0
+        figures.show(f"startup_{name}", value_s / base, "x", LIMIT)
+    figures.finish()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
