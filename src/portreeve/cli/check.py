@@ -86,7 +86,7 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], output: str, **option
 
     PATH is a file, a folder, or - for standard input. Without a policy nothing is judged: the answer is what images
     there are and what can be said of their names as fact.
-    """  # fmt: skip
+    """
     from portreeve.cli.reports import STANDARD_OUTPUT, write_all
 
     run = _prepared(paths, **options)

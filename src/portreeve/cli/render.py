@@ -1,4 +1,7 @@
-"""`portreeve render`: a policy as the objects that enforce it in a cluster. Applying them is left to the caller."""
+"""`portreeve render`: a policy as the objects that enforce it in a cluster. Applying them is left to the caller.
+
+What an engine cannot do stands as comments above its objects, so that it travels with the file.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from portreeve.cli.options import policy_options
-from portreeve.cli.terminal import current, terminal_options
+from portreeve.cli.terminal import Terminal, current, terminal_options
 
 if TYPE_CHECKING:
     from portreeve.core.render import ProtectedImage
@@ -19,11 +22,20 @@ EPILOG = """\b
 Examples:
   portreeve render -p policy.yaml | kubectl apply --server-side -f -
   portreeve render -p policy.yaml --protect kube-system/
+  portreeve render -p policy.yaml --format kyverno > kyverno.yaml
   portreeve render -p policy.yaml -o json"""
 
 
 @click.command(epilog=EPILOG)
 @policy_options(required=True)
+@click.option(
+    "--format",
+    "engine",
+    type=click.Choice(["kubernetes", "kyverno", "gatekeeper"]),
+    default="kubernetes",
+    show_default=True,
+    help="What evaluates the restriction.",
+)
 @click.option(
     "--protect",
     multiple=True,
@@ -49,19 +61,27 @@ Examples:
 )
 @terminal_options
 def command(
-    policies: tuple[Path, ...], policy_name: str | None, protect: tuple[str, ...], namespace: str, output: str
+    policies: tuple[Path, ...],
+    policy_name: str | None,
+    engine: str,
+    protect: tuple[str, ...],
+    namespace: str,
+    output: str,
 ) -> int:
     """Write a policy as the objects that enforce it in a cluster: a ValidatingAdmissionPolicy and its bindings.
 
-    Needs Kubernetes 1.30. A policy that would deny our agent, or an image in the manifests of --protect, is refused.
-    """  # fmt: skip
+    Needs Kubernetes 1.30; --format writes the same for other policy engines. A policy that would deny our agent, or an
+    image in the manifests of --protect, is refused.
+    """
     from portreeve.cli.policies import load
-    from portreeve.core.render import AGENT_IMAGE, compile_policy
+    from portreeve.core.engines import LIMITS, Engine, compile_for
+    from portreeve.core.render import AGENT_IMAGE
 
     terminal = current()
     chosen = load(policies, policy_name, terminal)
     protected = (AGENT_IMAGE, *_protected(protect, namespace))
-    _write(compile_policy(chosen.sources, protected=protected), output)
+    manifests = compile_for(Engine(engine), chosen.sources, protected=protected)
+    _write(manifests, LIMITS[Engine(engine)] if manifests else (), output, terminal)
     if chosen.policy.stage == "off":
         terminal.note(f"policy {chosen.policy.name} is at stage off: there is nothing to apply")
     return 0
@@ -86,10 +106,13 @@ def _protected(paths: Sequence[str], namespace: str) -> Iterator[ProtectedImage]
     yield from dict.fromkeys(ProtectedImage(use.namespace, use.image) for use in found.uses)
 
 
-def _write(manifests: Sequence[dict[str, Any]], output: str) -> None:
+def _write(manifests: Sequence[dict[str, Any]], limits: Sequence[str], output: str, terminal: Terminal) -> None:
     from portreeve.cli.output import as_json, as_yaml
 
     if output == "json":
         sys.stdout.write(as_json({"apiVersion": "v1", "kind": "List", "items": list(manifests)}))
-    elif manifests:
-        sys.stdout.write(as_yaml(*manifests))
+        for limit in limits:
+            terminal.note(f"note: {limit}")
+        return
+    sys.stdout.write("".join(f"# {limit}\n" for limit in limits))
+    sys.stdout.write(as_yaml(*manifests) if manifests else "")

@@ -76,7 +76,7 @@ def command(paths: tuple[str, ...], policies: tuple[Path, ...], output: str, **o
 
     Verdicts are compared, not stages: what a policy in audit would deny counts as denied. Changes are grouped by image
     and namespace, each with its first place.
-    """  # fmt: skip
+    """
     from portreeve.cli.inputs import Inputs, gather
 
     terminal = current()

@@ -34,7 +34,7 @@ def command(paths: tuple[str, ...], stage: str, name: str, mirror: str | None, *
 
     Public content is not approved but listed to be mirrored, so check -p shows it as denied. The note of each source
     says what it covers.
-    """  # fmt: skip
+    """
     from portreeve.cli.inputs import Inputs, gather
     from portreeve.cli.starter import as_yaml, suggest
     from portreeve.core.cluster import is_dns_label

@@ -61,7 +61,7 @@ def command(
 
     Each names its policy files, relative to itself, and images with the verdict that they must get. Exemptions are
     judged at the time of the run.
-    """  # fmt: skip
+    """
     from portreeve.cli.reports import STANDARD_OUTPUT, asked, write
     from portreeve.errors import Invalid
 
