@@ -13,6 +13,7 @@ from portreeve.cli.terminal import Terminal, safe
 from portreeve.core.findings import Finding
 from portreeve.core.manifests import ImageUse, NotEvaluated, Place
 from portreeve.core.policy import PUBLIC_HOSTS, Origin, Stage
+from portreeve.core.reference import SourcePrefix
 from portreeve.core.sources import ResolvedSources, stage_in
 from portreeve.core.verdict import Code, Decision, ImageVerdict
 
@@ -57,26 +58,21 @@ def suggestion(verdict: ImageVerdict, sources: ResolvedSources, namespace: str) 
         return "write the image in full: host/path:tag, or host/path@sha256:…"
     if code is Code.GRANT_UNRESOLVED:
         return "give the Registry documents with -p, and name the namespaces of the grant"
-    under = " or ".join(f"{prefix}/" for prefix in _mirrors(verdict, sources, namespace))
+    near = verdict.nearest
+    if near and near.origin is not Origin.PREFILLED and _same_owner(near.prefix, str(verdict.canonical)):
+        return f"widen {near.prefix} ({near.field or near.owner}), or request an exemption"
+    under = " or ".join(f"{prefix}/" for prefix in _mirrors(sources, namespace))
     return f"{f'use a mirror under {under}, ' if under else ''}add a source, or request an exemption"
 
 
-def _mirrors(verdict: ImageVerdict, sources: ResolvedSources, namespace: str) -> list[str]:
-    """At most two sources where the image could come from instead: one of the same owner, else the widest.
+def _same_owner(prefix: SourcePrefix, canonical: str) -> bool:
+    return bool(prefix.path) and canonical.startswith(f"{prefix.host}/{prefix.path.partition('/')[0]}/")
 
-    Sources of public hosts come last: nobody can mirror to another's path.
-    """
+
+def _mirrors(sources: ResolvedSources, namespace: str) -> list[SourcePrefix]:
+    """The two widest sources in scope. Those on public hosts come last: nobody mirrors to another's path."""
     own = [source.prefix for source in sources.in_scope(namespace) if source.origin is not Origin.PREFILLED]
-    near = verdict.nearest.prefix if verdict.nearest else None
-    if (
-        near in own
-        and near
-        and near.path
-        and str(verdict.canonical).startswith(f"{near.host}/{near.path.split('/')[0]}/")
-    ):
-        return [str(near)]
-    widest = sorted(own, key=lambda prefix: (prefix.host in PUBLIC_HOSTS, prefix.path.count("/"), prefix))
-    return [str(prefix) for prefix in widest[:2]]
+    return sorted(own, key=lambda prefix: (prefix.host in PUBLIC_HOSTS, prefix.path.count("/"), prefix))[:2]
 
 
 @dataclass(slots=True)
@@ -102,6 +98,7 @@ class Blocks:
             return
         for line in self._explanation(verdict, use):
             self.terminal.data(f"{INDENT}{safe(line)}")
+        self.terminal.flush()
 
     def _explanation(self, verdict: ImageVerdict, use: ImageUse) -> list[str]:
         written = f"  (written {use.image})" if verdict.canonical not in {None, use.image} else ""

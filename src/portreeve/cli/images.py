@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from portreeve.cli.inputs import Gathered
     from portreeve.core.manifests import ImageUse
+    from portreeve.core.sources import ResolvedSources
 
 EPILOG = """\b
 Examples:
@@ -158,12 +159,10 @@ def _why(image: str, found: Gathered | None, output: str, terminal: Terminal, op
     from portreeve.cli import trace
     from portreeve.cli.clock import now
     from portreeve.cli.output import write
-    from portreeve.cli.policies import load
     from portreeve.core.verdict import judge
 
-    policies: tuple[Path, ...] = options["policies"]
     namespace: str = options["namespace"]
-    sources = load(policies, options["policy_name"], terminal).sources if policies else None
+    sources = _sources(options["policies"], options["policy_name"], terminal)
     verdict = judge(image, namespace, sources, now=now()) if sources else None
     uses = trace.places(image, found.uses) if found is not None else None
     answer = trace.as_mapping(trace.trace(image), namespace, uses, sources, verdict)
@@ -175,3 +174,11 @@ def _why(image: str, found: Gathered | None, output: str, terminal: Terminal, op
     trace.show(answer, terminal)
     if sources and verdict:
         trace.show_verdict(answer, verdict, sources, terminal)
+
+
+def _sources(policies: tuple[Path, ...], name: str | None, terminal: Terminal) -> ResolvedSources | None:
+    if not policies:
+        return None
+    from portreeve.cli.policies import load
+
+    return load(policies, name, terminal).sources

@@ -68,6 +68,11 @@ def distinct(found: Iterable[Finding]) -> int:
     return len({finding.canonical or finding.use.image for finding in found})
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 image`, `2 images`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _uses(count: int) -> str:
     return "1 use has" if count == 1 else f"{count} uses have"
 

@@ -32,6 +32,10 @@ class Terminal:
         """Write a line of the answer to standard output."""
         sys.stdout.write(f"{text}\n")
 
+    def flush(self) -> None:
+        """Let the reader of standard output see what there is so far."""
+        sys.stdout.flush()
+
     def note(self, text: str) -> None:
         """Write a hint or progress to standard error, unless quiet was asked for."""
         if not self.quiet:

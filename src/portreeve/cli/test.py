@@ -72,7 +72,7 @@ def command(
     terminal = current()
     results = [result for test in _tests(files) for result in _run(test, terminal)]
     if require_tests and not results:
-        raise Invalid("tests_missing", "no file holds a case", hint="docs/spec/policytest.md shows a PolicyTest")
+        raise Invalid("tests_missing", "no file holds a case", hint="docs/spec/policy-test.md shows a PolicyTest")
     _print(results, "none" if to_stdout else output, terminal)
     for report in wanted:
         write(report, as_junit(results))

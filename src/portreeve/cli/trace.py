@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from portreeve.cli.blocks import COLORS, suggestion
+from portreeve.cli.inventory import counted
 from portreeve.cli.terminal import Terminal, safe
 from portreeve.core.manifests import ImageUse
 from portreeve.core.policy import AllowedSource
@@ -131,9 +132,9 @@ def show(answer: dict[str, Any], terminal: Terminal) -> None:
         for key in answer["keys"]:
             terminal.data(f"  {key.removesuffix('/')}{_mark(key, answer)}")
     if "usedIn" in answer:
-        terminal.data(f"used in    {len(answer['usedIn'])} places")
+        terminal.data(f"used in    {counted(len(answer['usedIn']), 'place')}")
         for use in answer["usedIn"]:
-            terminal.data(safe(f"  {use['file']}:{use['line']}  {use['kind']}/{use['name']}  {use['image']}"))
+            terminal.data(safe(f"  {use['file']}:{use['line']}  {use['kind']} {use['name']}  {use['image']}"))
 
 
 def _mark(key: str, answer: dict[str, Any]) -> str:
