@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from portreeve.cli.options import input_options, no_headers_option, output_option, policy_options
+from portreeve.cli.options import (
+    NamedOption,
+    input_options,
+    no_headers_option,
+    output_option,
+    policy_options,
+    report_values,
+)
 from portreeve.cli.terminal import Terminal, current, terminal_options
 
 if TYPE_CHECKING:
@@ -73,8 +80,10 @@ class Run:
 @click.option(
     "--report",
     "reports",
+    cls=NamedOption,
     multiple=True,
     metavar="FORMAT=PATH",
+    shell_complete=report_values(FORMATS),
     help=f"Also write a report; repeatable; PATH - is standard output. FORMAT: {', '.join(FORMATS)}.",
 )
 @output_option("table", "wide", "json", "yaml", "csv")
@@ -89,13 +98,16 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], output: str, **option
     """
     from portreeve.cli.reports import STANDARD_OUTPUT, write_all
 
-    run = _prepared(paths, **options)
+    run, terminal = _prepared(paths, **options), current()
     to_stdout = any(report.path == STANDARD_OUTPUT for report in run.reports)
     chosen = ctx.get_parameter_source("output") is not click.core.ParameterSource.DEFAULT
     if to_stdout and chosen:
         raise click.UsageError(f"-o {output} and --report …=- both write to standard output; keep one", ctx)
-    inspection = _inspected(run, current(), "none" if to_stdout else output, headed=not options["no_headers"])
-    write_all(run.reports, inspection)
+    form = "none" if to_stdout else output
+    reading = run.inputs.open()
+    inspection = _inspected(run, reading, terminal, form)
+    write_all(run.reports, inspection)  # before the answer: if it fails, standard output holds the error alone
+    _print_rest(run, inspection, reading, terminal, form, headed=not options["no_headers"])
     return 0 if run.exit_zero else run.exit_code(inspection)
 
 
@@ -106,38 +118,36 @@ def _prepared(paths: tuple[str, ...], **options: Any) -> Run:
 
     reports = asked(options["reports"], FORMATS)
     inputs = Inputs(paths, options["namespace"], options["include"], options["exclude"])
-    policy = _policy(options["policies"], options["policy_name"])
+    policy = _policy(paths, options["policies"], options["policy_name"])
     return Run(inputs, policy, options["fail_on"], options["allow_incomplete"], options["exit_zero"], reports)
 
 
-def _policy(files: tuple[Path, ...], name: str | None) -> Chosen | None:
+def _policy(paths: tuple[str, ...], files: tuple[Path, ...], name: str | None) -> Chosen | None:
     if not files:
         return None
     # Reading documents costs more to import than everything else here: 0.2 s.
-    from portreeve.cli.policies import load
+    from portreeve.cli.policies import load, refuse_two_readers
 
+    refuse_two_readers(paths, files)
     return load(files, name, current())
 
 
-def _inspected(run: Run, terminal: Terminal, output: str, *, headed: bool) -> Inspection:
-    """Read, judge and print."""
+def _inspected(run: Run, reading: Reading, terminal: Terminal, output: str) -> Inspection:
+    """Read and judge; as text, print each finding on the way."""
     from portreeve.cli.clock import now
     from portreeve.cli.judging import Judge, findings
     from portreeve.core.findings import Inspection
     from portreeve.core.policy import Stage
 
-    reading = run.inputs.open()
     judge = Judge(run.policy.sources if run.policy else None, now())
     stream = findings(run.inputs.items(reading), judge)
     kept, missing = _kept(stream, _blocks(run, terminal, output), terminal if output == "table" else None)
-    inspection = Inspection(
+    return Inspection(
         policy=run.policy.policy.name if run.policy else None,
         stage=run.policy.policy.stage if run.policy else Stage.OFF,
         findings=tuple(kept),
         not_evaluated=tuple(missing),
     )
-    _print_rest(run, inspection, reading, terminal, output, headed=headed)
-    return inspection
 
 
 def _blocks(run: Run, terminal: Terminal, output: str) -> Blocks | None:

@@ -45,10 +45,11 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], why: str | None, outp
     if not paths and why is None:
         raise click.UsageError("name files, folders or -, or give --why IMAGE", ctx)
     inputs = Inputs(paths, options["namespace"], options["include"], options["exclude"])
-    found = gather(inputs) if paths else Gathered()
     terminal = current()
+    sources = _sources(paths, options["policies"], options["policy_name"], terminal) if why is not None else None
+    found = gather(inputs) if paths else Gathered()
     if why is not None:
-        _why(why, found if paths else None, output, terminal, options)
+        _why(why, options["namespace"], found if paths else None, sources, output)
     else:
         _list(found, output, terminal, headed=not options["no_headers"])
     found.tell(terminal)
@@ -155,14 +156,12 @@ def _missing(item: Any) -> dict[str, Any]:
     return {"file": item.file, "line": item.line, "reason": item.reason}
 
 
-def _why(image: str, found: Gathered | None, output: str, terminal: Terminal, options: dict[str, Any]) -> None:
+def _why(image: str, namespace: str, found: Gathered | None, sources: ResolvedSources | None, output: str) -> None:
     from portreeve.cli import trace
     from portreeve.cli.clock import now
     from portreeve.cli.output import write
     from portreeve.core.verdict import judge
 
-    namespace: str = options["namespace"]
-    sources = _sources(options["policies"], options["policy_name"], terminal)
     verdict = judge(image, namespace, sources, now=now()) if sources else None
     uses = trace.places(image, found.uses) if found is not None else None
     answer = trace.as_mapping(trace.trace(image), namespace, uses, sources, verdict)
@@ -170,15 +169,18 @@ def _why(image: str, found: Gathered | None, output: str, terminal: Terminal, op
         write(answer, output)
         return
     if output not in {"table", "wide"}:
-        raise click.UsageError(f"--why answers as table, json or yaml, not as {output}")
-    trace.show(answer, terminal)
+        raise click.UsageError(f"--why answers as table, json or yaml, not as {output}", click.get_current_context())
+    trace.show(answer, current())
     if sources and verdict:
-        trace.show_verdict(answer, verdict, sources, terminal)
+        trace.show_verdict(answer, verdict, sources, current())
 
 
-def _sources(policies: tuple[Path, ...], name: str | None, terminal: Terminal) -> ResolvedSources | None:
+def _sources(
+    paths: tuple[str, ...], policies: tuple[Path, ...], name: str | None, terminal: Terminal
+) -> ResolvedSources | None:
     if not policies:
         return None
-    from portreeve.cli.policies import load
+    from portreeve.cli.policies import load, refuse_two_readers
 
+    refuse_two_readers(paths, policies)
     return load(policies, name, terminal).sources

@@ -12,7 +12,11 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import Any, Final
 
-import click
+try:
+    import click
+except ModuleNotFoundError:
+    sys.stderr.write("missing: the command line is not installed\ndo: pip install 'portreeve[cli]'\n")
+    sys.exit(2)
 
 from portreeve.cli.terminal import Terminal, terminal_options
 from portreeve.cli.verbs import HOUSEKEEPING, VERBS

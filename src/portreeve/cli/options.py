@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,10 +20,28 @@ def output_option(*formats: str) -> Decorator[Any]:
     )
 
 
+def report_values(formats: Sequence[str]) -> Callable[..., list[str]]:
+    """Completes FORMAT= of --report."""
+
+    def complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+        return [f"{name}=" for name in formats if name.startswith(incomplete)]
+
+    return complete
+
+
 no_headers_option = click.option("--no-headers", is_flag=True, help="Leave out the line of column names.")
 
 
-class PolicyOption(click.Option):
+class NamedOption(click.Option):
+    """An option whose variable is called like the flag where the parameter is not: PORTREEVE_CHECK_REPORT."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """The value of PORTREEVE_<COMMAND>_<FLAG>, None when it is unset or empty."""
+        flag = max(self.opts, key=len).removeprefix("--").replace("-", "_").upper()
+        return os.environ.get(f"{ctx.auto_envvar_prefix}_{flag}") or None
+
+
+class PolicyOption(NamedOption):
     """-p, which also reads PORTREEVE_POLICY; the variable of the verb itself goes first."""
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:

@@ -79,6 +79,16 @@ def placed(error: Invalid, found: Sequence[Source]) -> Invalid:
     return Invalid(error.code, error.message, hint=error.hint, problems=at)
 
 
+def refuse_two_readers(paths: Sequence[str], policies: Sequence[Path]) -> None:
+    """Standard input can be read once.
+
+    Raises:
+        Invalid: `usage`, if more than one argument is "-".
+    """
+    if [*paths, *map(str, policies)].count(STANDARD_INPUT) > 1:
+        raise Invalid("usage", "more than one argument is - (standard input)", hint="write one of them to a file")
+
+
 def choose(policies: Sequence[RegistryPolicy], name: str | None, where: str) -> RegistryPolicy:
     """The one policy, or the one called `name`."""
     names = ", ".join(sorted(policy.name for policy in policies))
@@ -116,7 +126,12 @@ def sources_of(paths: Iterable[Path]) -> list[Source]:
             elif isinstance(item, Document) and (named or _is_ours(item.value)):
                 _keep(item, file, found, problems)
     if problems:
-        raise Invalid("policy_unreadable", "documents could not be read", problems=tuple(problems))
+        raise Invalid(
+            "policy_unreadable",
+            "documents could not be read",
+            hint="mend them at the places named",
+            problems=tuple(problems),
+        )
     return found
 
 
@@ -142,11 +157,12 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
 
 
 def _content(file: Path) -> bytes:
-    if str(file) == STANDARD_INPUT:
-        return sys.stdin.buffer.read(MAX_FILE_BYTES)
-    if (size_bytes := file.stat().st_size) > MAX_FILE_BYTES:
-        raise Invalid("file_too_large", f"{safe(str(file))} has {size_bytes:,} bytes of {MAX_FILE_BYTES:,} at most")
-    return file.read_bytes()
+    """The whole file. What is too large is refused, never cut: the rest could hold what matters."""
+    with sys.stdin.buffer if str(file) == STANDARD_INPUT else file.open("rb") as stream:
+        content = stream.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise Invalid("file_too_large", f"{safe(str(file))} is larger than {MAX_FILE_BYTES:,} bytes")
+    return content
 
 
 def _place(file: Path, item: Broken) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from portreeve.cli.options import policy_options
+from portreeve.cli.options import NamedOption, policy_options
 from portreeve.cli.terminal import Terminal, current, terminal_options
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ Examples:
 @click.option(
     "--format",
     "engine",
+    cls=NamedOption,
     type=click.Choice(["kubernetes", "kyverno", "gatekeeper"]),
     default="kubernetes",
     show_default=True,

@@ -39,7 +39,7 @@ def defaults(verb: str, command: click.Command, terminal: Terminal) -> dict[str,
         values = dict(_values(found, verb, command, file, problems))
         if values and level == "project":
             # The folder that is judged may belong to somebody else; what it sets must be seen.
-            terminal.note(f"settings from {file}: {', '.join(sorted(found))}")
+            terminal.warn(f"settings from {file}: {', '.join(sorted(found))}")
         merged = {**values, **merged}
     if problems:
         raise Invalid("settings_invalid", "settings could not be used", problems=tuple(problems))
@@ -52,7 +52,11 @@ def read(file: Path, problems: list[Problem]) -> dict[str, dict[str, Any]]:
     from portreeve.wire.yaml import read_documents
 
     found: dict[str, dict[str, Any]] = {}
-    for item in read_documents(file.read_bytes()[:MAX_FILE_BYTES]):
+    content = file.read_bytes()
+    if len(content) > MAX_FILE_BYTES:
+        problems.append(Problem("settings", f"is larger than {MAX_FILE_BYTES:,} bytes", str(file)))
+        return found
+    for item in read_documents(content):
         value = getattr(item, "value", None)
         if not isinstance(item, Document) or not isinstance(value, dict):
             reason = getattr(item, "reason", "must be a mapping of commands")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from portreeve.cli.options import PolicyOption, input_options, no_headers_option, output_option
+from portreeve.cli.options import NamedOption, PolicyOption, input_options, no_headers_option, output_option
 from portreeve.cli.terminal import Terminal, current, terminal_options
 
 if TYPE_CHECKING:
@@ -62,11 +62,13 @@ class Change:
 @click.option(
     "--baseline",
     "baselines",
+    cls=NamedOption,
     type=click.Path(path_type=Path, allow_dash=True),
     multiple=True,
     metavar="OLD",
     help="The policy of today; without it everything counts as allowed today.",
 )
+@click.option("--baseline-name", metavar="NAME", help="Which RegistryPolicy of the baseline.")
 @click.option("--allow-incomplete", is_flag=True, help="Exit 0 instead of 3 where something could not be evaluated.")
 @output_option("table", "json", "yaml", "csv")
 @no_headers_option
@@ -78,10 +80,13 @@ def command(paths: tuple[str, ...], policies: tuple[Path, ...], output: str, **o
     and namespace, each with its first place.
     """
     from portreeve.cli.inputs import Inputs, gather
+    from portreeve.cli.policies import refuse_two_readers
 
     terminal = current()
+    baselines: tuple[Path, ...] = options["baselines"]
+    refuse_two_readers(paths, (*policies, *baselines))
     new = _judge(policies, options["policy_name"], terminal)
-    old = _judge(options["baselines"], options["policy_name"], terminal) if options["baselines"] else None
+    old = _judge(baselines, options["baseline_name"], terminal) if baselines else None
     found = gather(Inputs(paths, options["namespace"], options["include"], options["exclude"]))
     changes = compare(found.uses, new, old)
     counts = _counts(changes, len(found.uses))

@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from portreeve.cli.inventory import counted
 from portreeve.cli.terminal import safe
 from portreeve.core.cluster import AGENT_NAMESPACE, SYSTEM_NAMESPACES
 from portreeve.core.manifests import ImageUse
@@ -56,7 +57,8 @@ class Starter:
     def coverage(self) -> str:
         """Coverage as a sentence."""
         percent = f" ({100 * self.covered // self.uses} %)" if self.uses else ""
-        return f"{self.covered} of {self.uses} image uses{percent} are covered by {len(self.sources)} sources"
+        sources = counted(len(self.sources), "source")
+        return f"{self.covered} of {counted(self.uses, 'image use')}{percent} covered by {sources}"
 
 
 def suggest(uses: Sequence[ImageUse], mirror: str | None = None) -> Starter:

@@ -30,7 +30,7 @@ Examples:
 @click.option("--mirror", metavar="HOST[/PATH]", help="Where mirrors of public images are proposed.")
 @terminal_options
 def command(paths: tuple[str, ...], stage: str, name: str, mirror: str | None, **options: Any) -> int:
-    """Write a starter policy: the narrowest path for each owner of images, never a whole public host.
+    """Write a starter policy from the images in files: the narrowest path for each owner, never a whole public host.
 
     Public content is not approved but listed to be mirrored, so check -p shows it as denied. The note of each source
     says what it covers.
@@ -46,7 +46,7 @@ def command(paths: tuple[str, ...], stage: str, name: str, mirror: str | None, *
     sys.stdout.write(as_yaml(starter, name, stage))
     terminal = current()
     found.tell(terminal)
-    terminal.note(f"{starter.coverage}; {len(starter.to_mirror)} repositories to mirror")
+    terminal.note(f"{starter.coverage}; to mirror: {len(starter.to_mirror)}")
     return found.exit_code
 
 

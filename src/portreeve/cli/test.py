@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from portreeve.cli.options import output_option
+from portreeve.cli.options import NamedOption, output_option, report_values
 from portreeve.cli.terminal import Terminal, current, terminal_options
 
 if TYPE_CHECKING:
@@ -47,8 +47,10 @@ class Result:
 @click.option(
     "--report",
     "reports",
+    cls=NamedOption,
     multiple=True,
     metavar="FORMAT=PATH",
+    shell_complete=report_values(FORMATS),
     help=f"Also write a report; PATH - is standard output. FORMAT: {', '.join(FORMATS)}.",
 )
 @output_option("table", "json", "yaml")
@@ -73,9 +75,9 @@ def command(
     results = [result for test in _tests(files) for result in _run(test, terminal)]
     if require_tests and not results:
         raise Invalid("tests_missing", "no file holds a case", hint="docs/spec/policy-test.md shows a PolicyTest")
-    _print(results, "none" if to_stdout else output, terminal)
     for report in wanted:
         write(report, as_junit(results))
+    _print(results, "none" if to_stdout else output, terminal)
     return 1 if any(result.differences for result in results) else 0
 
 
