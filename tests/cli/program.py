@@ -60,10 +60,12 @@ class Program:
         path.write_text(text, encoding="utf-8")
         return name
 
-    def run(self, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Outcome:
+    def run(
+        self, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None, program: Path = PROGRAM
+    ) -> Outcome:
         """Run to the end. A traceback is a failure of every test."""
         done = subprocess.run(
-            [PROGRAM, *arguments],
+            [program, *arguments],
             input=stdin,
             capture_output=True,
             text=True,

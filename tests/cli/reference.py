@@ -36,7 +36,7 @@ Variables of options that repeat are split at blanks, and those that take paths 
 
 def page() -> str:
     """The whole page."""
-    context = click.Context(root, info_name="portreeve")
+    context = click.Context(root, info_name="portreeve", **root.context_settings)
     lines = [HEAD, "## Every command", "", *_options(root, context), ""]
     for name in VERBS:
         command = root.get_command(context, name)
@@ -44,7 +44,7 @@ def page() -> str:
         lines += _section(name, command, click.Context(command, info_name=name, parent=context))
     lines += ["## Exit codes", "", "| Code | Meaning |", "|---|---|"]
     lines += [f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()]
-    lines += ["", "## Settings", "", f"Precedence: {PRECEDENCE}.", "", SETTINGS]
+    lines += ["", "## Settings", "", f"Precedence: `{PRECEDENCE}`.", "", SETTINGS]
     lines += ["| Variable | Meaning |", "|---|---|"]
     lines += [f"| `{name}` | {meaning} |" for name, meaning in ENVIRONMENT.items()]
     return "\n".join(lines) + "\n"
@@ -71,7 +71,7 @@ def _options(command: click.Command, context: click.Context) -> Iterator[str]:
     yield "|---|---|"
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record:
+        if record and isinstance(parameter, click.Option):
             names, meaning = (text.replace("|", "\\|") for text in record)
             yield f"| `{names}` | {' '.join(meaning.split())} |"
 

@@ -14,7 +14,7 @@ from portreeve.cli.main import root
 from portreeve.cli.options import NamedOption
 from portreeve.cli.verbs import VERBS
 from tests.cli import reference
-from tests.cli.program import Program
+from tests.cli.program import PROGRAM, Program
 
 DOCS = Path(__file__).parents[2] / "docs"
 CONTEXT = click.Context(root, info_name="portreeve")
@@ -133,7 +133,17 @@ def test_topics_are_explained(program: Program) -> None:
     codes = program.run("help", "exit-codes").out
     assert [line.split()[0] for line in codes.splitlines()] == [str(code) for code in EXIT_CODES]
     assert "PORTREEVE_POLICY" in program.run("help", "environment").out
-    assert program.run("help").out.split() == program.run("--help").out.split()
+    assert program.run("help").out.split() == program.run("--help").out.split() == program.run().out.split()
+
+
+def test_more_is_said_where_it_was_asked_for(program: Program) -> None:
+    expected = "read 1 files, 2 documents; 0 files name no image\n"
+    assert program.run("check", "app.yaml", "-v").err == program.run("-v", "check", "app.yaml").err == expected
+
+
+def test_as_a_plugin_it_calls_itself_one(program: Program) -> None:
+    done = program.run("check", "--nope", program=PROGRAM.with_name("kubectl-portreeve"))
+    assert "do: kubectl portreeve check --help" in done.err
 
 
 def test_the_guard_of_these_tests_refuses_sockets(program: Program) -> None:

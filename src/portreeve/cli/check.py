@@ -181,6 +181,8 @@ def _print_rest(
     run: Run, inspection: Inspection, reading: Reading, terminal: Terminal, output: str, *, headed: bool
 ) -> None:
     """What can be said only at the end."""
+    read = reading.counts
+    terminal.detail(f"read {read.files} files, {read.documents} documents; {read.unrecognised} files name no image")
     if output == "table" and run.policy:
         terminal.data(_tally(run, inspection))
     elif output == "table":

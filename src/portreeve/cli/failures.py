@@ -95,7 +95,7 @@ def _from_system(failure: OSError) -> PortreeveError:
 
 
 def _internal(failure: BaseException, arguments: Sequence[str]) -> PortreeveError:
-    verbose = any(word == "--verbose" or (word[:2] == "-v" and word[:1] != "--") for word in arguments)
+    verbose = any(word == "--verbose" or (word[:2] == "-v" and not word.strip("-v")) for word in arguments)
     if verbose or os.environ.get("PORTREEVE_DEBUG"):
         import traceback
 

@@ -81,7 +81,14 @@ Examples:
 Settings: flag > PORTREEVE_<COMMAND>_<FLAG> > .portreeve.yaml > user > system > default.
 Exit codes: 0 fine, 1 violation, 2 error, 3 incomplete; see portreeve help exit-codes.""",
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda c, _, v: _version(c, v))
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, _, wanted: _version(ctx, wanted),
+    help="Show the version.",
+)
 @terminal_options
 @click.pass_context
 def root(ctx: click.Context) -> None:
@@ -117,7 +124,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     if os.environ.get(COMPLETE_VARIABLE):
         root.main(prog_name="portreeve", complete_var=COMPLETE_VARIABLE)
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:] or ["--help"]))
 
 
 def run(arguments: Sequence[str]) -> int:

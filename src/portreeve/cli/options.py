@@ -70,8 +70,10 @@ def input_options(*, required: bool = True) -> Decorator[Any]:
 
     def decorate(function: Decorated) -> Decorated:
         for option in (
-            click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match; repeatable."),
-            click.option("--include", multiple=True, metavar="GLOB", help="Only files that match; repeatable."),
+            click.option("--exclude", multiple=True, metavar="GLOB",
+                         help="Leave out files whose path, or its end, matches; repeatable."),
+            click.option("--include", multiple=True, metavar="GLOB",
+                         help="Only files whose path, or its end, matches; * crosses slashes."),
             click.option("-n", "--namespace", default="default", show_default=True, metavar="NS",
                          help="Namespace of objects that name none."),
             click.argument("paths", nargs=-1, required=required, type=click.Path(allow_dash=True),
