@@ -271,8 +271,8 @@ def _print_document(inspection: Inspection, output: str) -> None:
     import json
     import sys
 
-    from portreeve.cli.output import as_yaml
     from portreeve.cli.reports import rendered
+    from portreeve.wire.text import as_yaml
 
     text = rendered("json" if output == "yaml" else output, inspection)
     sys.stdout.write(as_yaml(json.loads(text)) if output == "yaml" else text)

@@ -108,7 +108,7 @@ def _protected(paths: Sequence[str], namespace: str) -> Iterator[ProtectedImage]
 
 
 def _write(manifests: Sequence[dict[str, Any]], limits: Sequence[str], output: str, terminal: Terminal) -> None:
-    from portreeve.cli.output import as_json, as_yaml
+    from portreeve.wire.text import as_json, as_yaml
 
     if output == "json":
         sys.stdout.write(as_json({"apiVersion": "v1", "kind": "List", "items": list(manifests)}))
