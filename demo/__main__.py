@@ -39,7 +39,7 @@ def say(text: str) -> None:
 
 def portreeve(*arguments: str, show: bool = True, codes: tuple[int, ...] = (0, 1, 3)) -> str:
     """Run the installed command; its output is shown, or answered."""
-    command = [str(Path(sys.executable).with_name("portreeve")), *arguments]
+    command = [str(Path(sys.executable).with_name("portreeve")), *([] if show else ["-q"]), *arguments]
     if show:
         print(f"$ portreeve {' '.join(arguments)}", flush=True)
     done = subprocess.run(command, check=False, text=True, stdout=None if show else subprocess.PIPE)
