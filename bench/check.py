@@ -1,10 +1,10 @@
 """What `portreeve check` costs on 20 MB of manifests, against a bare libyaml event parse of the same bytes.
 
 Each measurement is a fresh child process; bare parse, reading alone and the whole command are interleaved, and the
-smallest of several runs counts, so that a busy machine disturbs all alike. "Bare" is PyYAML's loop over libyaml's events
-and nothing else. The input is the published manifests (PORTREEVE_DATA, or ../shared/data beside the repository; else
-those of demo/) repeated to 20 MB, once whole and once without CustomResourceDefinitions, which would otherwise be most of
-it and are not parsed.
+smallest of several runs counts, so that a busy machine disturbs all alike. "Bare" is PyYAML's loop over libyaml's
+events and nothing else. The input is the published manifests (PORTREEVE_DATA, or ../shared/data beside the repository;
+else those of demo/) repeated to 20 MB, once whole and once without CustomResourceDefinitions, which would otherwise be
+most of it and are not parsed.
 """
 
 from __future__ import annotations

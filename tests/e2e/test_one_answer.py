@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from portreeve.core.admission import Request, refused_images
 from portreeve.core.render import DENY_BINDING, compile_policy
 from portreeve.core.sources import resolve
-from tests.cases.admission import Case, cases, corpus
+from tests.cases.admission import Case, build, cases, corpus, pod_spec
+from tests.cases.references import references
 from tests.e2e.governed import (
+    DRY_RUN,
     Answer,
     expected_annotation,
     govern,
@@ -103,6 +107,35 @@ def _says(message: str, case: Case) -> bool:
         f"not allowed in namespace {case.namespace} (policy corpus, generation 42); why: portreeve explain " in message
     )
     return named and told and f"-n {case.namespace}" in message and "\n" not in message
+
+
+def test_the_server_and_the_engine_agree_on_generated_references(
+    kubernetes: Cluster, answers: list[Answer], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ten generated references a pod, with the corpus's policy still in force: what nobody thought of by hand."""
+    assert answers
+    seed = int(os.environ.get("PORTREEVE_SEED", "20260103"))
+    texts = [text for text in references(seed, 6_000) if text and text == text.strip() and "\0" not in text]
+    sources = resolve(corpus().policy)
+    asked: list[tuple[str, tuple[str, ...]]] = []
+    with kubernetes.client() as client:
+        for start in range(0, len(texts), 10):
+            pod = build("Pod", f"generated-{start}", "public", pod_spec({"containers": texts[start : start + 10]}))
+            expected = refused_images(Request("public", "CREATE", pod), sources)
+            response = client.create(pod, DRY_RUN).expect(201, 403)
+            assert (response.status == 403) is bool(expected), pod
+            asked.append((response.audit_id, expected))
+    wrong = [
+        (expected, found)
+        for audit_id, expected in asked
+        if (found := kubernetes.audit_annotations(audit_id).get("portreeve-images/refused", "")) != " ".join(expected)
+    ]
+    refused = sum(len(expected) for _, expected in asked)
+    with capsys.disabled():
+        print(
+            f"\nseed {seed}: {len(texts):,} generated references on the server, {refused:,} refused, {len(wrong)} pods differ"
+        )
+    assert wrong[:3] == []
 
 
 def test_a_naive_prefix_policy_admits_each_listed_bypass(
