@@ -115,7 +115,11 @@ def test_the_server_and_the_engine_agree_on_generated_references(
     """Ten generated references a pod, with the corpus's policy still in force: what nobody thought of by hand."""
     assert answers
     seed = int(os.environ.get("PORTREEVE_SEED", "20260103"))
-    texts = [text for text in references(seed, 6_000) if text and text == text.strip() and "\0" not in text]
+    # The hosts of the generator stand in for that of the policy, so that many are allowed; the server itself refuses
+    # white space at the ends.
+    drawn = (text.replace("quay.io", "registry.corp.example") for text in references(seed, 6_000))
+    drawn = (text.replace("registry.example.com", "registry.corp.example") for text in drawn)
+    texts = [text for text in drawn if text and text == text.strip() and "\0" not in text]
     sources = resolve(corpus().policy)
     asked: list[tuple[str, tuple[str, ...]]] = []
     with kubernetes.client() as client:
@@ -132,9 +136,8 @@ def test_the_server_and_the_engine_agree_on_generated_references(
     ]
     refused = sum(len(expected) for _, expected in asked)
     with capsys.disabled():
-        print(
-            f"\nseed {seed}: {len(texts):,} generated references on the server, {refused:,} refused, {len(wrong)} pods differ"
-        )
+        judged = f"{len(texts):,} generated references on the server, {refused:,} refused"
+        print(f"\nseed {seed}: {judged}, {len(wrong)} pods differ")
     assert wrong[:3] == []
 
 
