@@ -94,6 +94,15 @@ def test_an_error_is_json_too_where_json_was_asked_for(program: Program) -> None
     assert program.run("check", "-o", "table", env={"PORTREEVE_CHECK_OUTPUT": "json"}).out == ""
 
 
+@pytest.mark.parametrize("arguments", [["check", "EVIL"], ["check", "app.yaml", "-p", "EVIL"], ["EVIL"],
+                                       ["check", "app.yaml", "--report", "EVIL=x"], ["test", "EVIL"]])  # fmt: skip
+def test_hostile_names_do_not_reach_the_terminal(program: Program, arguments: list[str]) -> None:
+    done = program.run(*[word.replace("EVIL", "a\x1b[2Jb") for word in arguments])
+    assert done.code == 2
+    assert "\x1b" not in done.err + done.out
+    assert r"\x1b[2J" in done.err
+
+
 @pytest.mark.skipif(is_root(), reason="root may read and write everything")
 def test_permissions_are_named(program: Program) -> None:
     (program.folder / "policy.yaml").chmod(0)

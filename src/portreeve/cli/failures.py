@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import click
 
+from portreeve.cli.terminal import safe
 from portreeve.errors import PortreeveError
 
 EXIT_INTERRUPTED = 130
@@ -62,7 +63,9 @@ def _names_output(words: Sequence[str]) -> bool:
 
 
 def _told(error: PortreeveError, arguments: Sequence[str]) -> int:
-    sys.stderr.write(f"{error.diagnostics()}\n")
+    # Names in it come from files and from the command line.
+    for line in error.diagnostics().split("\n"):
+        sys.stderr.write(f"{safe(line)}\n")
     if wants_json(arguments):
         sys.stdout.write(f"{json.dumps({'error': as_json(error)}, indent=2, ensure_ascii=False)}\n")
         sys.stdout.flush()

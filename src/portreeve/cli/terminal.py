@@ -39,16 +39,16 @@ class Terminal:
     def note(self, text: str) -> None:
         """Write a hint or progress to standard error, unless quiet was asked for."""
         if not self.quiet:
-            sys.stderr.write(f"{text}\n")
+            self.warn(text)
 
     def warn(self, text: str) -> None:
-        """Write what must not be missed to standard error."""
-        sys.stderr.write(f"{text}\n")
+        """Write what must not be missed to standard error, on one line."""
+        sys.stderr.write(f"{safe(text)}\n")
 
     def detail(self, text: str) -> None:
         """Write what only somebody who asked for more wants to know to standard error."""
         if self.verbose:
-            sys.stderr.write(f"{text}\n")
+            self.warn(text)
 
     def paint(self, text: str, color: str, *, bold: bool = False) -> str:
         """`text` in a colour, if standard output takes one."""
