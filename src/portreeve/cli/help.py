@@ -42,7 +42,7 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("topic", required=False, type=click.Choice(["exit-codes", "environment", *VERBS]))
+@click.argument("topic", required=False, metavar="[TOPIC]", type=click.Choice(["exit-codes", "environment", *VERBS]))
 @click.pass_context
 def command(ctx: click.Context, topic: str | None) -> int:
     """Explain a topic: exit-codes, environment, or a command."""
