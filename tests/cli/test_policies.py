@@ -48,6 +48,15 @@ def test_stage_off_renders_nothing_and_says_so(program: Program) -> None:
     assert "stage off" in done.err
 
 
+def test_a_cluster_that_is_too_old_is_refused_by_its_version(program: Program) -> None:
+    policy = program.write("p.yaml", POLICY)
+    assert program.run("render", "-p", policy, "--kubernetes-version", "v1.30.4").code == 0
+    old = program.run("render", "-p", policy, "--kubernetes-version", "v1.29.14")
+    assert (old.code, old.out) == (2, "")
+    assert "kubernetes_too_old" in old.err
+    assert "needs 1.30 or newer" in old.err
+
+
 def test_a_policy_that_locks_out_what_is_protected_is_refused(program: Program) -> None:
     program.write("cni.yaml", PROTECTED % "quay.io/cni/agent:1")
     assert program.run("render", "-p", "policy.yaml", "--protect", "cni.yaml").code == 0

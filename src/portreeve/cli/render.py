@@ -45,6 +45,11 @@ Examples:
     help="Manifests of what must never be refused; a policy that would is not rendered. Repeatable.",
 )
 @click.option(
+    "--kubernetes-version",
+    metavar="VERSION",
+    help="Version of the cluster, as kubectl version shows it; one older than 1.30 is refused.",
+)
+@click.option(
     "-n",
     "--namespace",
     default="default",
@@ -66,6 +71,7 @@ def command(
     policy_name: str | None,
     engine: str,
     protect: tuple[str, ...],
+    kubernetes_version: str | None,
     namespace: str,
     output: str,
 ) -> int:
@@ -78,6 +84,7 @@ def command(
     from portreeve.core.engines import LIMITS, Engine, compile_for
     from portreeve.core.render import AGENT_IMAGE
 
+    _check_version(kubernetes_version)
     terminal = current()
     chosen = load(policies, policy_name, terminal)
     protected = (AGENT_IMAGE, *_protected(protect, namespace))
@@ -86,6 +93,16 @@ def command(
     if chosen.policy.stage == "off":
         terminal.note(f"policy {chosen.policy.name} is at stage off: there is nothing to apply")
     return 0
+
+
+def _check_version(version: str | None) -> None:
+    """Refuse a cluster that would accept the objects and not know what they mean."""
+    from portreeve.core.cluster import restriction_problem
+    from portreeve.errors import Invalid
+
+    problem = restriction_problem(version) if version is not None else None
+    if problem is not None:
+        raise Invalid(problem.code, problem.message, hint=problem.hint)
 
 
 def _protected(paths: Sequence[str], namespace: str) -> Iterator[ProtectedImage]:

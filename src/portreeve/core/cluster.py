@@ -11,17 +11,43 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from portreeve.core.reference import shown
+from portreeve.errors import Problem
+
 SYSTEM_NAMESPACES: Final = ("kube-node-lease", "kube-public", "kube-system")
 """Judged in Audit only: a cluster that cannot start its own parts cannot heal. Sorted."""
 
 AGENT_NAMESPACE: Final = "portreeve-system"
 
+OLDEST_RESTRICTING: Final = (1, 30)
+"""Kubernetes release in which ValidatingAdmissionPolicy became stable (rule 15)."""
+
+_VERSION = re.compile(r"v?([0-9]{1,3})[.]([0-9]{1,3})[+]?(?:[.-][0-9A-Za-z.+-]*)?")
 _DNS_LABEL = re.compile("[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def is_dns_label(text: str) -> bool:
     """Whether `text` is an RFC 1123 label, as names of namespaces and of our documents are."""
     return _DNS_LABEL.fullmatch(text) is not None
+
+
+def restriction_problem(version: str) -> Problem | None:
+    """Why a cluster of this version cannot restrict sources; None if it can.
+
+    `version` is as `/version` answers in `gitVersion`: "v1.36.3", "v1.29.4-gke.1043000", "1.30+". One that cannot be
+    read is a problem, too: what is not known is never shown as good.
+    """
+    read = _VERSION.fullmatch(version)
+    if read is None:
+        return Problem(
+            "kubernetes_version", f"{shown(version, 63)} is not a Kubernetes version", hint="write it as 1.30"
+        )
+    if (int(read[1]), int(read[2])) < OLDEST_RESTRICTING:
+        oldest = ".".join(map(str, OLDEST_RESTRICTING))
+        return Problem(
+            "kubernetes_too_old", f"Kubernetes {version} cannot restrict sources", hint=f"needs {oldest} or newer"
+        )
+    return None
 
 
 class Tier(StrEnum):

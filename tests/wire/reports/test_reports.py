@@ -67,7 +67,7 @@ def test_json_has_the_documented_shape() -> None:
         "reason": "not under any allowed source for namespace shop",
         "nearest": "harbor.example.com/shop",
     }
-    assert document["notEvaluated"][1] == {"file": "data.bin", "line": 0, "reason": "not text"}
+    assert document["notEvaluated"][1] == {"file": "data.bin", "line": 0, "code": "binary", "reason": "not text"}
     assert document["summary"] == {"allowed": 1, "denied": 4, "unknown": 1, "notEvaluated": 2}
 
 

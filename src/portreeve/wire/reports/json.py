@@ -18,7 +18,9 @@ def render(inspection: Inspection, *, tool_version: str) -> str:  # noqa: ARG001
     document = {
         "policy": inspection.policy,
         "findings": [asdict(row(finding)) for finding in inspection.findings],
-        "notEvaluated": [{"file": n.file, "line": n.line, "reason": n.reason} for n in inspection.not_evaluated],
+        "notEvaluated": [
+            {"file": n.file, "line": n.line, "code": n.code, "reason": n.reason} for n in inspection.not_evaluated
+        ],
         "summary": {
             "allowed": summary.allowed,
             "denied": summary.denied,
