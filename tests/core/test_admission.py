@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -125,6 +126,23 @@ def test_an_exemption_counts_in_its_namespaces_alone_and_never_for_an_update() -
     assert not refused(exempting(namespaces=("cache",)))
     assert refused(exempting(namespaces=("cache",)), namespace="shop")
     assert refused(exempting(), operation="UPDATE")
+
+
+def test_an_exemption_counts_in_its_groups_alone_and_in_all_of_them_where_the_group_is_not_known() -> None:
+    exemption = Exemption(
+        "e",
+        "laws",
+        NOW + timedelta(hours=1),
+        parse_prefix("evil.io/redis"),
+        state=ExemptionState.ACTIVE,
+        groups=("blue",),
+    )
+    policy = RegistryPolicy("laws", stage=Stage.DENY, groups=("blue", "green"))
+    assert not refused(resolve(policy, exemptions=[exemption], group="blue"))
+    assert refused(resolve(policy, exemptions=[exemption], group="green"))
+    assert refused(resolve(policy, exemptions=[exemption]))
+    assert not refused(resolve(replace(policy, groups=("blue",)), exemptions=[exemption]))
+    assert refused(resolve(replace(policy, groups=()), exemptions=[exemption]))
 
 
 def test_an_exemption_by_digest_covers_that_digest_alone() -> None:

@@ -153,6 +153,13 @@ def test_a_policy_too_large_for_the_api_server_is_refused_with_its_size() -> Non
     assert caught.value.hint
 
 
+def test_a_prefix_deeper_than_the_policy_looks_is_refused_not_lost() -> None:
+    deep = AllowedSource(SourcePrefix("h.io", "a/b/c/d/e/f/g/h"), field="spec.restrict.allowedSources[0]")
+    with pytest.raises(Invalid) as caught:
+        compiled(replace(POLICY, sources=(deep,)))
+    assert [problem.code for problem in caught.value.problems] == ["prefix_too_deep"]
+
+
 def test_names_in_messages_are_literals() -> None:
     hostile = replace(resolve(POLICY), policy="x' + variables.secret + '")
     policy = compile_policy(hostile)[0]

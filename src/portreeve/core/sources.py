@@ -90,12 +90,14 @@ def resolve(
     registries: Iterable[Registry] = (),
     exemptions: Iterable[Exemption] = (),
     namespaces: Sequence[Namespace] | None = None,
+    group: str | None = None,
     agent: SourcePrefix = AGENT_SOURCE,
 ) -> ResolvedSources:
     """Put together what the policy allows.
 
     `registries` are those known here; `namespaces` those of the environment, None when they are not known (then a
-    selector that is not `{}` stays unresolved). Exemptions that are not in force or belong elsewhere are left out.
+    selector that is not `{}` stays unresolved). Exemptions that are not in force or belong elsewhere are left out;
+    `group` is the environment's, and where it is not known an exemption must cover every group of the policy.
     """
     known = {registry.name: registry for registry in registries}
     granted: list[AllowedSource] = []
@@ -119,10 +121,17 @@ def resolve(
                 )
             )
     everywhere, by_namespace = _index((*policy.sources, *granted, *prefilled_sources(agent)))
-    in_force = sorted((e for e in exemptions if e.in_force and e.policy == policy.name), key=lambda e: e.name)
+    groups = policy.groups if group is None else (group,)
+    in_force = sorted(
+        (e for e in exemptions if e.in_force and e.policy == policy.name and _covers(e, groups)), key=lambda e: e.name
+    )
     return ResolvedSources(
         policy.name, policy.generation, policy.stage, everywhere, by_namespace, tuple(in_force), tuple(unresolved)
     )
+
+
+def _covers(exemption: Exemption, groups: Sequence[str]) -> bool:
+    return not exemption.groups or (bool(groups) and set(groups) <= set(exemption.groups))
 
 
 def _scope(access: Access, namespaces: Sequence[Namespace] | None) -> tuple[tuple[str, ...] | None, bool]:
