@@ -30,14 +30,19 @@ AGENT_SOURCE = parse_prefix(DEFAULT_AGENT_REPOSITORY)
 
 @dataclass(frozen=True, slots=True)
 class UnresolvedGrant:
-    """An access whose registry is not known here, or whose selector cannot be answered; `why` is a sentence."""
+    """An access whose registry is not known here, or whose selector cannot be answered; `why` is a sentence.
+
+    `prefix` is what the registry stands for, None where the registry is not known.
+    """
 
     access: Access
     why: str
+    prefix: SourcePrefix | None = None
 
-    def may_count_in(self, namespace: str) -> bool:
-        """Whether the grant could cover this namespace."""
-        return self.access.namespaces.selects(namespace, None) is not False
+    def may_cover(self, reference: Reference, namespace: str) -> bool:
+        """Whether the grant, once resolved, could allow this repository in this namespace."""
+        could_hold = self.prefix is None or self.prefix.covers(reference)
+        return could_hold and self.access.namespaces.selects(namespace, None) is not False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +120,8 @@ def resolve(
                 )
             )
         if not complete:
-            unresolved.append(
-                UnresolvedGrant(
-                    access, f"the namespaces that {access.field}.namespaces.selector selects are not known here"
-                )
-            )
+            why = f"the namespaces that {access.field}.namespaces.selector selects are not known here"
+            unresolved.append(UnresolvedGrant(access, why, registry.prefix))
     everywhere, by_namespace = _index((*policy.sources, *granted, *prefilled_sources(agent)))
     groups = policy.groups if group is None else (group,)
     in_force = sorted(

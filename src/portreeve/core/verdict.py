@@ -115,7 +115,7 @@ def _not_covered(image: str, reference: Reference, namespace: str, sources: Reso
     unresolved = tuple(
         Reason(Code.GRANT_UNRESOLVED, f"a grant in scope could not be resolved: {grant.why}", grant.access.field)
         for grant in sources.unresolved
-        if grant.may_count_in(namespace)
+        if grant.may_cover(reference, namespace)
     )
     if unresolved:
         return ImageVerdict(image, Decision.UNKNOWN, (*unresolved, *elsewhere), str(reference), nearest)
