@@ -155,11 +155,17 @@ def test_a_closed_pipe_is_quiet(program: Program) -> None:
     assert done.stdout.splitlines()[1] == "141"
 
 
+def take_interrupts() -> None:
+    """A child of a job in the background is born deaf to interrupts, and Python leaves it so."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_an_interrupt_exits_130(program: Program) -> None:
     pipe, held = os.pipe()  # standard input that never ends
     started = subprocess.Popen(
         [PROGRAM, "check", "app.yaml", "-", "-p", "policy.yaml"], stdin=pipe, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, cwd=program.folder, env=program.environment(),
+        preexec_fn=take_interrupts,  # noqa: PLW1509 - nothing here has threads
     )  # fmt: skip
     assert started.stdout is not None
     started.stdout.readline()  # it has begun to judge, and will wait for the rest

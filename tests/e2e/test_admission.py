@@ -153,6 +153,7 @@ def test_an_image_of_a_static_pod_is_mirrored_by_its_node_and_by_nobody_else(
     assert is_denied(client.create(mirror, DRY_RUN))
     other = {"Impersonate-User": "somebody", "Impersonate-Group": "system:masters"}
     assert is_denied(client.request("POST", path, mirror, query=DRY_RUN, headers=other))
+    client.delete(node_object).expect(200)
 
 
 def test_system_namespaces_are_audited_never_refused(
