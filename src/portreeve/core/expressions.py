@@ -2,7 +2,7 @@
 
 Theory of operation
 -------------------
-The policy is a chain of variables, each a name for one step, evaluated at most once per request:
+The policy is a chain of variables, each a name for one step, evaluated when first asked for and then remembered:
 
     spec, before → fresh        images that this request adds, in all five places
     everywhere…, scoped…, here  the sources as constant maps
@@ -17,6 +17,7 @@ Source: Kubernetes, "Validating Admission Policy", variables and messageExpressi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Final
 
 from portreeve.core import cel
@@ -70,7 +71,7 @@ def _exemptions(sources: ResolvedSources) -> dict[str, str]:
         scope = exemption.prefix.key if exemption.prefix else str(exemption.digest)
         for namespace in exemption.namespaces or ("",):
             key = f"{namespace} {scope}"
-            expiry = f"{exemption.expires_at:%Y-%m-%dT%H:%M:%SZ}"
+            expiry = f"{exemption.expires_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
             expiries[key] = max(expiry, expiries.get(key, expiry))
     maps = cel.shards({key: cel.literal(expiry) for key, expiry in expiries.items()})
     names = [f"variables.exempt{index}" for index in range(len(maps))]

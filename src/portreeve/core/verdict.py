@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from portreeve.core.policy import AllowedSource, Origin
@@ -96,7 +96,10 @@ def judge(image: str, namespace: str, sources: ResolvedSources, *, now: datetime
     exempting = sources.exempting(reference, namespace, now) if now is not None else ()
     if exempting:
         reasons = tuple(
-            Reason(Code.EXEMPTED, f"exemption {e.name} until {e.expires_at:%Y-%m-%dT%H:%M:%SZ}: {shown(e.reason)}")
+            Reason(
+                Code.EXEMPTED,
+                f"exemption {e.name} until {e.expires_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}: {shown(e.reason)}",
+            )
             for e in exempting
         )
         return ImageVerdict(image, Decision.ALLOW, reasons, str(reference))
