@@ -54,10 +54,12 @@ def await_refusal(client: KubeClient, namespace: str, image: str = "probe.invali
     return wait_until(refused, "the policy to refuse a probe")
 
 
-def remove(client: KubeClient, objects: Iterable[dict[str, Any]]) -> None:
-    """Delete bindings first, the policy last."""
+def remove(client: KubeClient, objects: Iterable[dict[str, Any]], namespace: str) -> None:
+    """Delete bindings first, the policy last, and wait until nothing bites any more: deleted is not yet gone."""
     for obj in reversed(list(objects)):
         client.delete(obj).expect(200, 404)
+    pod = build("Pod", "probe", namespace, pod_spec({"containers": ["probe.invalid/probe"]}))
+    wait_until(lambda: client.create(pod, DRY_RUN).ok, "the policy to be gone")
 
 
 def put(client: KubeClient, case: Case, live: dict[tuple[str, str], dict[str, Any]]) -> Answer:

@@ -70,7 +70,7 @@ def answers(kubernetes: Cluster) -> Iterator[list[Answer]]:
         try:
             yield [put(client, case, live) for case in cases()]
         finally:
-            remove(client, [*objects, NAIVE_POLICY, NAIVE_BINDING])
+            remove(client, [*objects, NAIVE_POLICY, NAIVE_BINDING], corpus().namespaces[0])
 
 
 def test_the_real_api_server_refuses_exactly_what_the_corpus_says(kubernetes: Cluster, answers: list[Answer]) -> None:
