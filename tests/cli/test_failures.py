@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
@@ -160,6 +162,21 @@ def take_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def await_sleep(pid: int) -> None:
+    """Wait until a process is blocked, seen three times in a row.
+
+    A signal between Python's look at its flag and the system call would be noticed only after the call.
+    """
+    asleep = 0
+    for _ in range(1_500):
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        asleep = asleep + 1 if state == "S" else 0
+        if asleep == 3:
+            return
+        time.sleep(0.02)
+    raise TimeoutError(f"process {pid} never slept")
+
+
 def test_an_interrupt_exits_130(program: Program) -> None:
     pipe, held = os.pipe()  # standard input that never ends
     started = subprocess.Popen(
@@ -169,6 +186,7 @@ def test_an_interrupt_exits_130(program: Program) -> None:
     )  # fmt: skip
     assert started.stdout is not None
     started.stdout.readline()  # it has begun to judge, and will wait for the rest
+    await_sleep(started.pid)
     started.send_signal(signal.SIGINT)
     _, err = started.communicate(timeout=30)
     os.close(held)
