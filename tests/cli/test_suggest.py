@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from portreeve.cli.starter import Starter, as_yaml, suggest
+from portreeve.cli.starter import as_yaml, coverage
 from portreeve.core.manifests import ImageUse, Place
 from portreeve.core.policy import is_public, lint
+from portreeve.core.starter import Starter, suggest
 from portreeve.wire.document import Document
 from portreeve.wire.documents import read_documents
 from portreeve.wire.yaml import read_documents as read_yaml
@@ -102,8 +103,8 @@ def test_the_text_is_a_policy_that_says_the_same(images: Sequence[str], stage: s
 
 
 def test_coverage_is_told_of_nothing_too() -> None:
-    assert suggest([]).coverage == "0 of 0 image uses covered by 0 sources"
-    assert Starter((), (), (), (), 1, 3).coverage == "1 of 3 image uses (33 %) covered by 0 sources"
+    assert coverage(suggest([])) == "0 of 0 image uses covered by 0 sources"
+    assert coverage(Starter((), (), (), (), 1, 3)) == "1 of 3 image uses (33 %) covered by 0 sources"
 
 
 def test_what_was_suggested_judges_the_same_files(program: Program) -> None:

@@ -135,8 +135,8 @@ def _policy(paths: tuple[str, ...], files: tuple[Path, ...], name: str | None) -
 def _inspected(run: Run, reading: Reading, terminal: Terminal, output: str) -> Inspection:
     """Read and judge; as text, print each finding on the way."""
     from portreeve.cli.clock import now
-    from portreeve.cli.judging import Judge, findings
     from portreeve.core.findings import Inspection
+    from portreeve.core.judging import Judge, findings
     from portreeve.core.policy import Stage
 
     judge = Judge(run.policy.sources if run.policy else None, now())

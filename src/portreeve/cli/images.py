@@ -77,7 +77,7 @@ class Row:
 
 def rows(uses: Iterable[ImageUse]) -> list[Row]:
     """Distinct images, sorted by name."""
-    from portreeve.cli.judging import canonical
+    from portreeve.core.judging import canonical
 
     grouped: dict[tuple[str | None, str], list[ImageUse]] = {}
     for use in uses:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,8 +12,8 @@ from portreeve.cli.options import NamedOption, PolicyOption, input_options, no_h
 from portreeve.cli.terminal import Terminal, current, terminal_options
 
 if TYPE_CHECKING:
-    from portreeve.core.findings import Finding
-    from portreeve.core.manifests import ImageUse
+    from portreeve.core.judging import Judge
+    from portreeve.core.simulation import Change, Effect
 
 EPILOG = """\b
 Examples:
@@ -24,25 +23,7 @@ Examples:
 \b
 Exit codes: 1 something would newly be denied, 3 something could not be evaluated, 2 error."""
 
-DENIED: Final = "newly denied"
-ALLOWED: Final = "newly allowed"
-UNKNOWN: Final = "newly unknown"
-UNCHANGED: Final = "unchanged"
-
 COLUMNS: Final = ("change", "image", "namespace", "before", "after", "reason", "uses", "file", "line")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One image in one namespace whose verdict differs; `uses` in the order found, never empty."""
-
-    change: str
-    image: str
-    namespace: str
-    before: str
-    after: str
-    reason: str
-    uses: tuple[ImageUse, ...]
 
 
 @click.command(epilog=EPILOG)
@@ -81,6 +62,7 @@ def command(paths: tuple[str, ...], policies: tuple[Path, ...], output: str, **o
     """
     from portreeve.cli.inputs import Inputs, gather
     from portreeve.cli.policies import refuse_two_readers
+    from portreeve.core.simulation import Effect, compare, tally
 
     terminal = current()
     baselines: tuple[Path, ...] = options["baselines"]
@@ -89,58 +71,31 @@ def command(paths: tuple[str, ...], policies: tuple[Path, ...], output: str, **o
     old = _judge(baselines, options["baseline_name"], terminal) if baselines else None
     found = gather(Inputs(paths, options["namespace"], options["include"], options["exclude"]))
     changes = compare(found.uses, new, old)
-    counts = _counts(changes, len(found.uses))
+    counts = tally(changes, len(found.uses))
     _print(changes, counts, output, terminal, headed=not options["no_headers"])
     found.tell(terminal)
-    if counts[DENIED]:
+    if counts[Effect.DENIED]:
         return 1
-    incomplete = bool(found.not_evaluated or counts[UNKNOWN])
+    incomplete = bool(found.not_evaluated or counts[Effect.UNKNOWN])
     return 3 if incomplete and not options["allow_incomplete"] else 0
 
 
-def _judge(paths: Sequence[Path], name: str | None, terminal: Terminal) -> Any:
+def _judge(paths: Sequence[Path], name: str | None, terminal: Terminal) -> Judge:
     from portreeve.cli.clock import now
-    from portreeve.cli.judging import Judge
     from portreeve.cli.policies import load
+    from portreeve.core.judging import Judge
 
     return Judge(load(paths, name, terminal).sources, now())
 
 
-def compare(uses: Sequence[ImageUse], new: Any, old: Any | None) -> list[Change]:
-    """Every change, the denied first, then by image and namespace. `old` None allowed everything."""
-    grouped: dict[tuple[str, str, str, str, str, str], list[ImageUse]] = {}
-    for use in uses:
-        after = new.finding(use)
-        before = str(old.finding(use).decision) if old else "ALLOW"
-        for change in _change(before, after):
-            key = (change, after.canonical or use.image, use.namespace, before, str(after.decision), _why(after))
-            grouped.setdefault(key, []).append(use)
-    order = (DENIED, UNKNOWN, ALLOWED)
-    found = [Change(*key, tuple(held)) for key, held in grouped.items()]
-    return sorted(found, key=lambda one: (order.index(one.change), one.image, one.namespace))
-
-
-def _change(before: str, after: Finding) -> Iterator[str]:
-    names = {"DENY": DENIED, "ALLOW": ALLOWED, "UNKNOWN": UNKNOWN}
-    if after.decision and str(after.decision) != before:
-        yield names[str(after.decision)]
-
-
-def _why(finding: Finding) -> str:
-    return finding.verdict.reasons[0].message if finding.verdict else ""
-
-
-def _counts(changes: Sequence[Change], total: int) -> dict[str, int]:
-    """Image uses by what becomes of them."""
-    counts = {name: sum(len(one.uses) for one in changes if one.change == name) for name in (DENIED, ALLOWED, UNKNOWN)}
-    return {**counts, UNCHANGED: total - sum(counts.values())}
-
-
-def _print(changes: Sequence[Change], counts: dict[str, int], output: str, terminal: Terminal, *, headed: bool) -> None:
+def _print(
+    changes: Sequence[Change], counts: dict[Effect, int], output: str, terminal: Terminal, *, headed: bool
+) -> None:
     from portreeve.cli.output import write, write_rows
+    from portreeve.core.simulation import Effect
 
     rows = [_row(change) for change in changes]
-    tally = " · ".join(f"{count} {name}" for name, count in counts.items() if count or name != UNKNOWN)
+    tally = " · ".join(f"{count} {name}" for name, count in counts.items() if count or name is not Effect.UNKNOWN)
     match output:
         case "csv":
             write_rows(rows, COLUMNS, headed=headed)
@@ -156,11 +111,11 @@ def _print(changes: Sequence[Change], counts: dict[str, int], output: str, termi
 def _row(change: Change) -> dict[str, Any]:
     first = change.uses[0]
     return {
-        "change": change.change,
+        "change": str(change.effect),
         "image": change.image,
         "namespace": change.namespace,
-        "before": change.before,
-        "after": change.after,
+        "before": str(change.before),
+        "after": str(change.after),
         "reason": change.reason,
         "uses": len(change.uses),
         "file": first.file,
@@ -171,7 +126,7 @@ def _row(change: Change) -> dict[str, Any]:
 def _print_change(row: dict[str, Any], terminal: Terminal) -> None:
     from portreeve.cli.terminal import safe
 
-    color = {DENIED: "red", UNKNOWN: "yellow", ALLOWED: "green"}[row["change"]]
+    color = {"newly denied": "red", "newly unknown": "yellow", "newly allowed": "green"}[row["change"]]
     label = terminal.paint(row["change"].upper(), color, bold=True)
     uses = "1 use" if row["uses"] == 1 else f"{row['uses']} uses"
     terminal.data(f"{label}  {safe(row['image'])}  in {safe(row['namespace'])}  {uses}")

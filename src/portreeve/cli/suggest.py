@@ -36,8 +36,9 @@ def command(paths: tuple[str, ...], stage: str, name: str, mirror: str | None, *
     says what it covers.
     """
     from portreeve.cli.inputs import Inputs, gather
-    from portreeve.cli.starter import as_yaml, suggest
+    from portreeve.cli.starter import as_yaml, coverage
     from portreeve.core.cluster import is_dns_label
+    from portreeve.core.starter import suggest
 
     if not is_dns_label(name):
         raise click.BadParameter(f"{name!r} is not a DNS label (letters, digits, dashes)", param_hint="--name")
@@ -46,7 +47,7 @@ def command(paths: tuple[str, ...], stage: str, name: str, mirror: str | None, *
     sys.stdout.write(as_yaml(starter, name, stage))
     terminal = current()
     found.tell(terminal)
-    terminal.note(f"{starter.coverage}; to mirror: {len(starter.to_mirror)}")
+    terminal.note(f"{coverage(starter)}; to mirror: {len(starter.to_mirror)}")
     return found.exit_code
 
 
