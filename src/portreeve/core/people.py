@@ -1,0 +1,146 @@
+"""People and what they belong to, as documents say it: teams, projects, role bindings.
+
+What a role may do is not said here but in `portreeve.core.authorization`; the shapes are on docs/spec/team.md,
+project.md and role-binding.md. Left out: how people prove who they are.
+
+Source: the design's mission, section "Roles".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from portreeve.core.cluster import is_dns_label
+from portreeve.core.reference import shown
+from portreeve.errors import Problem
+
+
+class Role(StrEnum):
+    """The six roles. There are no others, and none can be defined."""
+
+    PLATFORM_ADMIN = "platform-admin"
+    ENVIRONMENT_ADMIN = "environment-admin"
+    PROJECT_ADMIN = "project-admin"
+    OPERATOR = "operator"
+    DEVELOPER = "developer"
+    AUDITOR = "auditor"
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """Teams and users by name. Empty means nobody, never everybody."""
+
+    teams: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+
+    @property
+    def nobody(self) -> bool:
+        """Whether neither a team nor a user is named."""
+        return not self.teams and not self.users
+
+    def name(self, user: str, teams: Collection[str]) -> bool:
+        """Whether they name this user, or one of these teams."""
+        return user in self.users or any(team in teams for team in self.teams)
+
+
+NOBODY: Final = Subjects()
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """Users by name, and groups of the identity provider whose bearers belong to it, too."""
+
+    name: str
+    title: str = ""
+    members: tuple[str, ...] = ()
+    oidc_groups: tuple[str, ...] = ()
+
+    def has(self, user: str, oidc_groups: Collection[str]) -> bool:
+        """Whether the user belongs to it, by name or by a group that the identity provider vouched for."""
+        return user in self.members or any(group in oidc_groups for group in self.oidc_groups)
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectNamespaces:
+    """Namespaces of one environment that belong to a project."""
+
+    environment: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A named set of namespaces with its own admins; the only source of the role project-admin."""
+
+    name: str
+    admins: Subjects = NOBODY
+    namespaces: tuple[ProjectNamespaces, ...] = ()
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BindingScope:
+    """Where a role counts: the environments and those of the groups; both empty means everywhere.
+
+    `namespaces` narrows Kubernetes environments to these; empty means whole environments.
+    """
+
+    environments: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether nothing narrows it."""
+        return not (self.environments or self.groups or self.namespaces)
+
+
+EVERYWHERE: Final = BindingScope()
+
+
+@dataclass(frozen=True, slots=True)
+class RoleBinding:
+    """A role, for whom, and where."""
+
+    name: str
+    role: Role
+    subjects: Subjects = NOBODY
+    scope: BindingScope = EVERYWHERE
+
+
+def binding_problems(binding: RoleBinding) -> Iterator[Problem]:
+    """What makes a role binding unusable, in the order of its fields."""
+    if binding.role is Role.PROJECT_ADMIN:
+        hint = "name them in spec.admins of the Project"
+        yield Problem("role_not_bound", "project-admin is not given by a binding", "spec.role", hint)
+    if binding.subjects.nobody:
+        yield Problem("subjects_missing", "neither a team nor a user is named", "spec.subjects", "name one")
+    if binding.role is Role.PLATFORM_ADMIN and not binding.scope.everywhere:
+        hint = "leave the scope out, or bind environment-admin"
+        yield Problem("role_scope", "platform-admin counts everywhere", "spec.scope", hint)
+
+
+def project_problems(project: Project) -> Iterator[Problem]:
+    """What makes a project unusable; that its namespaces belong to no other project is not seen from here."""
+    yield from _labels(project.admins.teams, "spec.admins.teams", "a Team")
+    seen: dict[tuple[str, str], str] = {}
+    for index, part in enumerate(project.namespaces):
+        field = f"spec.namespaces[{index}]"
+        if not is_dns_label(part.environment):
+            message = f"{shown(part.environment, 63)} is not the name of an Environment"
+            yield Problem("name", message, f"{field}.environment", "a DNS label")
+        yield from _labels(part.names, f"{field}.names", "a namespace")
+        for place, name in enumerate(part.names):
+            here = f"{field}.names[{place}]"
+            first = seen.setdefault((part.environment, name), here)
+            if first != here:
+                yield Problem("namespace_twice", f"is named already by {first}", here, "remove one")
+
+
+def _labels(names: Sequence[str], path: str, what: str) -> Iterator[Problem]:
+    for index, name in enumerate(names):
+        if not is_dns_label(name):
+            yield Problem("name", f"{shown(name, 63)} is not the name of {what}", f"{path}[{index}]", "a DNS label")
