@@ -23,7 +23,7 @@ from portreeve.core.policy import (
 from portreeve.core.reference import SourcePrefix
 from portreeve.core.verdict import Decision
 from portreeve.errors import Invalid, Problem
-from portreeve.wire.documents import OTHER_KINDS, read_documents, read_policy_tests
+from portreeve.wire.documents import read_documents, read_policy_tests
 
 
 class Scalar(str):
@@ -472,12 +472,6 @@ def test_the_same_name_may_stand_for_several_kinds() -> None:
         [({**kind, "metadata": {"name": "same"}}, "a.yaml", i) for i, kind in enumerate((policy(), registry()))]
     )
     assert (len(documents.policies), len(documents.registries)) == (1, 1)
-
-
-@pytest.mark.parametrize("kind", sorted(OTHER_KINDS))
-def test_kinds_of_the_control_plane_are_passed_over(kind: str) -> None:
-    other = {"apiVersion": "portreeve.io/v1", "kind": kind, "metadata": {"name": "a"}, "spec": {"anything": "at all"}}
-    assert read_documents([(other, "o.yaml", 1), (policy(), "o.yaml", 9)]).policies == (RegistryPolicy("prod-sources"),)
 
 
 @pytest.mark.parametrize("document", [[], "text", None, {}, {"kind": ["RegistryPolicy"]}, {"apiVersion": "v1"}])

@@ -22,6 +22,12 @@ PAGE_OF = {
     "Registry": "registry.md",
     "Exemption": "exemption.md",
     "PolicyTest": "policy-test.md",
+    "EnvironmentGroup": "environment-group.md",
+    "Environment": "environment.md",
+    "Project": "project.md",
+    "RegistryAccess": "registry-access.md",
+    "Team": "team.md",
+    "RoleBinding": "role-binding.md",
 }
 
 
@@ -49,6 +55,12 @@ def test_the_example_of_a_page_is_read(kind: str, loader: type[yaml.SafeLoader])
         *documents.policies,
         *documents.registries,
         *documents.exemptions,
+        *documents.groups,
+        *documents.environments,
+        *documents.projects,
+        *documents.accesses,
+        *documents.teams,
+        *documents.bindings,
         *read_policy_tests(sources),
     ]
     assert [type(value).__name__ for value in found] == [kind]

@@ -17,7 +17,7 @@ from portreeve.core.policy import API_VERSION, Documents, RegistryPolicy
 from portreeve.core.sources import ResolvedSources, resolve
 from portreeve.errors import Invalid, NotFound, Problem
 from portreeve.wire.document import Broken, Document
-from portreeve.wire.documents import MODELS, Source, read_documents
+from portreeve.wire.documents import JUDGING, Source, read_documents
 from portreeve.wire.yaml import read_documents as read_yaml
 
 SUFFIXES: Final = frozenset({".json", ".yaml", ".yml"})
@@ -176,4 +176,4 @@ def _is_ours(value: Any) -> bool:
         return False
     version, kind = value.get("apiVersion"), value.get("kind")
     ours = isinstance(version, str) and version.startswith(API_VERSION.partition("/")[0])
-    return ours or (version is None and kind in MODELS)
+    return ours or (version is None and kind in JUDGING)

@@ -6,7 +6,7 @@ Sources: Kubernetes API conventions (names), apimachinery `labels.Selector` (mat
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -29,6 +29,18 @@ _DNS_LABEL = re.compile("[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 def is_dns_label(text: str) -> bool:
     """Whether `text` is an RFC 1123 label, as names of namespaces and of our documents are."""
     return _DNS_LABEL.fullmatch(text) is not None
+
+
+def label_problems(names: Mapping[str, str], what: str) -> Iterator[Problem]:
+    """Each name that cannot be one of `what`; `names` is path of the field → name."""
+    for path, name in names.items():
+        if not is_dns_label(name):
+            yield Problem("name", f"{shown(name, 63)} is not the name of {what}", path, "a DNS label")
+
+
+def indexed(path: str, values: Iterable[str]) -> dict[str, str]:
+    """Path of each entry of a list → entry."""
+    return {f"{path}[{index}]": value for index, value in enumerate(values)}
 
 
 def restriction_problem(version: str) -> Problem | None:

@@ -5,10 +5,12 @@ What an environment holds and should hold is not here. Shapes: docs/spec/environ
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from portreeve.core.cluster import Tier
+from portreeve.core.cluster import Tier, label_problems
+from portreeve.errors import Problem
 
 
 class EnvironmentType(StrEnum):
@@ -37,3 +39,8 @@ class Environment:
     group: str
     type: EnvironmentType = EnvironmentType.KUBERNETES
     title: str = ""
+
+
+def environment_problems(environment: Environment) -> Iterator[Problem]:
+    """What makes an environment unusable, its own name aside."""
+    yield from label_problems({"spec.group": environment.group}, "an EnvironmentGroup")

@@ -8,13 +8,12 @@ Source: the design's mission, section "Roles".
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from portreeve.core.cluster import is_dns_label
-from portreeve.core.reference import shown
+from portreeve.core.cluster import indexed, label_problems
 from portreeve.errors import Problem
 
 
@@ -112,35 +111,31 @@ class RoleBinding:
 
 
 def binding_problems(binding: RoleBinding) -> Iterator[Problem]:
-    """What makes a role binding unusable, in the order of its fields."""
+    """What makes a role binding unusable, its own name aside, in the order of its fields."""
     if binding.role is Role.PROJECT_ADMIN:
         hint = "name them in spec.admins of the Project"
         yield Problem("role_not_bound", "project-admin is not given by a binding", "spec.role", hint)
     if binding.subjects.nobody:
         yield Problem("subjects_missing", "neither a team nor a user is named", "spec.subjects", "name one")
+    yield from label_problems(indexed("spec.subjects.teams", binding.subjects.teams), "a Team")
     if binding.role is Role.PLATFORM_ADMIN and not binding.scope.everywhere:
         hint = "leave the scope out, or bind environment-admin"
         yield Problem("role_scope", "platform-admin counts everywhere", "spec.scope", hint)
+    yield from label_problems(indexed("spec.scope.environments", binding.scope.environments), "an Environment")
+    yield from label_problems(indexed("spec.scope.groups", binding.scope.groups), "an EnvironmentGroup")
+    yield from label_problems(indexed("spec.scope.namespaces", binding.scope.namespaces), "a namespace")
 
 
 def project_problems(project: Project) -> Iterator[Problem]:
-    """What makes a project unusable; that its namespaces belong to no other project is not seen from here."""
-    yield from _labels(project.admins.teams, "spec.admins.teams", "a Team")
+    """What makes a project unusable, its own name aside; whether another one has a namespace, too, is not seen."""
+    yield from label_problems(indexed("spec.admins.teams", project.admins.teams), "a Team")
     seen: dict[tuple[str, str], str] = {}
     for index, part in enumerate(project.namespaces):
-        field = f"spec.namespaces[{index}]"
-        if not is_dns_label(part.environment):
-            message = f"{shown(part.environment, 63)} is not the name of an Environment"
-            yield Problem("name", message, f"{field}.environment", "a DNS label")
-        yield from _labels(part.names, f"{field}.names", "a namespace")
-        for place, name in enumerate(part.names):
-            here = f"{field}.names[{place}]"
+        path = f"spec.namespaces[{index}]"
+        names = indexed(f"{path}.names", part.names)
+        yield from label_problems({f"{path}.environment": part.environment}, "an Environment")
+        yield from label_problems(names, "a namespace")
+        for here, name in names.items():
             first = seen.setdefault((part.environment, name), here)
             if first != here:
                 yield Problem("namespace_twice", f"is named already by {first}", here, "remove one")
-
-
-def _labels(names: Sequence[str], path: str, what: str) -> Iterator[Problem]:
-    for index, name in enumerate(names):
-        if not is_dns_label(name):
-            yield Problem("name", f"{shown(name, 63)} is not the name of {what}", f"{path}[{index}]", "a DNS label")

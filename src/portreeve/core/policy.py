@@ -18,8 +18,12 @@ from portreeve.core.cluster import (
     LabelSelector,
     NamespaceSelection,
     Tier,
+    indexed,
     is_dns_label,
+    label_problems,
 )
+from portreeve.core.environments import Environment, EnvironmentGroup
+from portreeve.core.people import NOBODY, Project, RoleBinding, Subjects, Team
 from portreeve.core.reference import DOCKER_HUB, SourcePrefix, shown
 from portreeve.errors import Problem
 
@@ -35,6 +39,8 @@ PUBLIC_CONTENT: Final = frozenset(
     {SourcePrefix(DOCKER_HUB, "library"), SourcePrefix("public.ecr.aws", "docker/library")}
 )
 """Paths of public hosts that are public content themselves."""
+
+NO_NAMESPACES: Final = NamespaceSelection()
 
 DEFAULT_AGENT_REPOSITORY: Final = "ghcr.io/portreeve/agent"
 
@@ -127,6 +133,22 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class RegistryAccess:
+    """A grant outside any policy: in one environment or for one project; the other of the two is "".
+
+    On Kubernetes it names `namespaces`, on Docker and Swarm `subjects`; never both, and never neither.
+    """
+
+    name: str
+    registry: str
+    environment: str = ""
+    project: str = ""
+    namespaces: NamespaceSelection = NO_NAMESPACES
+    subjects: Subjects = NOBODY
+    delivery: Delivery = Delivery()
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """A registry as far as judging images needs it: its name and the prefix that it stands for."""
 
@@ -198,6 +220,12 @@ class Documents:
     registries: tuple[Registry, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
     warnings: tuple[Problem, ...] = field(default=())
+    groups: tuple[EnvironmentGroup, ...] = ()
+    environments: tuple[Environment, ...] = ()
+    projects: tuple[Project, ...] = ()
+    accesses: tuple[RegistryAccess, ...] = ()
+    teams: tuple[Team, ...] = ()
+    bindings: tuple[RoleBinding, ...] = ()
 
 
 def prefilled_sources(agent_repository: SourcePrefix) -> tuple[AllowedSource, ...]:
@@ -267,6 +295,26 @@ def lint(policy: RegistryPolicy, tier: Tier | None = None) -> list[Problem]:
         hint = "write stage: audit to see what it would deny"
         found.append(Problem("stage_off", "sources are listed and nothing is enforced", "spec.restrict.stage", hint))
     return found
+
+
+def access_problems(access: RegistryAccess) -> Iterator[Problem]:
+    """What makes a RegistryAccess unusable, its own name aside, in the order of its fields."""
+    yield from label_problems({"spec.registry": access.registry}, "a Registry")
+    if bool(access.environment) == bool(access.project):
+        what = "names an environment and a project" if access.project else "names neither an environment nor a project"
+        yield Problem("access_place", what, "spec", "write one of environment and project")
+    places = {"spec.environment": access.environment} if access.environment else {}
+    yield from label_problems(places, "an Environment")
+    yield from label_problems({"spec.project": access.project} if access.project else {}, "a Project")
+    named = bool(access.namespaces.names) or access.namespaces.selector is not None
+    if not named and access.subjects.nobody:
+        hint = "namespaces: {selector: {}} grants every namespace"
+        yield Problem("namespaces_missing", "neither namespaces nor subjects are given", "spec.namespaces", hint)
+    if not access.subjects.nobody and (named or access.project):
+        hint = "subjects are for Docker and Swarm, namespaces and projects for Kubernetes"
+        yield Problem("access_subjects", "stand beside namespaces or a project", "spec.subjects", hint)
+    yield from _namespace_problems(access.namespaces.names, "spec.namespaces.names")
+    yield from label_problems(indexed("spec.subjects.teams", access.subjects.teams), "a Team")
 
 
 def _system_only(source: AllowedSource) -> bool:

@@ -11,6 +11,8 @@ from functools import singledispatch
 from typing import Any, Final
 
 from portreeve.core.cluster import LabelSelector, NamespaceSelection
+from portreeve.core.environments import Environment, EnvironmentGroup
+from portreeve.core.people import Project, RoleBinding, Subjects, Team
 from portreeve.core.policy import (
     API_VERSION,
     Access,
@@ -19,6 +21,7 @@ from portreeve.core.policy import (
     Exemption,
     ExemptionState,
     Registry,
+    RegistryAccess,
     RegistryPolicy,
     ServiceAccounts,
 )
@@ -27,10 +30,11 @@ GENERATION_ANNOTATION: Final = "portreeve.io/generation"
 """Numbers the revision of a policy that lives in a file; without it the revision is 1."""
 
 Document = dict[str, Any]
+Tenancy = EnvironmentGroup | Environment | Project | RegistryAccess | Team | RoleBinding
 
 
 @singledispatch
-def dump(value: RegistryPolicy | Registry | Exemption) -> Document:
+def dump(value: RegistryPolicy | Registry | Exemption | Tenancy) -> Document:
     """The document of a value."""
     raise TypeError(f"no document holds a {type(value).__name__}")
 
@@ -77,6 +81,66 @@ def _exemption(exemption: Exemption) -> Document:
     if exemption.state is not ExemptionState.REQUESTED:
         document["status"] = {"state": str(exemption.state)}
     return document
+
+
+@dump.register
+def _environment_group(group: EnvironmentGroup) -> Document:
+    return _envelope("EnvironmentGroup", group.name, _filled({"type": str(group.type), "title": group.title}))
+
+
+@dump.register
+def _environment(environment: Environment) -> Document:
+    spec = {
+        "type": str(environment.type),
+        "tier": str(environment.tier),
+        "group": environment.group,
+        "title": environment.title,
+    }
+    return _envelope("Environment", environment.name, _filled(spec))
+
+
+@dump.register
+def _project(project: Project) -> Document:
+    spec = {
+        "admins": _subjects(project.admins),
+        "namespaces": [{"environment": part.environment, "names": list(part.names)} for part in project.namespaces],
+        "title": project.title,
+    }
+    return _envelope("Project", project.name, _filled(spec))
+
+
+@dump.register
+def _registry_access(access: RegistryAccess) -> Document:
+    spec = {
+        "registry": access.registry,
+        "environment": access.environment,
+        "project": access.project,
+        "namespaces": _namespaces(access.namespaces),
+        "subjects": _subjects(access.subjects),
+        "delivery": _delivery(access.delivery),
+    }
+    return _envelope("RegistryAccess", access.name, _filled(spec))
+
+
+@dump.register
+def _team(team: Team) -> Document:
+    spec = {"title": team.title, "members": list(team.members), "oidcGroups": list(team.oidc_groups)}
+    return _envelope("Team", team.name, _filled(spec))
+
+
+@dump.register
+def _role_binding(binding: RoleBinding) -> Document:
+    scope = {
+        "environments": list(binding.scope.environments),
+        "groups": list(binding.scope.groups),
+        "namespaces": list(binding.scope.namespaces),
+    }
+    spec = {"role": str(binding.role), "subjects": _subjects(binding.subjects), "scope": _filled(scope)}
+    return _envelope("RoleBinding", binding.name, _filled(spec))
+
+
+def _subjects(subjects: Subjects) -> Document:
+    return _filled({"teams": list(subjects.teams), "users": list(subjects.users)})
 
 
 def _envelope(kind: str, name: str, spec: Document, annotations: dict[str, str] | None = None) -> Document:

@@ -148,7 +148,9 @@ _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 """Null in YAML. Readers that keep every scalar as text hand it over like this."""
 
 
-class _Model(BaseModel):
+class Model(BaseModel):
+    """What every model here has in common: unknown fields are errors, values are never echoed, null is absent."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True)
 
     @model_validator(mode="before")
@@ -166,7 +168,7 @@ def _no_text(model: type[BaseModel]) -> frozenset[str]:
     return frozenset(i.alias or n for n, i in model.model_fields.items() if i.annotation not in (str, str | None))
 
 
-class MetadataModel(_Model):
+class MetadataModel(Model):
     """The part of the envelope that names a document."""
 
     name: Text
@@ -174,14 +176,14 @@ class MetadataModel(_Model):
     annotations: dict[str, str] = {}
 
 
-class StatusModel(_Model):
+class StatusModel(Model):
     """What the control plane answers; of it only `observedGeneration` is read."""
 
     observed_generation: Generation | None = None
     conditions: list[dict[str, Any]] = []
 
 
-class RequirementModel(_Model):
+class RequirementModel(Model):
     """One line of `matchExpressions`."""
 
     key: Text
@@ -200,7 +202,7 @@ class RequirementModel(_Model):
         return Requirement(self.key, self.operator, tuple(self.values))
 
 
-class SelectorModel(_Model):
+class SelectorModel(Model):
     """A label selector; empty selects everything."""
 
     match_labels: dict[str, str] = {}
@@ -211,7 +213,7 @@ class SelectorModel(_Model):
         return LabelSelector(tuple(self.match_labels.items()), tuple(r.value() for r in self.match_expressions))
 
 
-class NamespacesModel(_Model):
+class NamespacesModel(Model):
     """Namespaces by name, by label, or both."""
 
     names: list[Text] = []
@@ -222,7 +224,7 @@ class NamespacesModel(_Model):
         return NamespaceSelection(tuple(self.names), self.selector.value() if self.selector else None)
 
 
-class ServiceAccountsModel(_Model):
+class ServiceAccountsModel(Model):
     """ServiceAccounts by name or by label."""
 
     names: list[Text] = []
@@ -233,7 +235,7 @@ class ServiceAccountsModel(_Model):
         return ServiceAccountSelection(tuple(self.names), self.selector.value() if self.selector else None)
 
 
-class DeliveryModel(_Model):
+class DeliveryModel(Model):
     """How the credential reaches a pull, and which ServiceAccounts get it."""
 
     mode: DeliveryMode = DeliveryMode.STANDING
@@ -250,7 +252,7 @@ class DeliveryModel(_Model):
         )
 
 
-class AccessModel(_Model):
+class AccessModel(Model):
     """A registry granted to namespaces. That one of names and selector is given, `core.policy.validate` checks."""
 
     registry: Text
@@ -262,13 +264,13 @@ class AccessModel(_Model):
         return Access(self.registry, self.namespaces.value(), self.delivery.value(), field)
 
 
-class ScopeModel(_Model):
+class ScopeModel(Model):
     """Named namespaces; that the list is not empty, `core.policy.validate` checks."""
 
     namespaces: list[Text]
 
 
-class AllowedSourceModel(_Model):
+class AllowedSourceModel(Model):
     """A source prefix and where it counts."""
 
     prefix: Prefix
@@ -283,7 +285,7 @@ class AllowedSourceModel(_Model):
         return AllowedSource(self.prefix, namespaces, self.note, field, owner=owner)
 
 
-class RestrictModel(_Model):
+class RestrictModel(Model):
     """The allowed sources and how far they are enforced."""
 
     stage: Stage = Stage.OFF
@@ -291,7 +293,7 @@ class RestrictModel(_Model):
     allowed_sources: list[AllowedSourceModel] = []
 
 
-class PolicySpecModel(_Model):
+class PolicySpecModel(Model):
     """What a RegistryPolicy says."""
 
     type: PolicyType = PolicyType.KUBERNETES
@@ -301,7 +303,7 @@ class PolicySpecModel(_Model):
     allow_override: Bool = False
 
 
-class PolicyDocument(_Model):
+class PolicyDocument(Model):
     """A RegistryPolicy."""
 
     api_version: Literal["portreeve.io/v1"]
@@ -311,7 +313,7 @@ class PolicyDocument(_Model):
     status: StatusModel = StatusModel()
 
 
-class TlsModel(_Model):
+class TlsModel(Model):
     """Trust in the registry's certificate."""
 
     ca_bundle: str = ""
@@ -319,7 +321,7 @@ class TlsModel(_Model):
     plain_http: Bool = Field(default=False, alias="plainHTTP")
 
 
-class CredentialFromModel(_Model):
+class CredentialFromModel(Model):
     """Where the command line finds a secret when a registry is applied; exactly one of the four."""
 
     env: str | None = None
@@ -336,7 +338,7 @@ class CredentialFromModel(_Model):
         return self
 
 
-class CredentialModel(_Model):
+class CredentialModel(Model):
     """How we sign in for one purpose. The secret itself is in no document."""
 
     purpose: Literal["pull", "management"]
@@ -346,7 +348,7 @@ class CredentialModel(_Model):
     credential_from: CredentialFromModel | None = None
 
 
-class RegistrySpecModel(_Model):
+class RegistrySpecModel(Model):
     """What a Registry says."""
 
     provider: Literal[PROVIDERS]  # type: ignore[valid-type]  # the tuple is also what the docs and the hosts list read
@@ -358,7 +360,7 @@ class RegistrySpecModel(_Model):
     credentials: list[CredentialModel] = []
 
 
-class RegistryDocument(_Model):
+class RegistryDocument(Model):
     """A Registry."""
 
     api_version: Literal["portreeve.io/v1"]
@@ -368,7 +370,7 @@ class RegistryDocument(_Model):
     status: StatusModel = StatusModel()
 
 
-class ExemptionScopeModel(_Model):
+class ExemptionScopeModel(Model):
     """Where an exemption counts, and for which image."""
 
     groups: list[Text] = []
@@ -376,7 +378,7 @@ class ExemptionScopeModel(_Model):
     image: ImageScope
 
 
-class ExemptionSpecModel(_Model):
+class ExemptionSpecModel(Model):
     """What an Exemption says."""
 
     policy: Text
@@ -393,7 +395,7 @@ class ExemptionStatusModel(StatusModel):
     state: ExemptionState = ExemptionState.REQUESTED
 
 
-class ExemptionDocument(_Model):
+class ExemptionDocument(Model):
     """An Exemption."""
 
     api_version: Literal["portreeve.io/v1"]
@@ -403,7 +405,7 @@ class ExemptionDocument(_Model):
     status: ExemptionStatusModel = ExemptionStatusModel()
 
 
-class CaseModel(_Model):
+class CaseModel(Model):
     """One image and its verdict."""
 
     image: Text
@@ -412,14 +414,14 @@ class CaseModel(_Model):
     canonical: Text | None = None
 
 
-class PolicyTestSpecModel(_Model):
+class PolicyTestSpecModel(Model):
     """What a PolicyTest says."""
 
     policies: Annotated[list[Text], Field(min_length=1)]
     cases: Annotated[list[CaseModel], Field(min_length=1)]
 
 
-class PolicyTestDocument(_Model):
+class PolicyTestDocument(Model):
     """A PolicyTest. It is never sent anywhere, so it alone may leave `apiVersion` out."""
 
     api_version: Literal["portreeve.io/v1"] = "portreeve.io/v1"
@@ -428,12 +430,13 @@ class PolicyTestDocument(_Model):
     spec: PolicyTestSpecModel
 
 
-MODELS: Final[Mapping[str, type[BaseModel]]] = {
+JUDGING: Final[Mapping[str, type[BaseModel]]] = {
     "RegistryPolicy": PolicyDocument,
     "Registry": RegistryDocument,
     "Exemption": ExemptionDocument,
     "PolicyTest": PolicyTestDocument,
 }
+"""Kind → model of the documents that judging images takes. No other tool has kinds of these names."""
 
 
 def names_of(model: type[BaseModel]) -> Names:

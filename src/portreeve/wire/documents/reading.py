@@ -4,8 +4,8 @@ The shapes are those of documents.md in the design; their pages are docs/spec/*.
 Every problem of every document is collected before `Invalid` is raised. Scalars may come as text ("true") or as
 YAML and JSON types; nulls count as absent. Values are never echoed where a secret could stand.
 
-Left out: reading files (`portreeve.wire.yaml`), writing (`portreeve.wire.dump`), and the kinds that only the control
-plane uses, which are recognised and passed over.
+Left out: reading files (`portreeve.wire.yaml`), writing (`portreeve.wire.dump`), and whether what a document names is
+there.
 """
 
 from __future__ import annotations
@@ -17,22 +17,26 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
-from portreeve.core.cluster import is_dns_label
+from portreeve.core.cluster import indexed, is_dns_label, label_problems
+from portreeve.core.environments import Environment, EnvironmentGroup, environment_problems
 from portreeve.core.fixtures import PolicyCase, PolicyTest
+from portreeve.core.people import Project, RoleBinding, Team, binding_problems, project_problems
 from portreeve.core.policy import (
     API_VERSION,
     Documents,
     Exemption,
     PolicyType,
     Registry,
+    RegistryAccess,
     RegistryPolicy,
+    access_problems,
     lint,
     validate,
 )
 from portreeve.core.reference import DOCKER_HUB, InvalidPrefix, SourcePrefix, parse_prefix, shown
 from portreeve.errors import Invalid, Problem
 from portreeve.wire.documents.models import (
-    MODELS,
+    JUDGING,
     AccessModel,
     AllowedSourceModel,
     ExemptionDocument,
@@ -46,10 +50,19 @@ from portreeve.wire.documents.models import (
 )
 from portreeve.wire.documents.problems import to_problem
 from portreeve.wire.documents.secrets import without_secrets
+from portreeve.wire.documents.tenancy import (
+    TENANCY,
+    EnvironmentDocument,
+    EnvironmentGroupDocument,
+    ProjectDocument,
+    RegistryAccessDocument,
+    RoleBindingDocument,
+    TeamDocument,
+)
 from portreeve.wire.dump import GENERATION_ANNOTATION
 
-OTHER_KINDS: Final = frozenset({"Environment", "EnvironmentGroup", "Project", "RegistryAccess", "RoleBinding", "Team"})
-"""Kinds of the control plane: known, and not used by what works on files."""
+MODELS: Final[Mapping[str, type[BaseModel]]] = {**JUDGING, **TENANCY}
+"""Kind → model, for every kind."""
 
 MAX_DEPTH: Final = 32
 """Levels of mappings and lists. The deepest field of any kind lies at level 9."""
@@ -57,12 +70,13 @@ MAX_DEPTH: Final = 32
 Source = tuple[Mapping[str, Any], str, int]
 """A document, the file it came from as the user named it, and its first line, counted from 1."""
 
-Value = RegistryPolicy | Registry | Exemption | PolicyTest
+Tenancy = EnvironmentGroup | Environment | Project | RegistryAccess | Team | RoleBinding
+Value = RegistryPolicy | Registry | Exemption | PolicyTest | Tenancy
 
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """What one document gave; `value` is None if it has problems or is of a kind that is not used here."""
+    """What one document gave; `value` is None if it has problems or is of no kind of ours."""
 
     value: Value | None = None
     problems: tuple[Problem, ...] = ()
@@ -70,7 +84,7 @@ class _Result:
 
 
 def read_documents(mappings: Iterable[Source]) -> Documents:
-    """Read policies, registries and exemptions; other known kinds are passed over.
+    """Read documents of every kind; policy tests are checked and passed over.
 
     Problems carry the path of their field, behind `file:line Kind/name` if there are several documents.
 
@@ -84,6 +98,12 @@ def read_documents(mappings: Iterable[Source]) -> Documents:
         registries=tuple(value for value in values if isinstance(value, Registry)),
         exemptions=tuple(value for value in values if isinstance(value, Exemption)),
         warnings=tuple(warning for result in results for warning in result.warnings),
+        groups=tuple(value for value in values if isinstance(value, EnvironmentGroup)),
+        environments=tuple(value for value in values if isinstance(value, Environment)),
+        projects=tuple(value for value in values if isinstance(value, Project)),
+        accesses=tuple(value for value in values if isinstance(value, RegistryAccess)),
+        teams=tuple(value for value in values if isinstance(value, Team)),
+        bindings=tuple(value for value in values if isinstance(value, RoleBinding)),
     )
 
 
@@ -164,7 +184,7 @@ def _envelope_problems(raw: Mapping[str, Any]) -> Iterator[Problem]:
     if version != API_VERSION and not (version is None and kind == "PolicyTest"):
         what = "is missing" if version is None else "is not a version that this program reads"
         yield Problem("api_version", what, "apiVersion", f"write {API_VERSION}")
-    if kind not in MODELS and kind not in OTHER_KINDS:
+    if kind not in MODELS:
         yield Problem("kind", "is missing or not a kind of ours", "kind", f"one of {', '.join(MODELS)}")
 
 
@@ -203,7 +223,7 @@ def _read_policy(raw: Mapping[str, Any], _file: str) -> _Result:
         return _Result(problems=(*problems, *more))
     revision, problems = _generation_of(document)
     policy = _policy(document, revision)
-    problems += (*validate(policy), *_label_problems(_indexed("spec.groups", policy.groups), "an EnvironmentGroup"))
+    problems += (*validate(policy), *label_problems(indexed("spec.groups", policy.groups), "an EnvironmentGroup"))
     return _Result(policy, problems, tuple(lint(policy)))
 
 
@@ -261,17 +281,6 @@ def _entries(model: type[_Document], entries: object) -> Iterator[tuple[int, _Do
             yield index, value
 
 
-def _indexed(path: str, values: Iterable[str]) -> dict[str, str]:
-    """Path of each entry of a list → entry."""
-    return {f"{path}[{index}]": value for index, value in enumerate(values)}
-
-
-def _label_problems(names: Mapping[str, str], what: str) -> Iterator[Problem]:
-    for path, name in names.items():
-        if not is_dns_label(name):
-            yield Problem("name", f"{shown(name, 63)} is not the name of {what}", path, "a DNS label")
-
-
 def _name_problems(metadata: MetadataModel) -> Iterator[Problem]:
     if not is_dns_label(metadata.name):
         hint = "lower-case letters, digits and dashes, up to 63"
@@ -327,9 +336,9 @@ def _read_exemption(raw: Mapping[str, Any], _file: str) -> _Result:
     spec, image = document.spec, document.spec.scope.image
     problems = (
         *_name_problems(document.metadata),
-        *_label_problems({"spec.policy": spec.policy}, "a RegistryPolicy"),
-        *_label_problems(_indexed("spec.scope.groups", spec.scope.groups), "an EnvironmentGroup"),
-        *_label_problems(_indexed("spec.scope.namespaces", spec.scope.namespaces), "a namespace"),
+        *label_problems({"spec.policy": spec.policy}, "a RegistryPolicy"),
+        *label_problems(indexed("spec.scope.groups", spec.scope.groups), "an EnvironmentGroup"),
+        *label_problems(indexed("spec.scope.namespaces", spec.scope.namespaces), "a namespace"),
     )
     exemption = Exemption(
         name=document.metadata.name,
@@ -360,9 +369,61 @@ def _read_policy_test(raw: Mapping[str, Any], file: str) -> _Result:
     return _Result(PolicyTest(name, tuple(document.spec.policies), cases, file), problems)
 
 
+def _read_group(raw: Mapping[str, Any], _file: str) -> _Result:
+    document, problems = _validated(EnvironmentGroupDocument, raw)
+    if document is None:
+        return _Result(problems=problems)
+    return _Result(document.value(), tuple(_name_problems(document.metadata)))
+
+
+def _read_environment(raw: Mapping[str, Any], _file: str) -> _Result:
+    document, problems = _validated(EnvironmentDocument, raw)
+    if document is None:
+        return _Result(problems=problems)
+    value = document.value()
+    return _Result(value, (*_name_problems(document.metadata), *environment_problems(value)))
+
+
+def _read_project(raw: Mapping[str, Any], _file: str) -> _Result:
+    document, problems = _validated(ProjectDocument, raw)
+    if document is None:
+        return _Result(problems=problems)
+    value = document.value()
+    return _Result(value, (*_name_problems(document.metadata), *project_problems(value)))
+
+
+def _read_access(raw: Mapping[str, Any], _file: str) -> _Result:
+    document, problems = _validated(RegistryAccessDocument, raw)
+    if document is None:
+        return _Result(problems=problems)
+    value = document.value()
+    return _Result(value, (*_name_problems(document.metadata), *access_problems(value)))
+
+
+def _read_team(raw: Mapping[str, Any], _file: str) -> _Result:
+    document, problems = _validated(TeamDocument, raw)
+    if document is None:
+        return _Result(problems=problems)
+    return _Result(document.value(), tuple(_name_problems(document.metadata)))
+
+
+def _read_binding(raw: Mapping[str, Any], _file: str) -> _Result:
+    document, problems = _validated(RoleBindingDocument, raw)
+    if document is None:
+        return _Result(problems=problems)
+    value = document.value()
+    return _Result(value, (*_name_problems(document.metadata), *binding_problems(value)))
+
+
 _READERS: Final[Mapping[str, Callable[[Mapping[str, Any], str], _Result]]] = {
     "RegistryPolicy": _read_policy,
     "Registry": _read_registry,
     "Exemption": _read_exemption,
     "PolicyTest": _read_policy_test,
+    "EnvironmentGroup": _read_group,
+    "Environment": _read_environment,
+    "Project": _read_project,
+    "RegistryAccess": _read_access,
+    "Team": _read_team,
+    "RoleBinding": _read_binding,
 }
