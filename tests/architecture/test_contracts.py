@@ -27,6 +27,7 @@ PLANTED = {
     "In core a decision may know what it decides on, never the other way round": [
         ("core/reference.py", "import portreeve.core.policy"),
         ("core/policy.py", "import portreeve.core.verdict"),
+        ("core/people.py", "import portreeve.core.authorization"),
         ("core/stray.py", ""),
     ],
     "Only the reading of documents knows pydantic": [("cli/stray.py", "import pydantic")],
