@@ -22,6 +22,8 @@ PLANTED = {
         ("errors.py", "import portreeve.core.policy"),
         ("wire/dump.py", "import portreeve.cli.main"),
         ("workspace/stray.py", "import portreeve.cli.main"),
+        ("vault/stray.py", "import portreeve.workspace.reading"),
+        ("core/rewrap.py", "import portreeve.vault.envelope"),
         ("stray.py", ""),
     ],
     "In core a decision may know what it decides on, never the other way round": [
@@ -33,6 +35,10 @@ PLANTED = {
     "Only the reading of documents knows pydantic": [("cli/stray.py", "import pydantic")],
     "Only the command line knows click and rich": [("wire/stray.py", "import click")],
     "Files are read as YAML in wire alone": [("workspace/stray.py", "import yaml")],
+    "Only the vault knows the cryptography library": [
+        ("core/credential.py", "import cryptography.hazmat.primitives.hpke"),
+        ("cli/stray.py", "from cryptography.fernet import Fernet"),
+    ],
 }
 
 

@@ -1,0 +1,1 @@
+"""An edge: keys and ciphertexts. The only room that knows the cryptography library; it decides nothing else."""
