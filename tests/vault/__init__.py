@@ -1,0 +1,1 @@
+"""The vault: keys, sealing, signing."""
