@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from portreeve.core.audit_verify import Fault
 from portreeve.core.reference import Refusal
 from portreeve.core.verdict import Code
 
@@ -70,7 +71,7 @@ def codes_in(source: str) -> Iterator[str]:
 
 
 def codes() -> set[str]:
-    found = set(READING) | set(Code) | set(Refusal)
+    found = set(READING) | set(Code) | set(Refusal) | set(Fault)
     for path in (ROOT / "src/portreeve").rglob("*.py"):
         found.update(codes_in(path.read_text(encoding="utf-8")))
     return {str(code) for code in found}
