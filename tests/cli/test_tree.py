@@ -15,6 +15,7 @@ from portreeve.cli.options import NamedOption
 from portreeve.cli.verbs import VERBS
 from tests.cli import reference
 from tests.cli.program import PROGRAM, Program
+from tests.core.exports import KEY, export, log
 
 DOCS = Path(__file__).parents[2] / "docs"
 CONTEXT = click.Context(root, info_name="portreeve")
@@ -28,6 +29,7 @@ READING = {
     "test": ("cases.yaml",),
     "render": ("-p", "policy.yaml"),
     "hosts": ("-p", "policy.yaml"),
+    "verify": ("audit", "audit.jsonl", "--key", str(KEY.verifier)),
     "info": (),
     "version": (),
 }
@@ -45,6 +47,7 @@ def command(verb: str) -> click.Command:
 def prepared(program: Program) -> Program:
     program.write("cases.yaml", "kind: PolicyTest\nmetadata: {name: t}\n"
                   "spec: {policies: [policy.yaml], cases: [{image: nginx, verdict: DENY}]}\n")  # fmt: skip
+    program.write("audit.jsonl", b"".join(export(log(4), 2)).decode())
     return program
 
 
@@ -119,7 +122,7 @@ def test_help_and_completion_import_nothing_but_click_and_the_table() -> None:
 def test_the_module_of_a_verb_imports_nothing_heavy_for_its_help(verb: str) -> None:
     script = f"import sys, portreeve.cli.{verb}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"pydantic", "rich", "yaml", "portreeve.core.policy", "portreeve.wire"} & set(loaded)
+    assert not {"cryptography", "pydantic", "rich", "yaml", "portreeve.core.policy", "portreeve.wire"} & set(loaded)
 
 
 def test_version_is_told_everywhere_alike(program: Program) -> None:

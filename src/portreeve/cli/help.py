@@ -11,7 +11,7 @@ from portreeve.cli.verbs import VERBS
 
 EXIT_CODES: Final = {
     0: "success; no difference; no violation at or above --fail-on",
-    1: "violation found (check, explain, simulate, test)",
+    1: "violation found (check, explain, simulate, test), or tampered with (verify)",
     2: "usage, configuration or runtime error",
     3: "incomplete: something could not be evaluated, no violation found in the rest; --allow-incomplete makes it 0",
     4: "authentication or authorisation",

@@ -14,6 +14,7 @@ class Verb(NamedTuple):
 
 OFFLINE: Final = "Judge files (no cluster, no network)"
 POLICIES: Final = "Work on a policy"
+EVIDENCE: Final = "Check evidence (no server, no network)"
 HOUSEKEEPING: Final = "Housekeeping"
 
 VERBS: Final[dict[str, Verb]] = {
@@ -25,6 +26,7 @@ VERBS: Final[dict[str, Verb]] = {
     "test": Verb(POLICIES, "Run the test cases of policies."),
     "render": Verb(POLICIES, "Write a policy as the objects that enforce it in a cluster."),
     "hosts": Verb(POLICIES, "List the hosts that nodes must reach for a policy's sources."),
+    "verify": Verb(EVIDENCE, "Verify an exported audit log: that no line was changed, dropped, moved or added."),
     "info": Verb(HOUSEKEEPING, "Show paths, settings and the external tools that are found."),
     "version": Verb(HOUSEKEEPING, "Show the version."),
     "completion": Verb(HOUSEKEEPING, "Write the completion script of a shell."),
