@@ -117,6 +117,19 @@ def test_a_missing_file_is_no_invitation_to_make_one(tmp_path: Path) -> None:
         os.urandom(32).hex(),
         "A" * 100_000,
     ],
+    ids=[
+        "empty",
+        "blank",
+        "short",
+        "twice",
+        "31 bytes",
+        "zeros",
+        "words in base64",
+        "words",
+        "64 bytes",
+        "hex",
+        "huge",
+    ],
 )
 def test_what_is_no_key_is_refused_without_being_quoted(tmp_path: Path, text: str) -> None:
     error = refusal(written(tmp_path / "key", text))

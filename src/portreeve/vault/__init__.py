@@ -1,2 +1,1 @@
-"""An edge: keys and ciphertexts. The only room that knows the cryptography library; it decides nothing else."""
-"""An edge: keys and what is sealed or signed with them."""
+"""An edge: keys, and what is sealed or signed with them. The only room that knows the cryptography library."""
