@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from portreeve.core.policy import AllowedSource, Origin
-from portreeve.core.reference import Reference, UnsafeReference, parse, shown
+from portreeve.core.reference import Reference, UnsafeReference, keys, parse, shown
 from portreeve.core.sources import ResolvedSources
 
 
@@ -128,12 +128,13 @@ def _not_covered(image: str, reference: Reference, namespace: str, sources: Reso
 
 
 def _elsewhere(reference: Reference, namespace: str, sources: ResolvedSources) -> tuple[Reason, ...]:
+    covering = keys(reference)  # once: there may be a thousand namespaces
     others = [
         (name, source)
         for name, held in sorted(sources.by_namespace.items())
-        if name != namespace
-        for source in held.values()
-        if source.prefix.covers(reference)
+        if name != namespace and any(key in held for key in covering)
+        for key, source in held.items()
+        if key in covering
     ]
     if not others:
         return ()
