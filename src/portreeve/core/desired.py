@@ -1,0 +1,326 @@
+"""What one environment should hold: its policy, its sources, its grants, numbered and hashed.
+
+Theory of operation
+-------------------
+`desired` takes the estate and one environment. The policy of the environment's group, if there is one, brings its
+accesses; they replace the environment-level ones unless it says `allowOverride` (rule 8). What is replaced is masked:
+kept, listed, in force again as soon as the policy goes. The accesses in force feed `core.sources.resolve`, so that a
+granted registry is a source exactly where it is granted.
+
+A grant keeps its selector: a namespace made tomorrow is granted by the agent without asking. The sources hold names,
+because a constant map in the cluster can hold nothing else; hence a new namespace that a selector selects makes a new
+generation where a policy restricts sources.
+
+`hash` is over `document(state)`: everything but generation and hash, in one order whatever the order of the documents.
+Left out: sealed credentials and the signature (the channel adds them) and the rendered objects (`core.plan`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from portreeve.core.cluster import LabelSelector, Namespace, NamespaceSelection, restriction_problem
+from portreeve.core.estate import (
+    CredentialFacts,
+    Environment,
+    EnvironmentType,
+    Estate,
+    RegistryAccess,
+    Subjects,
+    identities,
+    pull_key,
+)
+from portreeve.core.policy import (
+    Access,
+    AllowedSource,
+    Delivery,
+    RegistryPolicy,
+    ServiceAccountSelection,
+    Stage,
+)
+from portreeve.core.reference import SourcePrefix
+from portreeve.core.render import digest
+from portreeve.core.sources import AGENT_SOURCE, ResolvedSources, resolve
+
+
+class Plane(StrEnum):
+    """Which plane enforces a policy; the second is never called enforced."""
+
+    ADMISSION = "admission"
+    DEPLOYMENT = "deployment time only"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """An access in force. `owner` says where it stands: "policy prod-sources" or "access shop-harbor".
+
+    `namespaces` is as written, so that it includes those to come; outside Kubernetes it is empty and `subjects` says
+    who may use the registry. `key` is the entry of the pull secret; `credential` None means anonymous.
+    """
+
+    owner: str
+    registry: str
+    key: str
+    namespaces: NamespaceSelection
+    subjects: Subjects
+    delivery: Delivery
+    credential: CredentialFacts | None = None
+    field: str = ""
+
+    def selected(self, known: Iterable[Namespace] | None) -> tuple[str, ...]:
+        """The namespaces granted among those that exist, sorted; where these are not known, those that it names."""
+        if known is None:
+            return tuple(sorted(set(self.namespaces.names)))
+        return tuple(sorted({one.name for one in known if self.namespaces.selects(one.name, one.labels)}))
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyInForce:
+    """The policy of an environment and the plane that enforces it."""
+
+    name: str
+    version: int
+    stage: Stage
+    plane: Plane
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredState:
+    """What one environment should hold. `grants` and `masked` are sorted.
+
+    `sources` is None without a policy: nothing is restricted. `masked` names the accesses that the policy replaces.
+    `generation` is handed in by `next_generation` and is 0 until then; `not_after` (UTC, aware) ends its validity.
+    """
+
+    environment: str
+    type: EnvironmentType
+    policy: PolicyInForce | None
+    sources: ResolvedSources | None
+    grants: tuple[Grant, ...]
+    masked: tuple[str, ...]
+    not_after: datetime | None = None
+    generation: int = 0
+    hash: str = ""
+
+
+def plane(environment: Environment) -> Plane:
+    """Which plane can enforce a policy there: admission only in a cluster that is known to be new enough (rule 15)."""
+    version = environment.capabilities.kubernetes
+    if environment.type is not EnvironmentType.KUBERNETES or version is None:
+        return Plane.DEPLOYMENT
+    return Plane.DEPLOYMENT if restriction_problem(version) else Plane.ADMISSION
+
+
+def desired(
+    estate: Estate,
+    environment: Environment,
+    *,
+    now: datetime,
+    not_after: datetime | None = None,
+    agent: SourcePrefix = AGENT_SOURCE,
+) -> DesiredState:
+    """What the environment should hold at `now` (UTC, aware), which only ends exemptions.
+
+    The estate is valid; of two policies for one group the first by name counts, and a grant of a registry that does not
+    exist is left out of the grants and leaves its sources unresolved.
+    """
+    policy = estate.policy_of(environment)
+    own = _own_accesses(estate, environment)
+    masked = own if policy is not None and not policy.allow_override else ()
+    in_force = (*_policy_accesses(estate, environment, policy), *(one for one in own if one not in masked))
+    grants = tuple(sorted((grant for grant in in_force if grant.key), key=_grant_order))
+    state = DesiredState(
+        environment.name,
+        environment.type,
+        _in_force(policy, environment),
+        _sources(estate, environment, policy, in_force, now, agent),
+        grants,
+        tuple(sorted(grant.owner.removeprefix("access ") for grant in masked)),
+        not_after,
+    )
+    return replace(state, hash=digest(document(state)))
+
+
+def next_generation(previous: DesiredState | None, state: DesiredState) -> DesiredState:
+    """The state with its number: the previous one's, or one more if anything changed. It never decreases."""
+    if previous is None:
+        return replace(state, generation=1)
+    return replace(state, generation=previous.generation + (previous.hash != state.hash))
+
+
+def _in_force(policy: RegistryPolicy | None, environment: Environment) -> PolicyInForce | None:
+    if policy is None:
+        return None
+    return PolicyInForce(policy.name, policy.generation, policy.stage, plane(environment))
+
+
+def _policy_accesses(estate: Estate, environment: Environment, policy: RegistryPolicy | None) -> tuple[Grant, ...]:
+    """A policy's accesses name namespaces; outside Kubernetes they are for everybody with a role there."""
+    if policy is None or not policy.access:
+        return ()
+    kubernetes = environment.type is EnvironmentType.KUBERNETES
+    subjects = Subjects() if kubernetes else identities(estate, environment)
+    return tuple(
+        _grant(
+            estate,
+            f"policy {policy.name}",
+            access.registry,
+            access.namespaces if kubernetes else NamespaceSelection(),
+            subjects,
+            access.delivery,
+            access.field,
+        )
+        for access in policy.access
+    )
+
+
+def _own_accesses(estate: Estate, environment: Environment) -> tuple[Grant, ...]:
+    found = []
+    for access in estate.accesses_by_environment.get(environment.name, ()):
+        namespaces = _namespaces(estate, environment, access)
+        if namespaces is not None:
+            owner = f"access {access.name}"
+            field = f"RegistryAccess/{access.name} spec"
+            found.append(_grant(estate, owner, access.registry, namespaces, access.subjects, access.delivery, field))
+    return tuple(found)
+
+
+def _namespaces(estate: Estate, environment: Environment, access: RegistryAccess) -> NamespaceSelection | None:
+    """The selection as it counts here; None when a project's access names nothing in this environment."""
+    if access.project is None:
+        return access.namespaces
+    project = estate.projects_by_name[access.project]
+    held = {name for part in project.namespaces if part.environment == environment.name for name in part.names}
+    names = held & set(access.namespaces.names) if access.namespaces.names else held
+    return NamespaceSelection(tuple(sorted(names))) if names else None
+
+
+def _grant(
+    estate: Estate,
+    owner: str,
+    registry: str,
+    namespaces: NamespaceSelection,
+    subjects: Subjects,
+    delivery: Delivery,
+    field: str,
+) -> Grant:
+    known = estate.registries_by_name.get(registry)
+    key = pull_key(known.prefix) if known else ""
+    credential = estate.credentials.get(registry)
+    return Grant(owner, registry, key, namespaces, subjects, delivery, credential, field)
+
+
+def _grant_order(grant: Grant) -> tuple[str, ...]:
+    selection = grant.namespaces
+    return (grant.registry, grant.owner, grant.field, *selection.names)
+
+
+def _sources(
+    estate: Estate,
+    environment: Environment,
+    policy: RegistryPolicy | None,
+    grants: Iterable[Grant],
+    now: datetime,
+    agent: SourcePrefix,
+) -> ResolvedSources | None:
+    if policy is None:
+        return None
+    everywhere = environment.type is not EnvironmentType.KUBERNETES
+    accesses = sorted(
+        (
+            Access(
+                grant.registry,
+                NamespaceSelection((), LabelSelector()) if everywhere else grant.namespaces,
+                grant.delivery,
+                grant.field,
+            )
+            for grant in grants
+        ),
+        key=lambda access: (access.registry, access.field),
+    )
+    return resolve(
+        replace(policy, access=tuple(accesses)),
+        registries=estate.registries,
+        exemptions=[exemption for exemption in estate.exemptions if now < exemption.expires_at],
+        namespaces=environment.capabilities.namespaces,
+        group=environment.group,
+        agent=agent,
+    )
+
+
+def document(state: DesiredState) -> dict[str, Any]:
+    """The state as plain values, without generation and hash: what the hash is over. It never holds a secret."""
+    return {
+        "environment": state.environment,
+        "type": str(state.type),
+        "policy": _policy_document(state.policy),
+        "sources": None if state.sources is None else sources_document(state.sources),
+        "grants": [_grant_document(grant) for grant in state.grants],
+        "masked": list(state.masked),
+        "notAfter": _time(state.not_after),
+    }
+
+
+def _policy_document(policy: PolicyInForce | None) -> dict[str, Any] | None:
+    if policy is None:
+        return None
+    stage = str(policy.stage)
+    return {"name": policy.name, "version": policy.version, "stage": stage, "enforcedBy": str(policy.plane)}
+
+
+def sources_document(sources: ResolvedSources) -> dict[str, Any]:
+    """Resolved sources as plain values; equal ones render and judge alike."""
+    return {
+        "policy": sources.policy,
+        "generation": sources.generation,
+        "stage": str(sources.stage),
+        "everywhere": _owners(sources.everywhere),
+        "byNamespace": {name: _owners(held) for name, held in sources.by_namespace.items()},
+        "exemptions": [
+            [one.name, str(one.prefix or one.digest), sorted(one.namespaces), _time(one.expires_at)]
+            for one in sources.exemptions
+        ],
+        "unresolved": sorted(f"{one.access.registry}: {one.why}" for one in sources.unresolved),
+    }
+
+
+def _owners(held: Mapping[str, AllowedSource]) -> dict[str, str]:
+    return {key: source.owner or str(source.origin) for key, source in held.items()}
+
+
+def _grant_document(grant: Grant) -> dict[str, Any]:
+    credential = grant.credential
+    return {
+        "owner": grant.owner,
+        "registry": grant.registry,
+        "keys": [grant.key],
+        "namespaces": {"names": sorted(grant.namespaces.names), "selector": _selector(grant.namespaces.selector)},
+        "subjects": {"users": sorted(grant.subjects.users), "teams": sorted(grant.subjects.teams)},
+        "delivery": {"mode": str(grant.delivery.mode), "serviceAccounts": service_accounts(grant.delivery)},
+        "credential": None
+        if credential is None
+        else {"id": credential.id, "version": credential.version, "expiresAt": _time(credential.expires_at)},
+    }
+
+
+def service_accounts(delivery: Delivery) -> Any:
+    """Which ServiceAccounts get the pull secret, as plain values: a word, or names and a selector."""
+    chosen = delivery.service_accounts
+    if isinstance(chosen, ServiceAccountSelection):
+        return {"names": sorted(chosen.names), "selector": _selector(chosen.selector)}
+    return str(chosen)
+
+
+def _selector(selector: LabelSelector | None) -> dict[str, Any] | None:
+    if selector is None:
+        return None
+    expressions = [[one.key, str(one.operator), sorted(one.values)] for one in selector.match_expressions]
+    return {"matchLabels": dict(selector.match_labels), "matchExpressions": sorted(expressions)}
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")
