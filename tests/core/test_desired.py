@@ -165,6 +165,15 @@ def test_an_exemption_counts_in_its_group_until_it_ends() -> None:
     assert elsewhere.sources.exemptions == ()
 
 
+def test_an_exemption_for_one_of_a_policys_groups_counts_there_and_not_in_the_other() -> None:
+    both = with_(policies=(policy(groups=("production", "development")),), exemptions=(exemption(),))
+    there, elsewhere = (desired(both, environment, now=NOW).sources for environment in (PROD, DEV))
+    assert there is not None
+    assert elsewhere is not None
+    assert [one.name for one in there.exemptions] == ["redis"]
+    assert elsewhere.exemptions == ()
+
+
 def test_the_generation_grows_with_the_hash_and_never_decreases() -> None:
     first = next_generation(None, desired(FLEET, PROD, now=NOW))
     same = next_generation(first, desired(FLEET, PROD, now=NOW + timedelta(hours=1)))

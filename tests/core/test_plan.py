@@ -20,7 +20,8 @@ from portreeve.core.plan import EnvironmentPlan, Plan, plan
 from portreeve.core.plan_text import lines, markdown
 from portreeve.core.policy import Access, Delivery, DeliveryMode, Registry, RegistryPolicy, ServiceAccounts, Stage
 from portreeve.core.reference import parse_prefix
-from portreeve.core.verdict import Decision
+from portreeve.core.sources import stage_in
+from portreeve.core.verdict import Decision, judge
 from tests.core.estates import (
     CAPABLE,
     DEV,
@@ -265,6 +266,18 @@ def test_deleting_more_than_thirty_percent_and_at_least_ten_objects_needs_force(
         assert made.valve[0].message == "34 of 34 objects (100 %) in prod-eu would be deleted"
 
 
+def test_deleting_fewer_than_ten_objects_never_needs_force() -> None:
+    made = planned(FLEET, with_(accesses=()))
+    assert len(only(made).changes) == only(made).existing == 2
+    assert made.valve == ()
+
+
+def test_what_is_allowed_in_one_namespace_is_denied_in_another() -> None:
+    scoped = with_(policies=(replace(policy(), sources=(source("evil.io", "shop"),)),))
+    both = Inventory(running("evil.io/x").images + running("evil.io/x", namespace="cache").images)
+    assert [one.image.namespace for one in planned(FLEET, scoped, both).radius.newly_denied] == ["cache"]
+
+
 def test_an_environment_that_goes_takes_its_objects_and_no_image_is_called_allowed() -> None:
     made = planned(GOVERNED, with_(GOVERNED, environments=(DEV, HOST)), running("evil.io/x"))
     assert {verb for verb, _, _ in told(made)} == {"Delete"}
@@ -434,6 +447,30 @@ def test_law_adding_a_source_never_denies_more(
     narrow, wide = (planned(before, with_(before, policies=(*others, one)), inventory) for one in (proposed, wider))
     denied = {one.image for one in narrow.radius.newly_denied}
     assert {one.image for one in wide.radius.newly_denied} <= denied
+
+
+def refused(estate: Estate, image: RunningImage) -> bool:
+    """The long way: no memory, no short cut."""
+    environment = next(one for one in estate.environments if one.name == image.environment)
+    sources = desired(estate, environment, now=NOW).sources
+    if sources is None or stage_in(sources.stage, image.namespace) is not Stage.DENY:
+        return False
+    return judge(image.image, image.namespace, sources, now=NOW).decision is not Decision.ALLOW
+
+
+@settings(max_examples=50)
+@given(estates(), estates(), inventories())
+def test_law_newly_denied_is_what_is_refused_after_and_was_not_before(
+    before: Estate, after: Estate, inventory: Inventory
+) -> None:
+    radius = planned(before, after, inventory).radius
+    images = set(inventory.images)
+    assert [one.image for one in radius.newly_denied] == sorted(
+        one for one in images if refused(after, one) and not refused(before, one)
+    )
+    assert list(radius.newly_allowed) == sorted(
+        one for one in images if refused(before, one) and not refused(after, one)
+    )
 
 
 @settings(max_examples=50)
