@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portreeve.core.cluster import Namespace, Tier
@@ -192,6 +192,7 @@ def test_the_hash_is_over_everything_but_itself_and_the_generation() -> None:
     assert json.loads(json.dumps(document(state)))["notAfter"] == "2026-12-20T12:00:00Z"
 
 
+@settings(deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_a_desired_state_does_not_hang_on_the_order_of_documents(shuffle: object) -> None:
     estate = with_(

@@ -417,6 +417,7 @@ def objects(estate: Estate, environment: Environment) -> Any:
     return granted_objects(desired(estate, environment, now=NOW), environment.capabilities.namespaces)
 
 
+@settings(deadline=None)
 @given(estates(), inventories())
 def test_law_a_plan_from_an_estate_to_itself_is_empty(estate: Estate, inventory: Inventory) -> None:
     made = planned(estate, estate, inventory)
@@ -425,6 +426,7 @@ def test_law_a_plan_from_an_estate_to_itself_is_empty(estate: Estate, inventory:
     assert made.radius == planned(FLEET, FLEET).radius
 
 
+@settings(deadline=None)
 @given(estates(), estates())
 def test_law_making_the_changes_of_a_plan_gives_the_state_after(before: Estate, after: Estate) -> None:
     touched = {one.environment: one for one in planned(before, after).environments}
@@ -438,6 +440,7 @@ def test_law_making_the_changes_of_a_plan_gives_the_state_after(before: Estate, 
         assert {Create, Update, Delete} >= {type(one) for one in made}
 
 
+@settings(deadline=None)
 @given(estates(), policies("p-production", "production"), st.sampled_from(PREFIXES), inventories())
 def test_law_adding_a_source_never_denies_more(
     before: Estate, proposed: RegistryPolicy, prefix: str, inventory: Inventory
@@ -458,7 +461,7 @@ def refused(estate: Estate, image: RunningImage) -> bool:
     return judge(image.image, image.namespace, sources, now=NOW).decision is not Decision.ALLOW
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(estates(), estates(), inventories())
 def test_law_newly_denied_is_what_is_refused_after_and_was_not_before(
     before: Estate, after: Estate, inventory: Inventory
@@ -473,7 +476,7 @@ def test_law_newly_denied_is_what_is_refused_after_and_was_not_before(
     )
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(estates(), estates(), estates(), inventories(), inventories())
 def test_law_digests_are_equal_exactly_if_the_bases_are(
     before: Estate, after: Estate, other: Estate, inventory: Inventory, elsewhere: Inventory
@@ -483,6 +486,7 @@ def test_law_digests_are_equal_exactly_if_the_bases_are(
         assert (one.digest == second.digest) == (one == second)
 
 
+@settings(deadline=None)
 @given(estates())
 def test_law_masking_then_unmasking_returns_the_same_state(estate: Estate) -> None:
     bare = with_(estate, policies=())
