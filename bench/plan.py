@@ -17,18 +17,11 @@ from bench.figures import Figures
 from portreeve.core.blast_radius import Inventory, RunningImage
 from portreeve.core.cluster import LabelSelector, Namespace, NamespaceSelection, Tier
 from portreeve.core.confirmation import basis
-from portreeve.core.estate import (
-    Capabilities,
-    CredentialFacts,
-    Environment,
-    EnvironmentGroup,
-    EnvironmentType,
-    Estate,
-    RegistryAccess,
-)
+from portreeve.core.environments import Environment, EnvironmentGroup
+from portreeve.core.estate import Capabilities, CredentialFacts, Estate
 from portreeve.core.plan import Plan, plan
 from portreeve.core.plan_text import markdown
-from portreeve.core.policy import Access, AllowedSource, Registry, RegistryPolicy, Stage
+from portreeve.core.policy import Access, AllowedSource, Registry, RegistryAccess, RegistryPolicy, Stage
 from portreeve.core.reference import SourcePrefix
 
 ENVIRONMENTS, NAMESPACES, ACCESSES, REGISTRIES = 200, 100, 10_000, 50
@@ -40,13 +33,9 @@ def estate(*policies: RegistryPolicy) -> Estate:
     """A fleet in one group; 50 accesses for each cluster, each for two namespaces."""
     held = tuple(Namespace(f"team-{index}", {"team": f"t{index % 10}"}) for index in range(NAMESPACES))
     capabilities = Capabilities("v1.33.1", held)
-    kubernetes = EnvironmentType.KUBERNETES
     return Estate(
         groups=(EnvironmentGroup("fleet"),),
-        environments=tuple(
-            Environment(f"cluster-{index}", kubernetes, Tier.PRODUCTION, "fleet", capabilities)
-            for index in range(ENVIRONMENTS)
-        ),
+        environments=tuple(Environment(f"cluster-{index}", Tier.PRODUCTION, "fleet") for index in range(ENVIRONMENTS)),
         registries=tuple(
             Registry(f"registry-{index}", "harbor", SourcePrefix(f"r{index}.example.com"))
             for index in range(REGISTRIES)
@@ -65,6 +54,7 @@ def estate(*policies: RegistryPolicy) -> Estate:
             f"registry-{index}": CredentialFacts(f"c-{index}", 1, NOW + timedelta(days=90))
             for index in range(REGISTRIES)
         },
+        capabilities={f"cluster-{index}": capabilities for index in range(ENVIRONMENTS)},
     )
 
 

@@ -8,22 +8,9 @@ from typing import Any
 
 from portreeve.core.blast_radius import Inventory, RunningImage
 from portreeve.core.cluster import LabelSelector, Namespace, NamespaceSelection, Tier
-from portreeve.core.estate import (
-    Capabilities,
-    CredentialFacts,
-    Environment,
-    EnvironmentGroup,
-    EnvironmentType,
-    Estate,
-    Project,
-    ProjectNamespaces,
-    RegistryAccess,
-    Role,
-    RoleBinding,
-    Scope,
-    Subjects,
-    Team,
-)
+from portreeve.core.environments import Environment, EnvironmentGroup, EnvironmentType
+from portreeve.core.estate import Capabilities, CredentialFacts, Estate
+from portreeve.core.people import BindingScope, Project, ProjectNamespaces, Role, RoleBinding, Subjects, Team
 from portreeve.core.policy import (
     Access,
     AllowedSource,
@@ -33,6 +20,7 @@ from portreeve.core.policy import (
     ExemptionState,
     PolicyType,
     Registry,
+    RegistryAccess,
     RegistryPolicy,
     Stage,
 )
@@ -41,12 +29,17 @@ from portreeve.core.reference import parse_prefix
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LATER = NOW + timedelta(days=30)
 
-SHOP, JOBS, CACHE = Namespace("shop", {"team": "shop"}), Namespace("shop-jobs", {"team": "shop"}), Namespace("cache")
-CAPABLE = Capabilities("v1.33.1", (SHOP, JOBS, CACHE, Namespace("kube-system"), Namespace("portreeve-system")))
 
-PROD = Environment("prod-eu", EnvironmentType.KUBERNETES, Tier.PRODUCTION, "production", CAPABLE)
-DEV = Environment("dev", EnvironmentType.KUBERNETES, Tier.DEVELOPMENT, "development", CAPABLE)
-HOST = Environment("host-1", EnvironmentType.DOCKER, Tier.PRODUCTION, "hosts")
+def namespace(name: str, **labels: str) -> Namespace:
+    return Namespace(name, {"kubernetes.io/metadata.name": name, **labels})
+
+
+SHOP, JOBS, CACHE = namespace("shop", team="shop"), namespace("shop-jobs", team="shop"), namespace("cache")
+CAPABLE = Capabilities("v1.33.1", (SHOP, JOBS, CACHE, namespace("kube-system"), namespace("portreeve-system")))
+
+PROD = Environment("prod-eu", Tier.PRODUCTION, "production")
+DEV = Environment("dev", Tier.DEVELOPMENT, "development")
+HOST = Environment("host-1", Tier.PRODUCTION, "hosts", EnvironmentType.DOCKER)
 
 
 def names(*chosen: str) -> NamespaceSelection:
@@ -62,7 +55,7 @@ def source(prefix: str, *namespaces: str, index: int = 0) -> AllowedSource:
 
 
 def access(
-    name: str = "shop-harbor", registry: str = "harbor", environment: str | None = "prod-eu", **fields: Any
+    name: str = "shop-harbor", registry: str = "harbor", environment: str = "prod-eu", **fields: Any
 ) -> RegistryAccess:
     fields = fields or {"namespaces": names("shop")}
     return RegistryAccess(name, registry, environment, **fields)
@@ -100,12 +93,15 @@ FLEET = Estate(
         Registry("anonymous", "generic", parse_prefix("open.example.com")),
     ),
     projects=(Project("shop-team", namespaces=(ProjectNamespaces("prod-eu", ("shop", "shop-jobs")),)),),
-    teams=(Team("shop-leads", ("user-a",)), Team("strangers", ("user-z",))),
-    role_bindings=(
-        RoleBinding("ops", Role.OPERATOR, Subjects(("user-b",), ("shop-leads",)), Scope(environments=("host-1",))),
+    teams=(Team("shop-leads", members=("user-a",)), Team("strangers", members=("user-z",))),
+    bindings=(
+        RoleBinding(
+            "ops", Role.OPERATOR, Subjects(("shop-leads",), ("user-b",)), BindingScope(environments=("host-1",))
+        ),
     ),
     accesses=(access(),),
     credentials={"harbor": CredentialFacts("c-17", 4, LATER), "hub": CredentialFacts("c-18", 1, LATER)},
+    capabilities={"prod-eu": CAPABLE, "dev": CAPABLE},
 )
 
 LEASE = Delivery(DeliveryMode.LEASE)
@@ -114,6 +110,11 @@ DOCKER = PolicyType.DOCKER
 
 def with_(estate: Estate = FLEET, **fields: Any) -> Estate:
     return replace(estate, **fields)
+
+
+def reporting(capabilities: Capabilities, estate: Estate = FLEET) -> Estate:
+    """The estate after its cluster for production reported this."""
+    return replace(estate, capabilities={**estate.capabilities, "prod-eu": capabilities})
 
 
 def running(*images: str, namespace: str = "shop", environment: str = "prod-eu") -> Inventory:

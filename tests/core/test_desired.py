@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portreeve.core.cluster import Namespace, Tier
+from portreeve.core.cluster import LabelSelector, Namespace, NamespaceSelection, Operator, Requirement, Tier
 from portreeve.core.desired import Plane, desired, document, next_generation, plane
-from portreeve.core.estate import Capabilities, CredentialFacts, Environment, EnvironmentType, Estate, Subjects
-from portreeve.core.policy import ExemptionState
+from portreeve.core.environments import Environment, EnvironmentType
+from portreeve.core.estate import Capabilities, CredentialFacts, Estate, policy_type
+from portreeve.core.people import Subjects
+from portreeve.core.policy import ExemptionState, Registry
 from portreeve.core.reference import parse_prefix
 from portreeve.core.tier_rules import flagged_credentials, public_sources, refused_credentials
 from portreeve.core.verdict import Decision, judge
@@ -31,6 +33,7 @@ from tests.core.estates import (
     labelled,
     names,
     policy,
+    reporting,
     source,
     with_,
 )
@@ -101,28 +104,45 @@ def test_names_and_selector_together_are_a_union() -> None:
 
 
 def test_unknown_namespaces_leave_a_selected_grant_unresolved() -> None:
-    unknown = replace(PROD, capabilities=Capabilities("v1.33.1", None))
-    sources = desired(with_(policies=(policy(),)), unknown, now=NOW).sources
+    unknown = reporting(Capabilities("v1.33.1", None), with_(policies=(policy(),)))
+    sources = desired(unknown, PROD, now=NOW).sources
     assert sources is not None
     assert judge("harbor.example.com/shop/x", "shop", sources).decision is Decision.UNKNOWN
 
 
 @pytest.mark.parametrize(
-    ("chosen", "selected"), [((), ("shop", "shop-jobs")), (("shop",), ("shop",)), (("elsewhere",), None)]
+    ("chosen", "selected"),
+    [
+        (NamespaceSelection((), LabelSelector()), ("shop", "shop-jobs")),
+        (names("shop", "cache"), ("shop",)),
+        (names("elsewhere"), None),
+        (labelled("shop"), ("shop", "shop-jobs")),
+        (labelled("other"), ()),
+        (NamespaceSelection((), LabelSelector((), (Requirement("team", Operator.DOES_NOT_EXIST),))), ()),
+    ],
 )
-def test_an_access_of_a_project_is_for_its_namespaces_or_those_it_names(
-    chosen: tuple[str, ...], selected: tuple[str, ...] | None
+def test_an_access_of_a_project_is_for_those_of_its_namespaces_that_it_selects(
+    chosen: NamespaceSelection, selected: tuple[str, ...] | None
 ) -> None:
-    estate = with_(accesses=(access(environment=None, project="shop-team", namespaces=names(*chosen)),))
+    estate = with_(accesses=(access(environment="", project="shop-team", namespaces=chosen),))
     grants = desired(estate, PROD, now=NOW).grants
-    assert [grant.selected(None) for grant in grants] == ([] if selected is None else [selected])
+    assert [grant.selected(CAPABLE.namespaces) for grant in grants] == ([] if selected is None else [selected])
     assert desired(estate, DEV, now=NOW).grants == ()
 
 
-def test_docker_hubs_key_is_the_address_of_its_index() -> None:
-    estate = with_(accesses=(access(), access("hub", "hub")))
+def test_the_key_of_a_grant_is_that_of_pull_secrets() -> None:
+    whole = Registry("whole-hub", "docker-hub", parse_prefix("docker.io"))
+    estate = with_(
+        registries=(*FLEET.registries, whole), accesses=(access(), access("h", "hub"), access("w", whole.name))
+    )
     keys = [grant.key for grant in desired(estate, PROD, now=NOW).grants]
-    assert keys == ["harbor.example.com/shop/", "https://index.docker.io/v1/"]
+    assert keys == ["harbor.example.com/shop/", "docker.io/acme/", "https://index.docker.io/v1/"]
+
+
+def test_a_registry_with_a_wildcard_is_granted_to_nobody() -> None:
+    wide = Registry("wide", "generic", parse_prefix("*.example.com"))
+    estate = with_(registries=(*FLEET.registries, wide), accesses=(access(registry="wide"),))
+    assert desired(estate, PROD, now=NOW).grants == ()
 
 
 def test_on_a_docker_host_a_grant_is_for_people_and_the_policy_for_deployment_time_only() -> None:
@@ -150,7 +170,7 @@ def test_on_a_docker_host_a_grant_is_for_people_and_the_policy_for_deployment_ti
 def test_admission_enforces_only_where_the_cluster_is_known_to_be_new_enough(
     version: str | None, enforcing: Plane
 ) -> None:
-    assert plane(replace(PROD, capabilities=Capabilities(version))) is enforcing
+    assert plane(PROD, Capabilities(version)) is enforcing
 
 
 def test_an_exemption_counts_in_its_group_until_it_ends() -> None:
@@ -262,4 +282,4 @@ def test_a_credential_without_expiry_is_refused_in_production_if_it_could_have_o
 
 
 def test_swarms_are_of_the_docker_kind() -> None:
-    assert EnvironmentType.SWARM.policy_type is DOCKER
+    assert policy_type(EnvironmentType.SWARM) is DOCKER

@@ -14,8 +14,10 @@ from portreeve.core.blast_radius import Inventory, RunningImage
 from portreeve.core.cluster import LabelSelector, Namespace, NamespaceSelection, Tier
 from portreeve.core.confirmation import basis, still_valid
 from portreeve.core.desired import Plane, desired
-from portreeve.core.estate import Capabilities, CredentialFacts, Environment, Estate, Key, Subjects
+from portreeve.core.environments import Environment
+from portreeve.core.estate import Capabilities, CredentialFacts, Estate, Key
 from portreeve.core.our_objects import Create, Delete, ObjectKind, Update, applied, changes, granted_objects
+from portreeve.core.people import BindingScope, Role, RoleBinding, Subjects
 from portreeve.core.plan import EnvironmentPlan, Plan, plan
 from portreeve.core.plan_text import lines, markdown
 from portreeve.core.policy import Access, Delivery, DeliveryMode, Registry, RegistryPolicy, ServiceAccounts, Stage
@@ -35,6 +37,7 @@ from tests.core.estates import (
     labelled,
     names,
     policy,
+    reporting,
     running,
     source,
     with_,
@@ -121,11 +124,13 @@ def test_all_service_accounts_include_the_default_one() -> None:
     assert attachment.facts == (("serviceAccounts", "all"),)
 
 
-def test_two_registries_with_one_key_in_one_namespace_are_refused() -> None:
-    other = Registry("hub-2", "docker-hub", parse_prefix("docker.io/other"))
-    estate = with_(registries=(*FLEET.registries, other), credentials={"hub": CRED, "hub-2": CRED})
+def test_two_credentials_for_one_key_in_one_namespace_are_refused() -> None:
+    other = Registry("hub-2", "docker-hub", parse_prefix("docker.io/acme"))
+    estate = with_(registries=(*FLEET.registries, other), credentials={"hub": CRED, "hub-2": replace(CRED, id="d")})
     after = with_(estate, accesses=(access("a", "hub"), access("b", "hub-2")))
-    assert [problem.code for problem in planned(estate, after).refusals] == ["pull_key_twice"]
+    assert [problem.code for problem in planned(estate, after).refusals] == ["pull_key_conflict"]
+    shared = {"hub": CRED, "hub-2": replace(CRED, version=2)}
+    assert planned(estate, with_(after, credentials=shared)).refusals == ()
     apart = with_(estate, accesses=(access("a", "hub"), access("b", "hub-2", namespaces=names("cache"))))
     assert planned(estate, apart).refusals == ()
 
@@ -134,7 +139,7 @@ CRED = CredentialFacts("c", 1, LATER)
 
 
 def test_on_a_docker_host_an_access_is_a_permission() -> None:
-    granted = access("h", environment="host-1", subjects=Subjects(("user-b",), ("shop-leads",)))
+    granted = access("h", environment="host-1", subjects=Subjects(("shop-leads",), ("user-b",)))
     made = planned(FLEET, with_(accesses=(*FLEET.accesses, granted)))
     assert [name for _, _, name in told(made)] == ["/harbor for team shop-leads", "/harbor for user user-b"]
     assert only(made).plane is Plane.DEPLOYMENT
@@ -164,7 +169,7 @@ def test_a_policy_under_audit_reports_and_denies_nothing() -> None:
 
 
 def test_unknown_counts_as_denied_and_says_that_it_is_unknown() -> None:
-    unknown = with_(GOVERNED, environments=(replace(PROD, capabilities=Capabilities("v1.33.1")), DEV, HOST))
+    unknown = reporting(Capabilities("v1.33.1"), GOVERNED)
     made = planned(with_(unknown, policies=()), unknown, running("harbor.example.com/shop/x"))
     assert [one.decision for one in made.radius.newly_denied] == [Decision.UNKNOWN]
     assert {"grant_unresolved", "namespaces_unknown"} <= {one.code for one in only(made).notes}
@@ -177,8 +182,7 @@ def test_an_environment_whose_images_are_not_known_says_so() -> None:
 
 @pytest.mark.parametrize(("version", "code"), [("v1.29.4", "kubernetes_too_old"), (None, "kubernetes_version")])
 def test_a_cluster_that_cannot_restrict_sources_is_named_and_gets_no_policy(version: str | None, code: str) -> None:
-    old = replace(PROD, capabilities=Capabilities(version, CAPABLE.namespaces))
-    estate = with_(environments=(old, DEV, HOST))
+    estate = reporting(Capabilities(version, CAPABLE.namespaces))
     made = planned(estate, with_(estate, policies=(policy(),)))
     assert (code, "Environment/prod-eu") in [(one.code, one.field) for one in only(made).notes]
     assert only(made).plane is Plane.DEPLOYMENT
@@ -256,8 +260,7 @@ def test_deleting_more_than_thirty_percent_and_at_least_ten_objects_needs_force(
     def holding(count: int) -> Estate:
         return with_(accesses=tuple(access(f"a-{index}", namespaces=names(f"n-{index}")) for index in range(count)))
 
-    unreported = replace(PROD, capabilities=Capabilities("v1.33.1"))
-    before, after = (with_(holding(count), environments=(unreported, DEV, HOST)) for count in (17, kept))
+    before, after = (reporting(Capabilities("v1.33.1"), holding(count)) for count in (17, kept))
     made = planned(before, after)
     assert bool(made.valve) is needs_force
     assert bool(made.blocked()) is needs_force
@@ -311,6 +314,19 @@ def test_a_document_that_the_plan_does_not_read_may_change() -> None:
     assert still_valid(confirmed(FLEET, GOVERNED), confirmed(elsewhere, with_(elsewhere, policies=(policy(),))))
 
 
+@pytest.mark.parametrize(("binding", "refuses"), [("ops", True), ("audit", False), ("cluster", False)])
+def test_on_a_docker_host_a_plan_stands_on_the_bindings_that_let_somebody_pull_there(
+    binding: str, refuses: bool
+) -> None:
+    auditing = RoleBinding("audit", Role.AUDITOR, Subjects(users=("user-c",)))
+    elsewhere = RoleBinding("cluster", Role.OPERATOR, Subjects(users=("user-c",)), BindingScope(("prod-eu",)))
+    held = with_(bindings=(*FLEET.bindings, auditing, elsewhere))
+    granted = (*FLEET.accesses, access("h", environment="host-1", subjects=Subjects(users=("user-b",))))
+    changed = with_(held, versions={Key("RoleBinding", binding): 2})
+    first, again = (confirmed(one, with_(one, accesses=granted)) for one in (held, changed))
+    assert [one.field for one in still_valid(first, again).reasons] == [f"RoleBinding/{binding}"] * refuses
+
+
 def test_another_proposal_is_not_what_was_confirmed() -> None:
     other = with_(policies=(policy(allow_override=True),))
     reasons = still_valid(confirmed(FLEET, GOVERNED), confirmed(FLEET, other)).reasons
@@ -338,7 +354,7 @@ def test_less_that_would_be_denied_refuses_nothing() -> None:
 
 def test_a_new_namespace_changes_the_digest_and_refuses_nothing() -> None:
     more = Capabilities("v1.33.1", (*(CAPABLE.namespaces or ()), Namespace("new", {"team": "shop"})))
-    grown = with_(environments=(replace(PROD, capabilities=more), DEV, HOST))
+    grown = reporting(more)
     one, other = confirmed(FLEET, GOVERNED), confirmed(grown, with_(grown, policies=(policy(),)))
     assert one.digest != other.digest
     assert still_valid(one, other)
@@ -414,7 +430,7 @@ def inventories(draw: st.DrawFn) -> Inventory:
 
 
 def objects(estate: Estate, environment: Environment) -> Any:
-    return granted_objects(desired(estate, environment, now=NOW), environment.capabilities.namespaces)
+    return granted_objects(desired(estate, environment, now=NOW), estate.capabilities_of(environment).namespaces)
 
 
 @settings(deadline=None)

@@ -8,23 +8,14 @@ from typing import Any
 import pytest
 
 from portreeve.core.cluster import Tier
-from portreeve.core.estate import (
-    Environment,
-    EnvironmentGroup,
-    EnvironmentType,
-    Project,
-    ProjectNamespaces,
-    Role,
-    RoleBinding,
-    Scope,
-    Subjects,
-    Team,
-    identities,
-)
-from portreeve.core.policy import Access
+from portreeve.core.environments import Environment, EnvironmentGroup, EnvironmentType
+from portreeve.core.people import BindingScope, Project, ProjectNamespaces, Role, RoleBinding, Subjects, Team
+from portreeve.core.policy import Access, Registry
 from portreeve.core.prerequisites import validate
-from tests.core.estates import DEV, DOCKER, FLEET, HOST, PROD, access, exemption, labelled, names, policy, with_
+from portreeve.core.reference import parse_prefix
+from tests.core.estates import DOCKER, FLEET, HOST, PROD, access, exemption, names, policy, with_
 
+SOMEBODY = Subjects(users=("user-b",))
 ON_HOST = {"registry": "harbor", "environment": "host-1"}
 
 
@@ -47,7 +38,7 @@ def test_the_fleet_of_these_tests_is_valid() -> None:
         ),
         (
             "an environment and its group are of one type",
-            {"environments": (PROD, Environment("s", EnvironmentType.SWARM, Tier.STAGING, "hosts"), HOST)},
+            {"environments": (PROD, Environment("s", Tier.STAGING, "hosts", EnvironmentType.SWARM), HOST)},
             ("group_type", "Environment/s spec.group"),
         ),
         (
@@ -82,13 +73,13 @@ def test_the_fleet_of_these_tests_is_valid() -> None:
         ),
         (
             "an access has a target",
-            {"accesses": (access(environment=None),)},
-            ("access_target", "RegistryAccess/shop-harbor spec.environment"),
+            {"accesses": (access(environment="", namespaces=names("shop")),)},
+            ("access_place", "RegistryAccess/shop-harbor spec"),
         ),
         (
             "an access has one target alone",
-            {"accesses": (access(project="shop-team"),)},
-            ("access_target", "RegistryAccess/shop-harbor spec.environment"),
+            {"accesses": (access(project="shop-team", namespaces=names("shop")),)},
+            ("access_place", "RegistryAccess/shop-harbor spec"),
         ),
         (
             "in Kubernetes an access is for namespaces",
@@ -97,18 +88,18 @@ def test_the_fleet_of_these_tests_is_valid() -> None:
         ),
         (
             "in Kubernetes an access is not for people",
-            {"accesses": (access(namespaces=names("shop"), subjects=Subjects(("user-b",))),)},
-            ("subjects_with_kubernetes", "RegistryAccess/shop-harbor spec.subjects"),
+            {"accesses": (access(subjects=Subjects(users=("user-b",))),)},
+            ("access_subjects", "RegistryAccess/shop-harbor spec.subjects"),
         ),
         (
             "a Docker host has no namespaces",
-            {"accesses": (access(**ON_HOST, namespaces=names("shop"), subjects=Subjects(("user-b",))),)},
+            {"accesses": (access(**ON_HOST, namespaces=names("shop")),)},
             ("namespaces_without_kubernetes", "RegistryAccess/shop-harbor spec.namespaces"),
         ),
         (
             "on a Docker host an access is for somebody",
             {"accesses": (access(**ON_HOST, subjects=Subjects()),)},
-            ("subjects_missing", "RegistryAccess/shop-harbor spec.subjects"),
+            ("namespaces_missing", "RegistryAccess/shop-harbor spec.namespaces"),
         ),
         (
             "a team exists before an access names it",
@@ -122,23 +113,23 @@ def test_the_fleet_of_these_tests_is_valid() -> None:
         ),
         (
             "a user holds a role in the environment before an access names them",
-            {"accesses": (access(**ON_HOST, subjects=Subjects(("user-a", "user-z"))),)},
+            {"accesses": (access(**ON_HOST, subjects=Subjects(users=("user-a", "user-z"))),)},
             ("role_missing", "RegistryAccess/shop-harbor spec.subjects.users[1]"),
         ),
         (
             "a project exists before an access names it",
-            {"accesses": (access(environment=None, project="ghost"),)},
+            {"accesses": (access(environment="", project="ghost", namespaces=names("shop")),)},
             ("not_known", "RegistryAccess/shop-harbor spec.project"),
         ),
         (
             "an access of a project stays within it",
-            {"accesses": (access(environment=None, project="shop-team", namespaces=names("cache")),)},
+            {"accesses": (access(environment="", project="shop-team", namespaces=names("cache")),)},
             ("namespace_outside_project", "RegistryAccess/shop-harbor spec.namespaces.names[0]"),
         ),
         (
-            "an access of a project selects nothing by label",
-            {"accesses": (access(environment=None, project="shop-team", namespaces=labelled("shop")),)},
-            ("selector_with_project", "RegistryAccess/shop-harbor spec.namespaces.selector"),
+            "a registry is one host",
+            {"registries": (*FLEET.registries, Registry("wide", "generic", parse_prefix("*.example.com")))},
+            ("registry_wildcard", "Registry/wide spec.host"),
         ),
         (
             "a project's namespaces are in a cluster",
@@ -147,8 +138,18 @@ def test_the_fleet_of_these_tests_is_valid() -> None:
         ),
         (
             "a role binding names environments that exist",
-            {"role_bindings": (RoleBinding("b", Role.AUDITOR, Subjects(), Scope(("ghost",))),)},
+            {"bindings": (RoleBinding("b", Role.AUDITOR, SOMEBODY, BindingScope(("ghost",))),)},
             ("not_known", "RoleBinding/b spec.scope.environments[0]"),
+        ),
+        (
+            "a role binding is for somebody",
+            {"bindings": (*FLEET.bindings, RoleBinding("b", Role.AUDITOR))},
+            ("subjects_missing", "RoleBinding/b spec.subjects"),
+        ),
+        (
+            "a project names a namespace once",
+            {"projects": (*FLEET.projects, Project("p", namespaces=(ProjectNamespaces("dev", ("x", "x")),)))},
+            ("namespace_twice", "Project/p spec.namespaces[0].names[1]"),
         ),
         ("names are DNS labels", {"teams": (*FLEET.teams, Team("A b"))}, ("name", "Team/A b metadata.name")),
         (
@@ -174,10 +175,8 @@ def test_swarms_and_docker_hosts_share_policies_of_type_docker() -> None:
     assert wrong(groups=(*FLEET.groups, swarm), policies=(docker,)) == []
 
 
-def test_only_those_with_a_role_there_can_be_chosen() -> None:
-    assert identities(FLEET, HOST) == Subjects(("user-a", "user-b"), ("shop-leads",))
-    assert identities(FLEET, DEV) == Subjects()
-    everywhere = RoleBinding("all", Role.PLATFORM_ADMIN, Subjects(("root",)))
-    assert identities(with_(role_bindings=(everywhere,)), DEV) == Subjects(("root",))
-    by_group = RoleBinding("g", Role.OPERATOR, Subjects(("dev",)), Scope(groups=("development",)))
-    assert identities(with_(role_bindings=(by_group,)), DEV) == Subjects(("dev",))
+def test_who_only_audits_there_is_granted_nothing() -> None:
+    auditing = RoleBinding("audit", Role.AUDITOR, Subjects(users=("user-c",)))
+    granted = access(**ON_HOST, subjects=Subjects(users=("user-c",)))
+    problem = ("role_missing", "RegistryAccess/shop-harbor spec.subjects.users[0]")
+    assert wrong(bindings=(*FLEET.bindings, auditing), accesses=(granted,)) == [problem]

@@ -363,7 +363,7 @@ def selectable(environment: Environment, bindings: Iterable[RoleBinding], teams:
     A user counts by a binding of their own or of a team that they are a member of by name. That a team has a
     member with a role does not make the team selectable. Source: requirements B-10 and B-24.
     """
-    there = [b.subjects for b in bindings if b.role in ENVIRONMENT_ROLES and _covers(b.scope, environment)]
+    there = [b.subjects for b in bindings if b.role in ENVIRONMENT_ROLES and covers(b.scope, environment)]
     named = {team for subjects in there for team in subjects.teams}
     known = {team.name: team for team in teams if team.name in named}
     users = {user for subjects in there for user in subjects.users}
@@ -371,7 +371,7 @@ def selectable(environment: Environment, bindings: Iterable[RoleBinding], teams:
     return Subjects(tuple(sorted(known)), tuple(sorted(users)))
 
 
-def _covers(scope: BindingScope, environment: Environment) -> bool:
+def covers(scope: BindingScope, environment: Environment) -> bool:
     """Whether the scope reaches the environment, if only one namespace of it; only Kubernetes has namespaces."""
     if scope.namespaces and environment.type is not EnvironmentType.KUBERNETES:
         return False

@@ -77,13 +77,13 @@ class BlastRadius:
 
 
 @dataclass(frozen=True)
-class Judge:
+class Denials:
     """The evaluation with a memory: environments with equal sources ask the same questions."""
 
     now: datetime
     _answers: dict[tuple[str, str, str], tuple[Decision, str]] = field(default_factory=dict)
 
-    def denial(self, image: RunningImage, sources: ResolvedSources | None, fingerprint: str) -> Denial | None:
+    def of(self, image: RunningImage, sources: ResolvedSources | None, fingerprint: str) -> Denial | None:
         """Why the image is not allowed; None if it is, or if nothing is restricted.
 
         `fingerprint` is the same for sources that judge alike.

@@ -15,8 +15,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from portreeve.core.authorization import ENVIRONMENT_ROLES, covers
 from portreeve.core.blast_radius import RunningImage
-from portreeve.core.estate import Environment, EnvironmentType, Estate, Key
+from portreeve.core.environments import Environment, EnvironmentType
+from portreeve.core.estate import Estate, Key
 from portreeve.core.plan import Plan
 from portreeve.core.render import digest
 from portreeve.errors import Problem
@@ -134,13 +136,14 @@ def _read(estate: Estate, environment: Environment) -> Iterator[Key]:
     for access in estate.accesses_by_environment.get(environment.name, ()):
         yield Key("RegistryAccess", access.name)
         registries.append(access.registry)
-        if access.project is not None:
+        if access.project:
             yield Key("Project", access.project)
     for registry in registries:
         yield Key("Registry", registry)
         yield Key("Credential", registry)
     if environment.type is not EnvironmentType.KUBERNETES:
-        yield from (Key("RoleBinding", one.name) for one in estate.role_bindings if one.scope.covers(environment))
+        there = (one for one in estate.bindings if one.role in ENVIRONMENT_ROLES and covers(one.scope, environment))
+        yield from (Key("RoleBinding", one.name) for one in there)
         yield from (Key("Team", one.name) for one in estate.teams)
 
 
@@ -174,10 +177,8 @@ def _memberships(estate: Estate, keys: set[Key]) -> tuple[tuple[str, tuple[str, 
 
 
 def _plain(value: Any) -> Any:
-    """A value of the core as plain values. What an environment last reported is no part of its document."""
-    found = asdict(value)
-    found.pop("capabilities", None)
-    return _timeless(found)
+    """A value of the core as plain values."""
+    return _timeless(asdict(value))
 
 
 def _timeless(value: Any) -> Any:

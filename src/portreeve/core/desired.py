@@ -21,23 +21,27 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from portreeve.core.cluster import LabelSelector, Namespace, NamespaceSelection, restriction_problem
-from portreeve.core.estate import (
-    CredentialFacts,
-    Environment,
-    EnvironmentType,
-    Estate,
-    RegistryAccess,
-    Subjects,
-    identities,
-    pull_key,
+from portreeve.core.authorization import selectable
+from portreeve.core.cluster import (
+    LabelSelector,
+    Namespace,
+    NamespaceSelection,
+    Operator,
+    Requirement,
+    restriction_problem,
 )
+from portreeve.core.credential import auth_key
+from portreeve.core.environments import Environment, EnvironmentType
+from portreeve.core.estate import Capabilities, CredentialFacts, Estate
+from portreeve.core.people import NOBODY, Subjects
 from portreeve.core.policy import (
+    NO_NAMESPACES,
     Access,
     AllowedSource,
     Delivery,
+    RegistryAccess,
     RegistryPolicy,
     ServiceAccountSelection,
     Stage,
@@ -45,6 +49,9 @@ from portreeve.core.policy import (
 from portreeve.core.reference import SourcePrefix
 from portreeve.core.render import digest
 from portreeve.core.sources import AGENT_SOURCE, ResolvedSources, resolve
+
+NAME_LABEL: Final = "kubernetes.io/metadata.name"
+"""The label that holds the name of every namespace. Source: Kubernetes, "Well-Known Labels"."""
 
 
 class Plane(StrEnum):
@@ -107,9 +114,9 @@ class DesiredState:
     hash: str = ""
 
 
-def plane(environment: Environment) -> Plane:
+def plane(environment: Environment, capabilities: Capabilities) -> Plane:
     """Which plane can enforce a policy there: admission only in a cluster that is known to be new enough (rule 15)."""
-    version = environment.capabilities.kubernetes
+    version = capabilities.kubernetes
     if environment.type is not EnvironmentType.KUBERNETES or version is None:
         return Plane.DEPLOYMENT
     return Plane.DEPLOYMENT if restriction_problem(version) else Plane.ADMISSION
@@ -126,7 +133,7 @@ def desired(
     """What the environment should hold at `now` (UTC, aware), which only ends exemptions.
 
     The estate is valid; of two policies for one group the first by name counts, and a grant of a registry that does not
-    exist is left out of the grants and leaves its sources unresolved.
+    exist is left out of the grants and leaves its sources unresolved. So is the grant of one with a wildcard.
     """
     policy = estate.policy_of(environment)
     own = _own_accesses(estate, environment)
@@ -136,7 +143,7 @@ def desired(
     state = DesiredState(
         environment.name,
         environment.type,
-        _in_force(policy, environment),
+        _in_force(estate, environment, policy),
         _sources(estate, environment, policy, in_force, now, agent),
         grants,
         tuple(sorted(grant.owner.removeprefix("access ") for grant in masked)),
@@ -152,24 +159,25 @@ def next_generation(previous: DesiredState | None, state: DesiredState) -> Desir
     return replace(state, generation=previous.generation + (previous.hash != state.hash))
 
 
-def _in_force(policy: RegistryPolicy | None, environment: Environment) -> PolicyInForce | None:
+def _in_force(estate: Estate, environment: Environment, policy: RegistryPolicy | None) -> PolicyInForce | None:
     if policy is None:
         return None
-    return PolicyInForce(policy.name, policy.generation, policy.stage, plane(environment))
+    enforcing = plane(environment, estate.capabilities_of(environment))
+    return PolicyInForce(policy.name, policy.generation, policy.stage, enforcing)
 
 
 def _policy_accesses(estate: Estate, environment: Environment, policy: RegistryPolicy | None) -> tuple[Grant, ...]:
-    """A policy's accesses name namespaces; outside Kubernetes they are for everybody with a role there."""
+    """A policy's accesses name namespaces; outside Kubernetes they are for whomever an access may name."""
     if policy is None or not policy.access:
         return ()
     kubernetes = environment.type is EnvironmentType.KUBERNETES
-    subjects = Subjects() if kubernetes else identities(estate, environment)
+    subjects = NOBODY if kubernetes else selectable(environment, estate.bindings, estate.teams)
     return tuple(
         _grant(
             estate,
             f"policy {policy.name}",
             access.registry,
-            access.namespaces if kubernetes else NamespaceSelection(),
+            access.namespaces if kubernetes else NO_NAMESPACES,
             subjects,
             access.delivery,
             access.field,
@@ -191,11 +199,18 @@ def _own_accesses(estate: Estate, environment: Environment) -> tuple[Grant, ...]
 
 def _namespaces(estate: Estate, environment: Environment, access: RegistryAccess) -> NamespaceSelection | None:
     """The selection as it counts here; None when a project's access names nothing in this environment."""
-    if access.project is None:
+    if not access.project:
         return access.namespaces
     project = estate.projects_by_name[access.project]
     held = {name for part in project.namespaces if part.environment == environment.name for name in part.names}
-    names = held & set(access.namespaces.names) if access.namespaces.names else held
+    selector = access.namespaces.selector
+    if selector is not None and selector.everything:
+        return NamespaceSelection(tuple(sorted(held))) if held else None
+    names = held & set(access.namespaces.names)
+    if selector is not None and held:
+        within = Requirement(NAME_LABEL, Operator.IN, tuple(sorted(held)))
+        selector = replace(selector, match_expressions=(*selector.match_expressions, within))
+        return NamespaceSelection(tuple(sorted(names)), selector)
     return NamespaceSelection(tuple(sorted(names))) if names else None
 
 
@@ -209,7 +224,7 @@ def _grant(
     field: str,
 ) -> Grant:
     known = estate.registries_by_name.get(registry)
-    key = pull_key(known.prefix) if known else ""
+    key = auth_key(known.prefix) if known and not known.prefix.wildcard else ""
     credential = estate.credentials.get(registry)
     return Grant(owner, registry, key, namespaces, subjects, delivery, credential, field)
 
@@ -246,7 +261,7 @@ def _sources(
         replace(policy, access=tuple(accesses)),
         registries=estate.registries,
         exemptions=[exemption for exemption in estate.exemptions if now < exemption.expires_at],
-        namespaces=environment.capabilities.namespaces,
+        namespaces=estate.capabilities_of(environment).namespaces,
         group=environment.group,
         agent=agent,
     )

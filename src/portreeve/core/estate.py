@@ -5,7 +5,7 @@ accesses reach it) and decides nothing; what is wrong with it says `portreeve.co
 it for one environment `portreeve.core.desired`.
 
 Left out: users as documents (an identity provider holds them) and every secret; of a credential only its id, version
-and expiry are here. Shapes: documents.md in the design.
+and expiry are here.
 """
 
 from __future__ import annotations
@@ -13,39 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final
 
-from portreeve.core.cluster import Namespace, NamespaceSelection, Tier
-from portreeve.core.policy import Delivery, Exemption, PolicyType, Registry, RegistryPolicy
-from portreeve.core.reference import DOCKER_HUB, SourcePrefix
-
-DOCKER_HUB_KEY: Final = "https://index.docker.io/v1/"
-"""The key of Docker Hub in a dockerconfigjson. Source: docker/cli, `configfile`, the address of the index."""
-
-
-class EnvironmentType(StrEnum):
-    """What an environment is. Only Kubernetes has an admission step."""
-
-    KUBERNETES = "kubernetes"
-    DOCKER = "docker"
-    SWARM = "swarm"
-
-    @property
-    def policy_type(self) -> PolicyType:
-        """The type of policy that is for it: Docker hosts and Swarms share one."""
-        return PolicyType.KUBERNETES if self is EnvironmentType.KUBERNETES else PolicyType.DOCKER
-
-
-class Role(StrEnum):
-    """What a binding allows; `project-admin` is absent, because it comes from a project's admins alone."""
-
-    PLATFORM_ADMIN = "platform-admin"
-    ENVIRONMENT_ADMIN = "environment-admin"
-    OPERATOR = "operator"
-    DEVELOPER = "developer"
-    AUDITOR = "auditor"
+from portreeve.core.cluster import Namespace
+from portreeve.core.environments import Environment, EnvironmentGroup, EnvironmentType
+from portreeve.core.people import Project, RoleBinding, Team
+from portreeve.core.policy import Exemption, PolicyType, Registry, RegistryAccess, RegistryPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,96 +33,7 @@ class Capabilities:
     namespaces: tuple[Namespace, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentGroup:
-    """The unit that policies are attached to."""
-
-    name: str
-    type: EnvironmentType = EnvironmentType.KUBERNETES
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """One Kubernetes cluster, Docker host or Swarm; in exactly one group."""
-
-    name: str
-    type: EnvironmentType
-    tier: Tier
-    group: str
-    capabilities: Capabilities = Capabilities()
-
-
-@dataclass(frozen=True, slots=True)
-class Subjects:
-    """Users and teams by name."""
-
-    users: tuple[str, ...] = ()
-    teams: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Team:
-    """A named set of users. Members that only an identity provider knows are not here."""
-
-    name: str
-    members: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Where a role counts: no environment and no group means everywhere; `namespaces` narrow Kubernetes ones."""
-
-    environments: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    namespaces: tuple[str, ...] = ()
-
-    def covers(self, environment: Environment) -> bool:
-        """Whether the role counts in (some namespace of) the environment."""
-        everywhere = not self.environments and not self.groups
-        return everywhere or environment.name in self.environments or environment.group in self.groups
-
-
-@dataclass(frozen=True, slots=True)
-class RoleBinding:
-    """A role given to users and teams."""
-
-    name: str
-    role: Role
-    subjects: Subjects
-    scope: Scope = Scope()
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectNamespaces:
-    """The namespaces of a project in one environment."""
-
-    environment: str
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """A named set of namespaces over environments, with its own admins."""
-
-    name: str
-    admins: Subjects = Subjects()
-    namespaces: tuple[ProjectNamespaces, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryAccess:
-    """An environment-level access: exactly one of `environment` and `project` is set.
-
-    In Kubernetes it is for namespaces, elsewhere for `subjects`. With a project, no names means all its namespaces.
-    """
-
-    name: str
-    registry: str
-    environment: str | None = None
-    project: str | None = None
-    namespaces: NamespaceSelection = field(default_factory=NamespaceSelection)
-    subjects: Subjects = Subjects()
-    delivery: Delivery = field(default_factory=Delivery)
+NOT_REPORTED: Final = Capabilities()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +61,8 @@ class Key:
 class Estate:
     """All documents. The order within each kind has no meaning.
 
-    `credentials`: registry → its pull credential; a registry without one is anonymous. `versions`: document →
-    version, 1 where it is not given.
+    `credentials`: registry → its pull credential; a registry without one is anonymous. `capabilities`: environment →
+    what it last reported. `versions`: document → version, 1 where it is not given.
     """
 
     groups: tuple[EnvironmentGroup, ...] = ()
@@ -185,11 +70,12 @@ class Estate:
     registries: tuple[Registry, ...] = ()
     projects: tuple[Project, ...] = ()
     teams: tuple[Team, ...] = ()
-    role_bindings: tuple[RoleBinding, ...] = ()
+    bindings: tuple[RoleBinding, ...] = ()
     accesses: tuple[RegistryAccess, ...] = ()
     policies: tuple[RegistryPolicy, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
     credentials: Mapping[str, CredentialFacts] = field(default_factory=dict)
+    capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
     versions: Mapping[Key, int] = field(default_factory=dict)
 
     def documents(self) -> Iterator[tuple[Key, Any]]:
@@ -236,8 +122,12 @@ class Estate:
 
     def policy_of(self, environment: Environment) -> RegistryPolicy | None:
         """The policy that covers the environment (rule 8)."""
-        covering = self.policies_by_group.get((environment.group, environment.type.policy_type), ())
+        covering = self.policies_by_group.get((environment.group, policy_type(environment.type)), ())
         return covering[0] if covering else None
+
+    def capabilities_of(self, environment: Environment) -> Capabilities:
+        """What the environment last reported."""
+        return self.capabilities.get(environment.name, NOT_REPORTED)
 
     def version(self, key: Key) -> int | None:
         """The version of a document; None when there is no such document."""
@@ -249,7 +139,7 @@ def _kinds(estate: Estate) -> tuple[tuple[str, tuple[Any, ...]], ...]:
         ("EnvironmentGroup", estate.groups),
         ("Environment", estate.environments),
         ("Team", estate.teams),
-        ("RoleBinding", estate.role_bindings),
+        ("RoleBinding", estate.bindings),
         ("Project", estate.projects),
         ("Registry", estate.registries),
         ("RegistryAccess", estate.accesses),
@@ -259,21 +149,12 @@ def _kinds(estate: Estate) -> tuple[tuple[str, tuple[Any, ...]], ...]:
 
 
 def _reached(access: RegistryAccess, projects: Mapping[str, Project]) -> tuple[str, ...]:
-    if access.environment is not None:
+    if access.environment:
         return (access.environment,)
-    project = projects.get(access.project or "")
+    project = projects.get(access.project)
     return tuple(dict.fromkeys(part.environment for part in project.namespaces)) if project else ()
 
 
-def pull_key(prefix: SourcePrefix) -> str:
-    """The `auths` key of a registry: its prefix with a closing slash, except Docker Hub's."""
-    return DOCKER_HUB_KEY if prefix.host == DOCKER_HUB else prefix.key
-
-
-def identities(estate: Estate, environment: Environment) -> Subjects:
-    """Who holds a role in the environment, sorted: only they may be named or shown (B-24)."""
-    held = [binding.subjects for binding in estate.role_bindings if binding.scope.covers(environment)]
-    teams = {team for subjects in held for team in subjects.teams}
-    users = {user for subjects in held for user in subjects.users}
-    users |= {member for team in estate.teams if team.name in teams for member in team.members}
-    return Subjects(tuple(sorted(users)), tuple(sorted(teams)))
+def policy_type(environment: EnvironmentType) -> PolicyType:
+    """The type of policy for environments of this type: Docker hosts and Swarms share one."""
+    return PolicyType.KUBERNETES if environment is EnvironmentType.KUBERNETES else PolicyType.DOCKER

@@ -15,7 +15,7 @@ from typing import Final
 
 from portreeve.core.cluster import Namespace
 from portreeve.core.desired import DesiredState, Grant, service_accounts
-from portreeve.core.estate import EnvironmentType
+from portreeve.core.environments import EnvironmentType
 from portreeve.core.policy import DeliveryMode, ServiceAccounts
 from portreeve.core.render import Manifest
 from portreeve.errors import Problem
@@ -72,7 +72,7 @@ class Delete:
     old: ManagedObject
 
 
-Change = Create | Update | Delete
+ObjectChange = Create | Update | Delete
 Objects = Mapping[Identity, ManagedObject]
 
 WITHOUT_SECRET: Final = frozenset({DeliveryMode.NODE, DeliveryMode.CLUSTER_IDENTITY})
@@ -81,9 +81,9 @@ LONGEST_LIVED: Final = (DeliveryMode.STANDING, DeliveryMode.WORKLOAD, DeliveryMo
 """When two grants meet in one entry, the first of these that one of them asks for is its mode."""
 
 
-def changes(before: Objects, after: Objects) -> tuple[Change, ...]:
+def changes(before: Objects, after: Objects) -> tuple[ObjectChange, ...]:
     """The difference, sorted by identity. Equal sets have none."""
-    found: list[Change] = []
+    found: list[ObjectChange] = []
     for identity in sorted(before.keys() | after.keys()):
         old, new = before.get(identity), after.get(identity)
         if old is None and new is not None:
@@ -95,7 +95,7 @@ def changes(before: Objects, after: Objects) -> tuple[Change, ...]:
     return tuple(found)
 
 
-def applied(objects: Objects, made: Iterable[Change]) -> dict[Identity, ManagedObject]:
+def applied(objects: Objects, made: Iterable[ObjectChange]) -> dict[Identity, ManagedObject]:
     """The objects once the changes are made; `applied(before, changes(before, after)) == after`."""
     found = dict(objects)
     for change in made:
@@ -153,20 +153,27 @@ def _kubernetes_objects(
 
 
 def _entry_facts(grants: Sequence[Grant]) -> tuple[tuple[str, str], ...]:
-    credential = grants[0].credential
-    assert credential is not None  # an anonymous registry has no entry
+    credential = max((grant.credential for grant in grants if grant.credential), key=lambda one: one.version)
     modes = {grant.delivery.mode for grant in grants}
     return (
         ("credential", credential.id),
         ("mode", str(next(mode for mode in LONGEST_LIVED if mode in modes))),
         ("owners", _owners(grants)),
-        ("registry", grants[0].registry),
+        ("registry", _registries(grants)),
         ("version", str(credential.version)),
     )
 
 
 def _owners(grants: Iterable[Grant]) -> str:
     return ", ".join(sorted({grant.owner for grant in grants}))
+
+
+def _registries(grants: Iterable[Grant]) -> str:
+    return ", ".join(sorted({grant.registry for grant in grants}))
+
+
+def _credentials(grants: Iterable[Grant]) -> set[str]:
+    return {grant.credential.id for grant in grants if grant.credential is not None}
 
 
 def _attached(grants: Sequence[Grant]) -> str:
@@ -202,7 +209,7 @@ def policy_objects(environment: str, manifests: Iterable[Manifest]) -> dict[Iden
 
 
 def key_problems(state: DesiredState, namespaces: Iterable[Namespace] | None) -> list[Problem]:
-    """Two registries that would share one entry of a pull secret: only one of them could be pulled from."""
+    """Different credentials for one entry of a pull secret: which identity pulls would be left to chance."""
     known = None if namespaces is None else tuple(namespaces)
     by_key: dict[str, list[Grant]] = {}
     for grant in state.grants:
@@ -210,20 +217,20 @@ def key_problems(state: DesiredState, namespaces: Iterable[Namespace] | None) ->
             by_key.setdefault(grant.key, []).append(grant)
     found = []
     for key, grants in sorted(by_key.items()):
-        if len({grant.registry for grant in grants}) == 1:
+        if len(_credentials(grants)) == 1:
             continue
-        holding: dict[str, set[str]] = {}
+        holding: dict[str, list[Grant]] = {}
         for grant in grants:
             for namespace in grant.selected(known):
-                holding.setdefault(namespace, set()).add(grant.registry)
+                holding.setdefault(namespace, []).append(grant)
         found += [
             Problem(
-                "pull_key_twice",
-                f"{', '.join(sorted(names))} share the key {key} in namespace {namespace} of {state.environment}",
+                "pull_key_conflict",
+                f"{_registries(held)} bring different credentials for {key} to {state.environment}/{namespace}",
                 f"Environment/{state.environment}",
-                "grant one of them there, or give each a path of its own",
+                "grant one of them there, or narrow its path",
             )
-            for namespace, names in sorted(holding.items())
-            if len(names) > 1
+            for namespace, held in sorted(holding.items())
+            if len(_credentials(held)) > 1
         ]
     return found

@@ -19,15 +19,16 @@ from datetime import datetime
 from typing import Final
 
 from portreeve.core import policy as policies
-from portreeve.core.blast_radius import BlastRadius, Inventory, Judge, blast_radius
+from portreeve.core.blast_radius import BlastRadius, Denials, Inventory, blast_radius
 from portreeve.core.cluster import AGENT_NAMESPACE, SYSTEM_NAMESPACES, restriction_problem
 from portreeve.core.desired import DesiredState, Plane, desired, plane, sources_document
-from portreeve.core.estate import CredentialFacts, Environment, EnvironmentType, Estate, Key
+from portreeve.core.environments import Environment, EnvironmentType
+from portreeve.core.estate import Capabilities, CredentialFacts, Estate, Key
 from portreeve.core.our_objects import (
-    Change,
     Delete,
     Identity,
     ManagedObject,
+    ObjectChange,
     changes,
     granted_objects,
     key_problems,
@@ -62,7 +63,7 @@ class EnvironmentPlan:
     plane: Plane
     policy_before: str | None
     policy_after: str | None
-    changes: tuple[Change, ...]
+    changes: tuple[ObjectChange, ...]
     masked: tuple[str, ...]
     unmasked: tuple[str, ...]
     existing: int
@@ -106,7 +107,7 @@ class _Context:
     inventory: Inventory
     now: datetime
     agent: SourcePrefix
-    judge: Judge
+    denials: Denials
     compiled: dict[str, tuple[tuple[Manifest, ...], tuple[Problem, ...]]] = field(default_factory=dict)
 
 
@@ -114,7 +115,7 @@ class _Context:
 class _Side:
     """One environment before or after; everything empty where the environment does not exist."""
 
-    environment: Environment | None = None
+    plane: Plane | None = None
     state: DesiredState | None = None
     objects: dict[Identity, ManagedObject] = field(default_factory=dict)
     refusals: tuple[Problem, ...] = ()
@@ -149,7 +150,7 @@ def plan(
     plan shows the effect all the same. `now` is UTC, aware.
     """
     settled = settle(before, after)
-    context = _Context(inventory, now, agent, Judge(now))
+    context = _Context(inventory, now, agent, Denials(now))
     old = {one.name: one for one in before.environments}
     new = {one.name: one for one in settled.estate.environments}
     touched = []
@@ -197,9 +198,10 @@ def _touched(
         desired(estate, environment, now=context.now, agent=context.agent) if environment else None
         for estate, environment in ((before, old), (after, new))
     )
-    same = old is not None and new is not None and old.tier is new.tier and old.capabilities == new.capabilities
-    if same and states[0] is not None and states[1] is not None and states[0].hash == states[1].hash:
-        return None
+    if old is not None and new is not None and states[0] is not None and states[1] is not None:
+        reported = before.capabilities_of(old) == after.capabilities_of(new)
+        if reported and old.tier is new.tier and states[0].hash == states[1].hash:
+            return None
     return _side(before, old, states[0], context), _side(after, new, states[1], context)
 
 
@@ -208,7 +210,8 @@ def _side(estate: Estate, environment: Environment | None, state: DesiredState |
         return _Side()
     fingerprint = "" if state.sources is None else digest(sources_document(state.sources))
     manifests, problems = _compiled(state, fingerprint, context)
-    namespaces = environment.capabilities.namespaces
+    capabilities = estate.capabilities_of(environment)
+    namespaces = capabilities.namespaces
     objects = granted_objects(state, namespaces) | policy_objects(environment.name, manifests)
     policy = estate.policy_of(environment)
     credentials = [(grant.registry, grant.credential) for grant in state.grants if grant.credential]
@@ -224,8 +227,8 @@ def _side(estate: Estate, environment: Environment | None, state: DesiredState |
         *key_problems(state, namespaces),
     )
     unresolved = tuple(problem for problem in problems if problem.code == "grant_unresolved")
-    notes = (*_capability(environment, state), *unresolved, *_notes(environment, policy, credentials, context))
-    return _Side(environment, state, objects, refusals, notes, fingerprint)
+    notes = (*_capability(capabilities, state), *unresolved, *_notes(estate, environment, credentials, context))
+    return _Side(plane(environment, capabilities), state, objects, refusals, notes, fingerprint)
 
 
 def _compiled(
@@ -255,28 +258,30 @@ def _lock_out(state: DesiredState, context: _Context) -> list[Problem]:
     return check_protected(state.sources, sorted(images, key=lambda one: (one.namespace, one.image)))
 
 
-def _capability(environment: Environment, state: DesiredState) -> list[Problem]:
+def _capability(capabilities: Capabilities, state: DesiredState) -> list[Problem]:
     """Why this cluster cannot restrict sources though its policy says so (rule 15)."""
-    if state.policy is None or state.policy.stage is Stage.OFF or environment.type is not EnvironmentType.KUBERNETES:
+    if state.policy is None or state.policy.stage is Stage.OFF or state.type is not EnvironmentType.KUBERNETES:
         return []
-    version = environment.capabilities.kubernetes
+    version = capabilities.kubernetes
     found = (
         Problem("kubernetes_version", "its Kubernetes version is not known", hint="wait until its agent has reported")
         if version is None
         else restriction_problem(version)
     )
-    return [] if found is None else [replace(found, field=f"Environment/{environment.name}")]
+    return [] if found is None else [replace(found, field=f"Environment/{state.environment}")]
 
 
 def _notes(
+    estate: Estate,
     environment: Environment,
-    policy: RegistryPolicy | None,
     credentials: Iterable[tuple[str, CredentialFacts]],
     context: _Context,
 ) -> list[Problem]:
     found = list(flagged_credentials(environment, credentials))
+    policy = estate.policy_of(environment)
     where = f"Environment/{environment.name}"
-    if environment.type is EnvironmentType.KUBERNETES and environment.capabilities.namespaces is None:
+    known = estate.capabilities_of(environment).namespaces is not None
+    if environment.type is EnvironmentType.KUBERNETES and not known:
         found.append(Problem("namespaces_unknown", "its namespaces are not known: only named ones are counted", where))
     if not context.inventory.knows(environment.name):
         found.append(Problem("inventory_unknown", "what runs there is not known: nothing is shown as denied", where))
@@ -300,12 +305,12 @@ def _estate_refusals(before: Estate, after: Estate) -> list[Problem]:
 
 
 def _environment_plan(name: str, old: _Side, new: _Side) -> EnvironmentPlan:
-    environment = new.environment or old.environment
-    assert environment is not None  # one of the two sides exists
+    enforcing = new.plane or old.plane
+    assert enforcing is not None  # one of the two sides exists
     made = changes(old.objects, new.objects)
     return EnvironmentPlan(
         name,
-        plane(environment),
+        enforcing,
         old.policy,
         new.policy,
         made,
@@ -327,10 +332,10 @@ def _radius(touched: Iterable[tuple[str, _Side, _Side]], context: _Context) -> B
     return blast_radius(
         (
             image,
-            context.judge.denial(image, old.sources, old.fingerprint),
-            context.judge.denial(image, new.sources, new.fingerprint),
+            context.denials.of(image, old.sources, old.fingerprint),
+            context.denials.of(image, new.sources, new.fingerprint),
         )
         for name, old, new in touched
-        if new.environment is not None and old.fingerprint != new.fingerprint
+        if new.state is not None and old.fingerprint != new.fingerprint
         for image in context.inventory.by_environment.get(name, ())
     )

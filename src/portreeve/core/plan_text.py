@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from portreeve.core.blast_radius import Denial
-from portreeve.core.our_objects import Change, Create, Delete, ManagedObject, ObjectKind, Update
+from portreeve.core.our_objects import Create, Delete, ManagedObject, ObjectChange, ObjectKind, Update
 from portreeve.core.plan import EnvironmentPlan, Plan
 from portreeve.core.takeover import Takeover
 from portreeve.errors import Problem
@@ -114,7 +114,7 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(names[:MOST_LISTED]) + more
 
 
-def _change(change: Change) -> str:
+def _change(change: ObjectChange) -> str:
     match change:
         case Create(new):
             return f"+ {_object(new)}"

@@ -3,29 +3,23 @@
 Every problem names its document and field ("RegistryAccess/shop spec.registry"). Order of prerequisites (B-10): team
 and environment first, then a role in that environment, then an access that names them.
 
-Left out: what is wrong inside one policy (`core.policy.validate`) and the rules of tiers (`core.tier_rules`).
+What is wrong inside one document is named, too. Left out: what is wrong inside one policy (`core.policy.validate`) and
+the rules of tiers (`core.tier_rules`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from portreeve.core.authorization import selectable
 from portreeve.core.cluster import is_dns_label
-from portreeve.core.estate import (
-    Environment,
-    EnvironmentGroup,
-    EnvironmentType,
-    Estate,
-    Key,
-    Project,
-    RegistryAccess,
-    Subjects,
-    identities,
-)
-from portreeve.core.policy import RegistryPolicy
+from portreeve.core.environments import Environment, EnvironmentGroup, EnvironmentType, environment_problems
+from portreeve.core.estate import Estate, Key, policy_type
+from portreeve.core.people import Project, Subjects, binding_problems, project_problems
+from portreeve.core.policy import Registry, RegistryAccess, RegistryPolicy, access_problems
 from portreeve.core.reference import shown
 from portreeve.errors import Problem
 
@@ -36,8 +30,9 @@ def validate(estate: Estate) -> list[Problem]:
     found = [
         *_names(estate),
         *_environments(known),
-        *_role_bindings(known),
+        *_bindings(known),
         *_projects(known),
+        *(problem for registry in estate.registries for problem in _registry(registry)),
         *(problem for access in estate.accesses for problem in _access(access, known)),
         *(problem for policy in estate.policies for problem in _policy(policy, known)),
         *_covered_twice(estate),
@@ -73,13 +68,18 @@ class _Known:
         return frozenset(team.name for team in self.estate.teams)
 
     @cached_property
-    def identities(self) -> Mapping[str, Subjects]:
-        """Docker host or Swarm → who holds a role there."""
+    def selectable(self) -> Mapping[str, Subjects]:
+        """Docker host or Swarm → whom an access may name there."""
         return {
-            environment.name: identities(self.estate, environment)
+            environment.name: selectable(environment, self.estate.bindings, self.estate.teams)
             for environment in self.estate.environments
             if environment.type is not EnvironmentType.KUBERNETES
         }
+
+
+def _within(key: Key, problems: Iterable[Problem]) -> list[Problem]:
+    """Problems of one document, with the document in front of the field."""
+    return [replace(problem, field=f"{key} {problem.field}") for problem in problems]
 
 
 def _unknown(key: Key, path: str, kind: str, name: str) -> Problem:
@@ -97,6 +97,7 @@ def _names(estate: Estate) -> Iterator[Problem]:
 def _environments(known: _Known) -> Iterator[Problem]:
     for environment in known.estate.environments:
         key = Key("Environment", environment.name)
+        yield from _within(key, environment_problems(environment))
         group = known.groups.get(environment.group)
         if group is None:
             yield _unknown(key, "spec.group", "EnvironmentGroup", environment.group)
@@ -109,9 +110,10 @@ def _environments(known: _Known) -> Iterator[Problem]:
             )
 
 
-def _role_bindings(known: _Known) -> Iterator[Problem]:
-    for binding in known.estate.role_bindings:
+def _bindings(known: _Known) -> Iterator[Problem]:
+    for binding in known.estate.bindings:
         key = Key("RoleBinding", binding.name)
+        yield from _within(key, binding_problems(binding))
         yield from _missing(key, "spec.subjects.teams", "Team", binding.subjects.teams, known.teams)
         yield from _missing(
             key, "spec.scope.environments", "Environment", binding.scope.environments, known.environments
@@ -130,6 +132,7 @@ def _missing(
 def _projects(known: _Known) -> Iterator[Problem]:
     for project in known.estate.projects:
         key = Key("Project", project.name)
+        yield from _within(key, project_problems(project))
         yield from _missing(key, "spec.admins.teams", "Team", project.admins.teams, known.teams)
         for index, part in enumerate(project.namespaces):
             path = f"spec.namespaces[{index}].environment"
@@ -149,80 +152,71 @@ def _no_namespaces(key: Key, path: str, environment: Environment) -> Problem:
     )
 
 
+def _registry(registry: Registry) -> Iterator[Problem]:
+    if registry.prefix.wildcard:
+        key = Key("Registry", registry.name)
+        yield Problem("registry_wildcard", "a registry is one host", f"{key} spec.host", "register each host")
+
+
 def _access(access: RegistryAccess, known: _Known) -> Iterator[Problem]:
     key = Key("RegistryAccess", access.name)
     if access.registry not in known.registries:
         yield _unknown(key, "spec.registry", "Registry", access.registry)
-    if (access.environment is None) == (access.project is None):
-        yield Problem("access_target", "exactly one of environment and project is needed", f"{key} spec.environment")
-    elif access.project is not None:
-        yield from _project_access(access, access.project, key, known)
-    else:
-        environment = known.environments.get(access.environment or "")
+    own = _within(key, access_problems(access))
+    yield from own
+    if access.project and not access.environment:
+        yield from _project_access(access, key, known)
+    elif access.environment and not access.project:
+        environment = known.environments.get(access.environment)
         if environment is None:
-            yield _unknown(key, "spec.environment", "Environment", access.environment or "")
-        elif environment.type is EnvironmentType.KUBERNETES:
-            yield from _kubernetes_access(access, key)
-        else:
-            yield from _docker_access(access, environment, key, known)
+            yield _unknown(key, "spec.environment", "Environment", access.environment)
+        elif not own:
+            yield from _environment_access(access, environment, key, known)
 
 
-def _project_access(access: RegistryAccess, name: str, key: Key, known: _Known) -> Iterator[Problem]:
-    project = known.projects.get(name)
+def _project_access(access: RegistryAccess, key: Key, known: _Known) -> Iterator[Problem]:
+    project = known.projects.get(access.project)
     if project is None:
-        yield _unknown(key, "spec.project", "Project", name)
+        yield _unknown(key, "spec.project", "Project", access.project)
         return
-    if access.namespaces.selector is not None:
-        yield Problem(
-            "selector_with_project",
-            "a project's namespaces are named, so an access of it selects none by label",
-            f"{key} spec.namespaces.selector",
-            "name namespaces of the project, or none for all",
-        )
     held = frozenset(namespace for part in project.namespaces for namespace in part.names)
     for index, namespace in enumerate(access.namespaces.names):
         if namespace not in held:
             yield Problem(
                 "namespace_outside_project",
-                f"namespace {shown(namespace, 63)} is not of project {name}",
+                f"namespace {shown(namespace, 63)} is not of project {project.name}",
                 f"{key} spec.namespaces.names[{index}]",
                 "add it to the project first",
             )
 
 
-def _kubernetes_access(access: RegistryAccess, key: Key) -> Iterator[Problem]:
-    if not access.namespaces.names and access.namespaces.selector is None:
+def _environment_access(access: RegistryAccess, environment: Environment, key: Key, known: _Known) -> Iterator[Problem]:
+    """What does not fit the type of the environment; the access itself names either namespaces or subjects."""
+    if environment.type is not EnvironmentType.KUBERNETES:
+        yield from _docker_access(access, environment, key, known)
+    elif not access.subjects.nobody:
         yield Problem(
-            "namespaces_missing",
-            "neither names nor selector is given",
-            f"{key} spec.namespaces",
-            "selector: {} grants every namespace",
-        )
-    if access.subjects != Subjects():
-        yield Problem(
-            "subjects_with_kubernetes",
-            "access in Kubernetes is for namespaces, not for users and teams",
+            "access_subjects",
+            f"{environment.name} is {environment.type}, where access is for namespaces",
             f"{key} spec.subjects",
             "name namespaces",
         )
 
 
 def _docker_access(access: RegistryAccess, environment: Environment, key: Key, known: _Known) -> Iterator[Problem]:
-    if access.namespaces.names or access.namespaces.selector is not None:
+    if access.subjects.nobody:
         yield _no_namespaces(key, "spec.namespaces", environment)
-    if access.subjects == Subjects():
-        yield Problem("subjects_missing", "neither a user nor a team is named", f"{key} spec.subjects")
     yield from _missing(key, "spec.subjects.teams", "Team", access.subjects.teams, known.teams)
-    held = known.identities[environment.name]
+    held = known.selectable[environment.name]
     named = (("users", access.subjects.users, held.users), ("teams", access.subjects.teams, held.teams))
     for kind, names, holding in named:
         for index, name in enumerate(names):
             if name not in holding and (kind == "users" or name in known.teams):
                 yield Problem(
                     "role_missing",
-                    f"{shown(name, 63)} holds no role in {environment.name}",
+                    f"{shown(name, 63)} holds no role in {environment.name} that may pull there",
                     f"{key} spec.subjects.{kind}[{index}]",
-                    "bind a role in that environment first",
+                    "bind environment-admin, operator or developer there first",
                 )
 
 
@@ -232,7 +226,7 @@ def _policy(policy: RegistryPolicy, known: _Known) -> Iterator[Problem]:
         group = known.groups.get(name)
         if group is None:
             yield _unknown(key, f"spec.groups[{index}]", "EnvironmentGroup", name)
-        elif group.type.policy_type is not policy.type:
+        elif policy_type(group.type) is not policy.type:
             yield Problem(
                 "group_type",
                 f"group {name} is for {group.type}, and the policy for {policy.type}",

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Final
 
 from portreeve.core.cluster import Tier
-from portreeve.core.estate import CredentialFacts, Environment
+from portreeve.core.environments import Environment
+from portreeve.core.estate import CredentialFacts
 from portreeve.core.policy import AllowedSource, Exemption, RegistryPolicy, lint
 from portreeve.errors import Problem
 
