@@ -69,9 +69,10 @@ _OTHER_ROOT: Final = re.compile(
     rb"|secrets|imagePullSecrets|automountServiceAccountToken|aggregationRule|subsets|webhooks|provisioner|parameters|value"
     rb"|globalDefault|description|reclaimPolicy|volumeBindingMode|allowVolumeExpansion):)"
 )
-# Deep nesting makes libyaml's time grow with its square; such a document goes to the event loop, which stops early.
+# Deep nesting makes libyaml's time grow with its square; such a document goes to the event loop, which stops early. Depth
+# costs a bracket, or a column: on a short line there are few.
 _MAX_BRACKETS: Final = 2_000
-_NESTED_DASHES: Final = re.compile(rb"(?:[-?:][ \t]+){40}")
+_MAX_COLUMNS: Final = 2_000
 
 
 class Imageless(Enum):
@@ -136,7 +137,8 @@ def imageless(chunk: bytes) -> Imageless | None:
 
 def is_flat(chunk: bytes) -> bool:
     """Say whether libyaml may parse the text in one go: nothing in it can nest deep."""
-    return chunk.count(b"[") + chunk.count(b"{") <= _MAX_BRACKETS and _NESTED_DASHES.search(chunk) is None
+    brackets = chunk.count(b"[") + chunk.count(b"{")
+    return brackets <= _MAX_BRACKETS and max(map(len, chunk.split(b"\n"))) <= _MAX_COLUMNS
 
 
 def _has_only_lf(data: bytes) -> bool:
