@@ -69,8 +69,8 @@ _OTHER_ROOT: Final = re.compile(
     rb"|secrets|imagePullSecrets|automountServiceAccountToken|aggregationRule|subsets|webhooks|provisioner|parameters|value"
     rb"|globalDefault|description|reclaimPolicy|volumeBindingMode|allowVolumeExpansion):)"
 )
-# Deep nesting makes libyaml's time grow with its square; such a document goes to the event loop, which stops early. Depth
-# costs a bracket, or a column: on a short line there are few.
+# Deep nesting makes libyaml's time grow with its square; such a document goes to the event loop, which stops early.
+# Depth costs a bracket, or a column: on a short line there are few.
 _MAX_BRACKETS: Final = 2_000
 _MAX_COLUMNS: Final = 2_000
 
