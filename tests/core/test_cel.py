@@ -38,13 +38,13 @@ def test_a_lone_surrogate_is_refused() -> None:
 
 @given(
     st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), st.just("true")),
-    st.integers(200, 400),
+    st.integers(250, 400),
 )
 def test_shards_hold_every_entry_once_and_stay_below_their_limit(entries: dict[str, str], limit: int) -> None:
     parts = cel.shards(entries, limit)
     assert all(len(part) <= limit for part in parts)
-    assert sum(part.count(":true") for part in parts) >= len(entries)
-    assert all(sum(f"{cel.literal(key)}:true" in part for part in parts) >= 1 for key in entries)
+    held = ",".join(part[1:-1] for part in parts if part != "{}")
+    assert held == ",".join(f"{cel.literal(key)}:true" for key in sorted(entries))
 
 
 def test_nothing_to_choose_from_is_false() -> None:

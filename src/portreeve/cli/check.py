@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from portreeve.cli.options import (
-    NamedOption,
     input_options,
     no_headers_option,
     output_option,
     policy_options,
-    report_values,
+    report_option,
 )
 from portreeve.cli.terminal import Terminal, current, terminal_options
 
@@ -77,15 +76,7 @@ class Run:
 )
 @click.option("--allow-incomplete", is_flag=True, help="Exit 0 instead of 3 where something could not be evaluated.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever was found; errors still exit 2.")
-@click.option(
-    "--report",
-    "reports",
-    cls=NamedOption,
-    multiple=True,
-    metavar="FORMAT=PATH",
-    shell_complete=report_values(FORMATS),
-    help=f"Also write a report; repeatable; PATH - is standard output. FORMAT: {', '.join(FORMATS)}.",
-)
+@report_option(FORMATS)
 @output_option("table", "wide", "json", "yaml", "csv")
 @no_headers_option
 @terminal_options

@@ -41,6 +41,19 @@ class NamedOption(click.Option):
         return os.environ.get(f"{ctx.auto_envvar_prefix}_{flag}") or None
 
 
+def report_option(formats: Sequence[str]) -> Callable[[Any], Any]:
+    """`--report FORMAT=PATH`, for the commands that write reports beside their answer."""
+    return click.option(
+        "--report",
+        "reports",
+        cls=NamedOption,
+        multiple=True,
+        metavar="FORMAT=PATH",
+        shell_complete=report_values(formats),
+        help=f"Also write a report; repeatable; PATH - is standard output. FORMAT: {', '.join(formats)}.",
+    )
+
+
 class PolicyOption(NamedOption):
     """-p, which also reads PORTREEVE_POLICY; the variable of the verb itself goes first."""
 

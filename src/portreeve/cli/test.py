@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from portreeve.cli.options import NamedOption, output_option, report_values
+from portreeve.cli.options import output_option, report_option
 from portreeve.cli.terminal import Terminal, current, terminal_options
 
 if TYPE_CHECKING:
@@ -44,15 +44,7 @@ class Result:
 @click.command(epilog=EPILOG)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--require-tests", is_flag=True, help="Fail with exit code 2 when the files hold no case.")
-@click.option(
-    "--report",
-    "reports",
-    cls=NamedOption,
-    multiple=True,
-    metavar="FORMAT=PATH",
-    shell_complete=report_values(FORMATS),
-    help=f"Also write a report; PATH - is standard output. FORMAT: {', '.join(FORMATS)}.",
-)
+@report_option(FORMATS)
 @output_option("table", "json", "yaml")
 @terminal_options
 @click.pass_context

@@ -176,20 +176,13 @@ def namespace_selector(operator: str) -> dict[str, Any]:
 
 
 def _policy(sources: ResolvedSources) -> Manifest:
-    revision = f"{sources.policy}/{sources.generation}"
     spec = {
         "failurePolicy": "Fail",
         "matchConstraints": {"matchPolicy": "Equivalent", "resourceRules": resource_rules(POD_RULES, WORKLOAD_RULES)},
         "matchConditions": match_conditions(),
         "variables": [{"name": name, "expression": text} for name, text in variables(sources).items()],
         "validations": validations(sources),
-        "auditAnnotations": [
-            {"key": "refused", "valueExpression": "variables.refused.join(' ')"},
-            {
-                "key": "policy",
-                "valueExpression": f"variables.refused.size() == 0 ? '' : {cel.literal(revision)}",
-            },
-        ],
+        "auditAnnotations": [{"key": "refused", "valueExpression": "variables.refused.join(' ')"}],
     }
     return described(API_VERSION, "ValidatingAdmissionPolicy", POLICY_NAME, sources, spec)
 

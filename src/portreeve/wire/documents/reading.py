@@ -58,6 +58,7 @@ from portreeve.wire.documents.tenancy import (
     RegistryAccessDocument,
     RoleBindingDocument,
     TeamDocument,
+    TenancyDocument,
 )
 from portreeve.wire.dump import GENERATION_ANNOTATION
 
@@ -369,50 +370,19 @@ def _read_policy_test(raw: Mapping[str, Any], file: str) -> _Result:
     return _Result(PolicyTest(name, tuple(document.spec.policies), cases, file), problems)
 
 
-def _read_group(raw: Mapping[str, Any], _file: str) -> _Result:
-    document, problems = _validated(EnvironmentGroupDocument, raw)
-    if document is None:
-        return _Result(problems=problems)
-    return _Result(document.value(), tuple(_name_problems(document.metadata)))
+def _reader(
+    model: type[TenancyDocument], check: Callable[[Any], Iterable[Problem]] = lambda _: ()
+) -> Callable[[Mapping[str, Any], str], _Result]:
+    """A reader of documents whose value stands for itself: shape, name, then what `check` finds in the value."""
 
+    def read(raw: Mapping[str, Any], _file: str) -> _Result:
+        document, problems = _validated(model, raw)
+        if document is None:
+            return _Result(problems=problems)
+        value = document.value()
+        return _Result(value, (*_name_problems(document.metadata), *check(value)))
 
-def _read_environment(raw: Mapping[str, Any], _file: str) -> _Result:
-    document, problems = _validated(EnvironmentDocument, raw)
-    if document is None:
-        return _Result(problems=problems)
-    value = document.value()
-    return _Result(value, (*_name_problems(document.metadata), *environment_problems(value)))
-
-
-def _read_project(raw: Mapping[str, Any], _file: str) -> _Result:
-    document, problems = _validated(ProjectDocument, raw)
-    if document is None:
-        return _Result(problems=problems)
-    value = document.value()
-    return _Result(value, (*_name_problems(document.metadata), *project_problems(value)))
-
-
-def _read_access(raw: Mapping[str, Any], _file: str) -> _Result:
-    document, problems = _validated(RegistryAccessDocument, raw)
-    if document is None:
-        return _Result(problems=problems)
-    value = document.value()
-    return _Result(value, (*_name_problems(document.metadata), *access_problems(value)))
-
-
-def _read_team(raw: Mapping[str, Any], _file: str) -> _Result:
-    document, problems = _validated(TeamDocument, raw)
-    if document is None:
-        return _Result(problems=problems)
-    return _Result(document.value(), tuple(_name_problems(document.metadata)))
-
-
-def _read_binding(raw: Mapping[str, Any], _file: str) -> _Result:
-    document, problems = _validated(RoleBindingDocument, raw)
-    if document is None:
-        return _Result(problems=problems)
-    value = document.value()
-    return _Result(value, (*_name_problems(document.metadata), *binding_problems(value)))
+    return read
 
 
 _READERS: Final[Mapping[str, Callable[[Mapping[str, Any], str], _Result]]] = {
@@ -420,10 +390,10 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, Any], str], _Result]]] = {
     "Registry": _read_registry,
     "Exemption": _read_exemption,
     "PolicyTest": _read_policy_test,
-    "EnvironmentGroup": _read_group,
-    "Environment": _read_environment,
-    "Project": _read_project,
-    "RegistryAccess": _read_access,
-    "Team": _read_team,
-    "RoleBinding": _read_binding,
+    "EnvironmentGroup": _reader(EnvironmentGroupDocument),
+    "Environment": _reader(EnvironmentDocument, environment_problems),
+    "Project": _reader(ProjectDocument, project_problems),
+    "RegistryAccess": _reader(RegistryAccessDocument, access_problems),
+    "Team": _reader(TeamDocument),
+    "RoleBinding": _reader(RoleBindingDocument, binding_problems),
 }

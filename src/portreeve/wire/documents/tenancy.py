@@ -18,13 +18,17 @@ from portreeve.core.policy import RegistryAccess
 from portreeve.wire.documents.models import DeliveryModel, MetadataModel, Model, NamespacesModel, StatusModel, Text
 
 
-class _Document(Model):
+class TenancyDocument(Model):
     """The envelope; each kind adds `kind` and `spec`."""
 
     api_version: Literal["portreeve.io/v1"]
     kind: str
     metadata: MetadataModel
     status: StatusModel = StatusModel()
+
+    def value(self) -> EnvironmentGroup | Environment | Project | RegistryAccess | Team | RoleBinding:
+        """The core value."""
+        raise AssertionError("each kind of document says what its value is")
 
 
 class SubjectsModel(Model):
@@ -45,7 +49,7 @@ class EnvironmentGroupSpecModel(Model):
     title: str = ""
 
 
-class EnvironmentGroupDocument(_Document):
+class EnvironmentGroupDocument(TenancyDocument):
     """An EnvironmentGroup."""
 
     kind: Literal["EnvironmentGroup"]
@@ -65,7 +69,7 @@ class EnvironmentSpecModel(Model):
     title: str = ""
 
 
-class EnvironmentDocument(_Document):
+class EnvironmentDocument(TenancyDocument):
     """An Environment."""
 
     kind: Literal["Environment"]
@@ -92,7 +96,7 @@ class ProjectSpecModel(Model):
     title: str = ""
 
 
-class ProjectDocument(_Document):
+class ProjectDocument(TenancyDocument):
     """A Project."""
 
     kind: Literal["Project"]
@@ -115,7 +119,7 @@ class RegistryAccessSpecModel(Model):
     delivery: DeliveryModel = DeliveryModel()
 
 
-class RegistryAccessDocument(_Document):
+class RegistryAccessDocument(TenancyDocument):
     """A RegistryAccess."""
 
     kind: Literal["RegistryAccess"]
@@ -143,7 +147,7 @@ class TeamSpecModel(Model):
     oidc_groups: tuple[Text, ...] = ()
 
 
-class TeamDocument(_Document):
+class TeamDocument(TenancyDocument):
     """A Team."""
 
     kind: Literal["Team"]
@@ -175,7 +179,7 @@ class RoleBindingSpecModel(Model):
     scope: BindingScopeModel = BindingScopeModel()
 
 
-class RoleBindingDocument(_Document):
+class RoleBindingDocument(TenancyDocument):
     """A RoleBinding."""
 
     kind: Literal["RoleBinding"]
