@@ -51,8 +51,9 @@ run: $(STAMP) ## run portreeve: make run ARGS='check demo/manifests'
 lock: $(STAMP) ## renew requirements/*.txt from pyproject.toml (needs a package registry)
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv lock --quiet --upgrade
-	@$(BIN)/uv export --quiet --frozen --no-emit-project --extra cli --group dev --no-annotate --no-header -o requirements/dev.txt
+	@$(BIN)/uv export --quiet --frozen --no-emit-project --extra server --group dev --no-annotate --no-header -o requirements/dev.txt
 	@$(BIN)/uv export --quiet --frozen --no-emit-project --extra cli --no-default-groups --no-annotate --no-header -o requirements/cli.txt
+	@$(BIN)/uv export --quiet --frozen --no-emit-project --extra server --no-default-groups --no-annotate --no-header -o requirements/server.txt
 	@rm -f uv.lock
 
 clean: ## remove .venv and what the tools left; the cache of real parts stays
