@@ -87,6 +87,30 @@ class Conflict(PortreeveError):
     handling = Handling(409, 2, "Conflict", retry=False)
 
 
+class Unauthenticated(PortreeveError):
+    """Nobody knows who the caller is; sign in."""
+
+    handling = Handling(401, 4, "Unauthenticated", retry=False)
+
+
+class Outdated(PortreeveError):
+    """The caller named a version, and it is another one now; read again."""
+
+    handling = Handling(412, 2, "Outdated", retry=False)
+
+
+class Unconfirmed(PortreeveError):
+    """The change has to be looked at, or the version named, before it is made."""
+
+    handling = Handling(428, 2, "Unconfirmed", retry=False)
+
+
+class Throttled(PortreeveError):
+    """Too many attempts; the same call may work later."""
+
+    handling = Handling(429, 2, "Throttled", retry=True)
+
+
 class Unavailable(PortreeveError):
     """Something outside did not answer; the same call may work later."""
 

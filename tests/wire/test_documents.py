@@ -370,7 +370,7 @@ def test_a_registry_stands_for_its_host_and_path() -> None:
         ],
     )
     (value,) = read_documents([(document, "r.yaml", 1)]).registries
-    assert value == Registry("harbor-prod", "harbor", SourcePrefix("harbor.example.com", "shop"))
+    assert value == Registry("harbor-prod", "harbor", SourcePrefix("harbor.example.com", "shop"), "shop-team")
 
 
 SECRET = "hunter2-hunter2"

@@ -15,8 +15,10 @@ def test_every_kind_has_a_sound_schema(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(MODELS))
 def test_schemas_refuse_unknown_fields(kind: str) -> None:
-    levels = [schema(kind), *schema(kind)["$defs"].values()]
-    assert all(level["additionalProperties"] is False for level in levels if level["type"] == "object")
+    levels = {kind: schema(kind)} | schema(kind)["$defs"]
+    # What the control plane answers may grow; a reader passes over what it does not know.
+    closed = {name: level for name, level in levels.items() if not name.endswith("StatusModel")}
+    assert all(level["additionalProperties"] is False for level in closed.values() if level["type"] == "object")
 
 
 def test_an_unknown_kind_has_no_schema() -> None:

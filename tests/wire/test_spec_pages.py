@@ -28,6 +28,7 @@ PAGE_OF = {
     "RegistryAccess": "registry-access.md",
     "Team": "team.md",
     "RoleBinding": "role-binding.md",
+    "User": "user.md",
 }
 
 
@@ -58,6 +59,7 @@ def test_the_example_of_a_page_is_read(kind: str, loader: type[yaml.SafeLoader])
         *documents.groups,
         *documents.environments,
         *documents.projects,
+        *documents.users,
         *documents.accesses,
         *documents.teams,
         *documents.bindings,

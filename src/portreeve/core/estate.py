@@ -98,6 +98,16 @@ class Estate:
         return {project.name: project for project in self.projects}
 
     @cached_property
+    def environments_by_name(self) -> Mapping[str, Environment]:
+        """Name → environment."""
+        return {environment.name: environment for environment in self.environments}
+
+    @cached_property
+    def policies_by_name(self) -> Mapping[str, RegistryPolicy]:
+        """Name → policy."""
+        return {policy.name: policy for policy in self.policies}
+
+    @cached_property
     def registries_by_name(self) -> Mapping[str, Registry]:
         """Name → registry."""
         return {registry.name: registry for registry in self.registries}

@@ -49,6 +49,15 @@ NOBODY: Final = Subjects()
 
 
 @dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who can sign in here. A disabled one cannot, and keeps what names them."""
+
+    name: str
+    title: str = ""
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Team:
     """Users by name, and groups of the identity provider whose bearers belong to it, too."""
 

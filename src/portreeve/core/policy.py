@@ -23,7 +23,7 @@ from portreeve.core.cluster import (
     label_problems,
 )
 from portreeve.core.environments import Environment, EnvironmentGroup
-from portreeve.core.people import NOBODY, Project, RoleBinding, Subjects, Team
+from portreeve.core.people import NOBODY, Project, RoleBinding, Subjects, Team, User
 from portreeve.core.reference import DOCKER_HUB, SourcePrefix, shown
 from portreeve.errors import Problem
 
@@ -150,11 +150,15 @@ class RegistryAccess:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """A registry as far as judging images needs it: its name and the prefix that it stands for."""
+    """A registry as far as decisions need it: its name, the prefix that it stands for, and whose it is.
+
+    `project` "" is nobody's in particular. How it is reached, and with what, no decision needs to know.
+    """
 
     name: str
     provider: str
     prefix: SourcePrefix
+    project: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +230,7 @@ class Documents:
     accesses: tuple[RegistryAccess, ...] = ()
     teams: tuple[Team, ...] = ()
     bindings: tuple[RoleBinding, ...] = ()
+    users: tuple[User, ...] = ()
 
 
 def prefilled_sources(agent_repository: SourcePrefix) -> tuple[AllowedSource, ...]:

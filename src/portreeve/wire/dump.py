@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from portreeve.core.cluster import LabelSelector, NamespaceSelection
 from portreeve.core.environments import Environment, EnvironmentGroup
-from portreeve.core.people import Project, RoleBinding, Subjects, Team
+from portreeve.core.people import Project, RoleBinding, Subjects, Team, User
 from portreeve.core.policy import (
     API_VERSION,
     Access,
@@ -30,7 +30,7 @@ GENERATION_ANNOTATION: Final = "portreeve.io/generation"
 """Numbers the revision of a policy that lives in a file; without it the revision is 1."""
 
 Document = dict[str, Any]
-Tenancy = EnvironmentGroup | Environment | Project | RegistryAccess | Team | RoleBinding
+Tenancy = EnvironmentGroup | Environment | Project | RegistryAccess | Team | RoleBinding | User
 
 
 @singledispatch
@@ -58,7 +58,12 @@ def _policy(policy: RegistryPolicy) -> Document:
 
 @dump.register
 def _registry(registry: Registry) -> Document:
-    spec = {"provider": registry.provider, "host": registry.prefix.host, "path": registry.prefix.path}
+    spec = {
+        "provider": registry.provider,
+        "host": registry.prefix.host,
+        "path": registry.prefix.path,
+        "project": registry.project,
+    }
     return _envelope("Registry", registry.name, _filled(spec))
 
 
@@ -75,7 +80,7 @@ def _exemption(exemption: Exemption) -> Document:
         "reason": exemption.reason,
         "ticket": exemption.ticket,
         "owner": exemption.owner,
-        "expiresAt": _time(exemption.expires_at),
+        "expiresAt": time_text(exemption.expires_at),
     }
     document = _envelope("Exemption", exemption.name, _filled(spec))
     if exemption.state is not ExemptionState.REQUESTED:
@@ -126,6 +131,11 @@ def _registry_access(access: RegistryAccess) -> Document:
 def _team(team: Team) -> Document:
     spec = {"title": team.title, "members": list(team.members), "oidcGroups": list(team.oidc_groups)}
     return _envelope("Team", team.name, _filled(spec))
+
+
+@dump.register
+def _user(user: User) -> Document:
+    return _envelope("User", user.name, _filled({"title": user.title, "disabled": user.disabled or None}))
 
 
 @dump.register
@@ -191,5 +201,6 @@ def _delivery(delivery: Delivery) -> Document:
     return {"mode": str(delivery.mode), "serviceAccounts": accounts}
 
 
-def _time(moment: datetime) -> str:
+def time_text(moment: datetime) -> str:
+    """RFC 3339 in UTC, whole seconds: how documents write a time."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -5,6 +5,24 @@
 """
 
 from portreeve.wire.documents.models import JUDGING, PROVIDERS
-from portreeve.wire.documents.reading import MODELS, Source, read_documents, read_policy_tests
+from portreeve.wire.documents.reading import (
+    MODELS,
+    Read,
+    Source,
+    Value,
+    read_document,
+    read_documents,
+    read_policy_tests,
+)
 
-__all__ = ["JUDGING", "MODELS", "PROVIDERS", "Source", "read_documents", "read_policy_tests"]
+__all__ = [
+    "JUDGING",
+    "MODELS",
+    "PROVIDERS",
+    "Read",
+    "Source",
+    "Value",
+    "read_document",
+    "read_documents",
+    "read_policy_tests",
+]

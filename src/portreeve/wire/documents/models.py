@@ -177,7 +177,9 @@ class MetadataModel(Model):
 
 
 class StatusModel(Model):
-    """What the control plane answers; of it only `observedGeneration` is read."""
+    """What the control plane answers; of it only `observedGeneration` is read, and what is new in it does no harm."""
+
+    model_config = ConfigDict(extra="ignore")
 
     observed_generation: Generation | None = None
     conditions: list[dict[str, Any]] = []

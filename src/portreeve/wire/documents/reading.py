@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from portreeve.core.cluster import indexed, is_dns_label, label_problems
 from portreeve.core.environments import Environment, EnvironmentGroup, environment_problems
 from portreeve.core.fixtures import PolicyCase, PolicyTest
-from portreeve.core.people import Project, RoleBinding, Team, binding_problems, project_problems
+from portreeve.core.people import Project, RoleBinding, Team, User, binding_problems, project_problems
 from portreeve.core.policy import (
     API_VERSION,
     Documents,
@@ -59,8 +59,9 @@ from portreeve.wire.documents.tenancy import (
     RoleBindingDocument,
     TeamDocument,
     TenancyDocument,
+    UserDocument,
 )
-from portreeve.wire.dump import GENERATION_ANNOTATION
+from portreeve.wire.dump import GENERATION_ANNOTATION, dump, time_text
 
 MODELS: Final[Mapping[str, type[BaseModel]]] = {**JUDGING, **TENANCY}
 """Kind → model, for every kind."""
@@ -71,7 +72,7 @@ MAX_DEPTH: Final = 32
 Source = tuple[Mapping[str, Any], str, int]
 """A document, the file it came from as the user named it, and its first line, counted from 1."""
 
-Tenancy = EnvironmentGroup | Environment | Project | RegistryAccess | Team | RoleBinding
+Tenancy = EnvironmentGroup | Environment | Project | RegistryAccess | Team | RoleBinding | User
 Value = RegistryPolicy | Registry | Exemption | PolicyTest | Tenancy
 
 
@@ -82,6 +83,20 @@ class _Result:
     value: Value | None = None
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    spec: Mapping[str, Any] | None = None
+    """The canonical form of `spec`, where the value does not hold all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One document: its value, and its parts in canonical form. `warnings` refuse nothing."""
+
+    kind: str
+    value: Value
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    spec: Mapping[str, Any]
+    warnings: tuple[Problem, ...]
 
 
 def read_documents(mappings: Iterable[Source]) -> Documents:
@@ -105,7 +120,34 @@ def read_documents(mappings: Iterable[Source]) -> Documents:
         accesses=tuple(value for value in values if isinstance(value, RegistryAccess)),
         teams=tuple(value for value in values if isinstance(value, Team)),
         bindings=tuple(value for value in values if isinstance(value, RoleBinding)),
+        users=tuple(value for value in values if isinstance(value, User)),
     )
+
+
+def read_document(mapping: object, *, where: str = "") -> Read:
+    """Read one document of any kind but a policy test. Its `status` is taken as it stands; callers strip a foreign one.
+
+    `where` goes in front of the fields of problems, for one document among several.
+
+    Raises:
+        Invalid: `documents_invalid`, with every problem.
+    """
+    result = _placed(_read(mapping, where), where)
+    if result.problems or result.value is None:
+        raise _invalid(result.problems)
+    assert isinstance(mapping, Mapping)  # anything else has problems
+    if isinstance(result.value, PolicyTest):
+        problem = Problem("kind", "is for portreeve test alone", f"{where}: kind" if where else "kind")
+        raise _invalid((problem,))
+    metadata = _plain(mapping)["metadata"]
+    spec = dump(result.value)["spec"] if result.spec is None else result.spec
+    labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
+    return Read(mapping["kind"], result.value, labels, annotations, spec, result.warnings)
+
+
+def _invalid(problems: tuple[Problem, ...]) -> Invalid:
+    plural = "problem" if len(problems) == 1 else "problems"
+    return Invalid("documents_invalid", f"{len(problems)} {plural} in what was read", problems=problems)
 
 
 def read_policy_tests(mappings: Iterable[Source]) -> tuple[PolicyTest, ...]:
@@ -123,8 +165,7 @@ def _read_all(sources: Sequence[Source]) -> list[_Result]:
     problems = [problem for result in results for problem in result.problems]
     problems += _twice(sources, labels)
     if problems:
-        plural = "problem" if len(problems) == 1 else "problems"
-        raise Invalid("documents_invalid", f"{len(problems)} {plural} in what was read", problems=tuple(problems))
+        raise _invalid(tuple(problems))
     return results
 
 
@@ -297,7 +338,19 @@ def _read_registry(raw: Mapping[str, Any], _file: str) -> _Result:
     problems = (*secrets, *problems, *_name_problems(document.metadata), *_credential_problems(document.spec))
     if prefix is None:
         return _Result(problems=problems)
-    return _Result(Registry(document.metadata.name, document.spec.provider, prefix), problems)
+    registry = Registry(document.metadata.name, document.spec.provider, prefix, document.spec.project or "")
+    return _Result(registry, problems, spec=_registry_spec(document.spec, prefix))
+
+
+def _registry_spec(spec: RegistrySpecModel, prefix: SourcePrefix) -> dict[str, Any]:
+    """A registry's canonical spec: the host and path as references name them, nothing that is empty or the default."""
+    written = spec.model_dump(by_alias=True, exclude_defaults=True)
+    for credential in written.get("credentials", []):
+        # Where one command line found the secret is of no use to anybody else, and is not kept.
+        credential.pop("credentialFrom", None)
+        if "expiresAt" in credential:
+            credential["expiresAt"] = time_text(credential["expiresAt"])
+    return {**written, "host": prefix.host} | ({"path": prefix.path} if prefix.path else {})
 
 
 def _registry_prefix(spec: RegistrySpecModel) -> tuple[SourcePrefix | None, tuple[Problem, ...]]:
@@ -396,4 +449,5 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, Any], str], _Result]]] = {
     "RegistryAccess": _reader(RegistryAccessDocument, access_problems),
     "Team": _reader(TeamDocument),
     "RoleBinding": _reader(RoleBindingDocument, binding_problems),
+    "User": _reader(UserDocument),
 }

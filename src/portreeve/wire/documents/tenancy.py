@@ -1,7 +1,8 @@
 """The kinds that say who and where: environments and their groups, projects, accesses, teams and role bindings.
 
 Shapes as in `models`, with `value()` for the core value; what fields mean together is checked in `reading` and core.
-Pages: docs/spec/environment.md, environment-group.md, project.md, registry-access.md, team.md, role-binding.md.
+Pages: docs/spec/environment.md, environment-group.md, project.md, registry-access.md, team.md, role-binding.md,
+user.md.
 """
 
 from __future__ import annotations
@@ -13,9 +14,17 @@ from pydantic import BaseModel, Field
 
 from portreeve.core.cluster import Tier
 from portreeve.core.environments import Environment, EnvironmentGroup, EnvironmentType
-from portreeve.core.people import BindingScope, Project, ProjectNamespaces, Role, RoleBinding, Subjects, Team
+from portreeve.core.people import BindingScope, Project, ProjectNamespaces, Role, RoleBinding, Subjects, Team, User
 from portreeve.core.policy import RegistryAccess
-from portreeve.wire.documents.models import DeliveryModel, MetadataModel, Model, NamespacesModel, StatusModel, Text
+from portreeve.wire.documents.models import (
+    Bool,
+    DeliveryModel,
+    MetadataModel,
+    Model,
+    NamespacesModel,
+    StatusModel,
+    Text,
+)
 
 
 class TenancyDocument(Model):
@@ -26,7 +35,7 @@ class TenancyDocument(Model):
     metadata: MetadataModel
     status: StatusModel = StatusModel()
 
-    def value(self) -> EnvironmentGroup | Environment | Project | RegistryAccess | Team | RoleBinding:
+    def value(self) -> EnvironmentGroup | Environment | Project | RegistryAccess | Team | RoleBinding | User:
         """The core value."""
         raise AssertionError("each kind of document says what its value is")
 
@@ -159,6 +168,24 @@ class TeamDocument(TenancyDocument):
         return Team(self.metadata.name, spec.title, spec.members, spec.oidc_groups)
 
 
+class UserSpecModel(Model):
+    """What a User says. Passwords and identities are no part of any document."""
+
+    title: str = ""
+    disabled: Bool = False
+
+
+class UserDocument(TenancyDocument):
+    """A User."""
+
+    kind: Literal["User"]
+    spec: UserSpecModel = UserSpecModel()
+
+    def value(self) -> User:
+        """The core value."""
+        return User(self.metadata.name, self.spec.title, self.spec.disabled)
+
+
 class BindingScopeModel(Model):
     """Where a role counts."""
 
@@ -198,5 +225,6 @@ TENANCY: Final[Mapping[str, type[BaseModel]]] = {
     "RegistryAccess": RegistryAccessDocument,
     "Team": TeamDocument,
     "RoleBinding": RoleBindingDocument,
+    "User": UserDocument,
 }
 """Kind → model, in the order in which they name each other."""

@@ -1,0 +1,176 @@
+"""The control plane put together: the only place that builds its objects.
+
+`Server` owns what has to be started and stopped; `application` makes the ASGI application over it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from portreeve.errors import Invalid, PortreeveError, Problem, Stalled
+from portreeve.server.database.engine import Database, connect
+from portreeve.server.database.writer import Writer
+from portreeve.server.documents import routes as document_routes
+from portreeve.server.documents.service import Documents
+from portreeve.server.http import problems
+from portreeve.server.http.guard import GuardedRoute
+from portreeve.server.http.problems import Rejected
+from portreeve.server.people.authenticator import People
+from portreeve.server.plans import routes as plan_routes
+from portreeve.server.plans.service import Plans
+from portreeve.server.settings import Settings
+from portreeve.version import __version__
+
+DESCRIPTION: Final = "Which image may run where, with which credential, until when, and why."
+
+
+def utc_now() -> datetime:
+    """The clock of the control plane: the only place in it that reads the time."""
+    return datetime.now(UTC)  # noqa: TID251 -- this is the one place that the rule names
+
+
+def new_id() -> str:
+    """A random id of 80 bits, as text that may stand in a URL and in an audit event."""
+    return secrets.token_hex(10)
+
+
+@dataclass(frozen=True)
+class Server:
+    """Everything that is built once. `clock` and `new_id` come from outside, so that tests may hold them."""
+
+    settings: Settings
+    database: Database
+    writer: Writer
+    documents: Documents
+    plans: Plans
+    people: People
+    clock: Callable[[], datetime] = utc_now
+    new_id: Callable[[], str] = new_id
+
+    async def start(self) -> None:
+        """Read what is stored, then take requests."""
+        await self.writer.start()
+
+    async def stop(self) -> None:
+        """Finish what was begun."""
+        await self.writer.stop()
+        await self.database.close()
+
+
+def build(settings: Settings, *, clock: Callable[[], datetime] = utc_now, new_id: Callable[[], str] = new_id) -> Server:
+    """The objects of a control plane with these settings; nothing is contacted yet."""
+    database = connect(settings.database_url)
+    writer = Writer(database, clock)
+    documents = Documents(writer, clock, new_id)
+    return Server(
+        settings=settings,
+        database=database,
+        writer=writer,
+        documents=documents,
+        plans=Plans(documents, writer, database, clock, new_id),
+        people=People(writer, database, clock),
+        clock=clock,
+        new_id=new_id,
+    )
+
+
+def application(server: Server) -> FastAPI:
+    """The ASGI application.
+
+    Raises:
+        Stalled: `route_without_policy`: a route does not say who may call it.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await server.start()
+        try:
+            yield
+        finally:
+            await server.stop()
+
+    app = FastAPI(
+        title="Portreeve",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.authenticator = server.people
+    for router in (
+        plan_routes.routes(server.plans, server.writer),
+        document_routes.routes(server.documents, server.writer, server.clock, server.plans.confirmation),
+    ):
+        # The routes themselves and not their router, so that each can be seen below.
+        app.router.routes.extend(router.routes)
+    _refuse_unguarded(app)
+    app.add_exception_handler(PortreeveError, _failed)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _rejected)
+    app.middleware("http")(_outermost(server))
+    return app
+
+
+def _refuse_unguarded(app: FastAPI) -> None:
+    for route in app.routes:
+        if not isinstance(route, GuardedRoute):
+            path = getattr(route, "path", "?")
+            raise Stalled("route_without_policy", f"{path} is not guarded", hint="add it to a guarded router")
+
+
+def _outermost(server: Server) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
+    async def handle(request: Request, following: Callable[[Request], Awaitable[Response]]) -> Response:
+        request.state.request_id = server.new_id()
+        try:
+            response = await following(request)
+        except PortreeveError as error:
+            response = problems.answer(error, request.state.request_id)
+        except Exception:  # noqa: BLE001 -- whatever it is, the caller hears nothing of it, and the log all
+            response = problems.answer(_internal(), request.state.request_id)
+        response.headers["X-Request-Id"] = request.state.request_id
+        return response
+
+    return handle
+
+
+def _internal() -> Stalled:
+    return Stalled("internal", "something went wrong here", hint="look for the request's id in the server's log")
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PortreeveError)
+    return problems.answer(error, request.state.request_id)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = tuple(_parameter(entry) for entry in error.errors())
+    wrong = Invalid("request_invalid", "the request's parameters cannot be read", problems=found)
+    return problems.answer(wrong, request.state.request_id)
+
+
+def _parameter(entry: dict[str, Any]) -> Problem:
+    # What was sent is not repeated: it may be a secret in the wrong place.
+    where = ".".join(str(step) for step in entry["loc"])
+    return Problem("parameter", str(entry["msg"]), where)
+
+
+async def _rejected(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    codes = {404: "no_route", 405: "method"}
+    code = codes.get(error.status_code, "request_rejected")
+    found = Rejected(error.status_code, code, f"{error.detail}", headers=error.headers)
+    return problems.answer(found, request.state.request_id)

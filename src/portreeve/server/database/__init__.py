@@ -1,0 +1,1 @@
+"""What every subject's store stands on: engines, columns, tables, the one writer, migrations."""

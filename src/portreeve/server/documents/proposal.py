@@ -1,0 +1,281 @@
+"""What somebody proposes, and what would come of it: pure functions from a snapshot to the next one.
+
+A proposal is documents to store and keys to delete. `proposed` says which of them would change anything, `planned`
+makes the plan of it (`core.plan`) and adds the refusals of this house: rules that need to know what is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from portreeve.core.confirmation import Basis, basis
+from portreeve.core.estate import Key
+from portreeve.core.people import Role
+from portreeve.core.plan import Plan, plan
+from portreeve.core.policy import Exemption, ExemptionState, Registry, RegistryPolicy
+from portreeve.errors import Conflict, Outdated, Problem, Unconfirmed
+from portreeve.server.documents.kinds import KINDS
+from portreeve.server.documents.snapshot import Snapshot
+from portreeve.server.documents.stored import Stored
+from portreeve.wire.documents import Read
+from portreeve.wire.dump import dump
+
+NEW: Final = "*"
+"""As an expected version: the document must not be there yet."""
+
+ANY: Final = "any"
+"""As an expected version: whichever is there. A plan pins it by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A document to store. `expected` is the ETag that was read, NEW, ANY, or None where none was named."""
+
+    read: Read
+    expected: str | None = None
+
+    @property
+    def key(self) -> Key:
+        """Which document."""
+        return Key(self.read.kind, _name(self.read))
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A document to delete, at the ETag that was read, if one was named."""
+
+    key: Key
+    expected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What to store and what to delete. `replacing` and `force` are consents (`core.plan`)."""
+
+    puts: tuple[Put, ...] = ()
+    removals: tuple[Removal, ...] = ()
+    replacing: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One document before and after; `after` None is a deletion."""
+
+    before: Stored | None
+    after: Stored | None
+
+    @property
+    def key(self) -> Key:
+        """Which document."""
+        stored = self.after or self.before
+        assert stored is not None
+        return stored.key
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A proposal against a snapshot, before anybody has asked what it means. What would stay as it is, is left out."""
+
+    before: Snapshot
+    after: Snapshot
+    changes: tuple[Written, ...]
+    proposal: Proposal
+
+
+@dataclass(frozen=True)
+class Outcome(Draft):
+    """What a proposal would do. `changes` has the policies that lose a group to another one, too."""
+
+    plan: Plan
+    basis: Basis
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is legal and unwise in the documents; it refuses nothing."""
+        return tuple(
+            replace(one, field=f"{put.key} {one.field}") for put in self.proposal.puts for one in put.read.warnings
+        )
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """Whether a person has to have seen it: kinds that are planned, and whatever denies or deletes much."""
+        planned = any(KINDS[one.key.kind].planned for one in self.changes)
+        return planned or bool(self.plan.radius.newly_denied or self.plan.valve)
+
+
+def drafted(snapshot: Snapshot, proposal: Proposal, *, by: str, now: datetime, new_id: Callable[[], str]) -> Draft:
+    """The proposal against a snapshot. `by` is the user who makes it."""
+    changes = tuple(_changes(snapshot, proposal, by=by, now=now, new_id=new_id))
+    return Draft(snapshot, _applied(snapshot, changes), changes, proposal)
+
+
+def outcome(draft: Draft, *, now: datetime) -> Outcome:
+    """What comes of it."""
+    snapshot, proposal = draft.before, draft.proposal
+    after = draft.after
+    made = plan(snapshot.estate, after.estate, snapshot.inventory, now=now, replacing=proposal.replacing)
+    changes, after = _with_takeovers(snapshot, draft.changes, after, made, now)
+    made = replace(made, refusals=(*made.refusals, *_refusals(snapshot, after, changes)))
+    return Outcome(snapshot, after, changes, proposal, made, basis(made))
+
+
+def check_versions(draft: Draft) -> None:
+    """See that every document is at the version that was named. Only after the caller was found to be allowed.
+
+    Raises:
+        Outdated: `version_outdated`: a named version is not the present one.
+        Unconfirmed: `version_needed`: a document is there already, would change, and no version was named.
+        Conflict: `name_taken`.
+    """
+    snapshot = draft.before
+    changed = {one.key for one in draft.changes}
+    for put in draft.proposal.puts:
+        before = snapshot.documents.get(put.key)
+        check_version(before, put.expected, put.key)
+        if before is not None and put.expected is None and put.key in changed:
+            raise Unconfirmed(
+                "version_needed", f"{put.key} is there already", hint=f"read it and send If-Match: {before.etag}"
+            )
+    for removal in draft.proposal.removals:
+        check_version(snapshot.documents.get(removal.key), removal.expected, removal.key)
+
+
+def check_version(stored: Stored | None, expected: str | None, key: Key) -> None:
+    """See that the document is at the version that was named.
+
+    Raises:
+        Outdated, Conflict: as `check_versions`.
+    """
+    if expected in {None, ANY}:
+        return
+    if expected == NEW:
+        if stored is not None:
+            raise Conflict("name_taken", f"there is a {key} already", hint="choose another name, or change that one")
+    elif stored is None:
+        raise Outdated("version_outdated", f"{key} is not there any more", hint="read again")
+    elif expected is not None and expected != stored.etag:
+        raise Outdated(
+            "version_outdated", f"{key} is at {stored.etag} and not at {expected[:80]}", hint="read it again, and merge"
+        )
+
+
+def _name(read: Read) -> str:
+    return read.value.name
+
+
+def _changes(
+    snapshot: Snapshot, proposal: Proposal, *, by: str, now: datetime, new_id: Callable[[], str]
+) -> Iterator[Written]:
+    for put in proposal.puts:
+        before = snapshot.documents.get(put.key)
+        after = _next(before, put.read, by=by, now=now, new_id=new_id)
+        if after is not before:
+            yield Written(before, after)
+    for removal in proposal.removals:
+        gone = snapshot.documents.get(removal.key)
+        if gone is not None:
+            yield Written(gone, None)
+
+
+def _next(before: Stored | None, read: Read, *, by: str, now: datetime, new_id: Callable[[], str]) -> Stored:
+    """The document as it would be stored; `before` itself if nothing would change."""
+    key = Key(read.kind, _name(read))
+    if before is None:
+        state: Mapping[str, Any] = {}
+        value = read.value
+        if isinstance(value, Exemption):
+            state = {"state": str(ExemptionState.REQUESTED), "requestedBy": by}
+            value = replace(value, state=ExemptionState.REQUESTED)
+        elif isinstance(value, RegistryPolicy):
+            value = replace(value, generation=1)
+        return Stored(key, new_id(), 1, 0, read.labels, read.annotations, read.spec, state, now, now, value)
+    if (read.labels, read.annotations, read.spec) == (before.labels, before.annotations, before.spec):
+        return before
+    return _revised(before, read, now)
+
+
+def _revised(before: Stored, read: Read, now: datetime) -> Stored:
+    version = before.version + 1
+    value = read.value
+    if isinstance(value, RegistryPolicy):
+        value = replace(value, generation=version)
+    elif isinstance(value, Exemption) and isinstance(before.value, Exemption):
+        value = replace(value, state=before.value.state)
+    return replace(
+        before,
+        version=version,
+        labels=read.labels,
+        annotations=read.annotations,
+        spec=read.spec,
+        updated_at=now,
+        value=value,
+    )
+
+
+def _applied(snapshot: Snapshot, changes: tuple[Written, ...]) -> Snapshot:
+    if not changes:
+        return snapshot
+    written = [one.after for one in changes if one.after is not None]
+    return snapshot.with_documents(snapshot.revision + 1, written, [one.key for one in changes if one.after is None])
+
+
+def _with_takeovers(
+    snapshot: Snapshot, changes: tuple[Written, ...], after: Snapshot, made: Plan, now: datetime
+) -> tuple[tuple[Written, ...], Snapshot]:
+    """The changes with those that `core.takeover` made to policies which lose groups."""
+    found = {one.key: one for one in changes}
+    for policy in made.proposal.policies:
+        key = Key("RegistryPolicy", policy.name)
+        stored = after.documents[key]
+        if policy == stored.value:
+            continue
+        before = snapshot.documents.get(key)
+        version = stored.version if before is None or stored is not before else stored.version + 1
+        value = replace(policy, generation=version)
+        revised = replace(stored, version=version, spec=dump(value)["spec"], updated_at=now, value=value)
+        found[key] = Written(before, revised)
+    settled = tuple(found.values())
+    return settled, (after if settled == changes else _applied(snapshot, settled))
+
+
+def _refusals(snapshot: Snapshot, after: Snapshot, changes: tuple[Written, ...]) -> Iterator[Problem]:
+    for one in changes:
+        yield from _moved_registry(snapshot, one)
+        if isinstance(one.after and one.after.value, Exemption) and one.before is not None:
+            hint = "renew it, or revoke it and request another"
+            yield Problem("exemption_fixed", "what was asked for does not change", f"{one.key} spec", hint)
+    if _administered(snapshot) and not _administered(after):
+        hint = "bind somebody else first"
+        yield Problem("last_admin", "nobody would be platform-admin any more", "RoleBinding", hint)
+
+
+def _moved_registry(snapshot: Snapshot, change: Written) -> Iterator[Problem]:
+    """A stored secret was given for one server. Pointing the registry elsewhere would send it there."""
+    old, new = change.before, change.after
+    if old is None or new is None or not isinstance(old.value, Registry) or not isinstance(new.value, Registry):
+        return
+    held = [row for (registry, _), row in snapshot.credentials.items() if registry == old.key.name]
+    moved = {
+        "spec.host": old.value.prefix.host != new.value.prefix.host,
+        "spec.provider": old.value.provider != new.value.provider,
+        "spec.project": old.value.project != new.value.project,
+        "spec.tls": _trust(old) != _trust(new),
+    }
+    for field, differs in moved.items():
+        if differs and held:
+            hint = "delete the stored credentials first, change it, and set them again"
+            message = "changes where a stored credential would be sent, or whose it is"
+            yield Problem("credential_bound", message, f"{change.key} {field}", hint)
+
+
+def _trust(stored: Stored) -> Mapping[str, Any]:
+    found = stored.spec.get("tls", {})
+    return found if isinstance(found, Mapping) else {}
+
+
+def _administered(snapshot: Snapshot) -> bool:
+    return any(one.role is Role.PLATFORM_ADMIN and not one.subjects.nobody for one in snapshot.estate.bindings)

@@ -1,0 +1,143 @@
+"""All documents at one revision, in memory: what every read is answered from, and what every change starts at.
+
+Theory of operation. The database is the record; a snapshot is its image at a revision, immutable, and replaced by the
+next one. Reading is then the same function on both engines, and sees exactly what `core.authorization` admits, as no
+condition is written twice. A replica that is behind reads the changes since its own revision and no more.
+Decision record: docs/adr/0013.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+from portreeve.core.authorization import Principal, Resource
+from portreeve.core.blast_radius import Inventory, RunningImage
+from portreeve.core.estate import Capabilities, CredentialFacts, Estate, Key
+from portreeve.core.policy import Registry
+from portreeve.server.documents.placement import parts
+from portreeve.server.documents.stored import Stored
+
+_FIELDS = {
+    "EnvironmentGroup": "groups",
+    "Environment": "environments",
+    "Registry": "registries",
+    "Project": "projects",
+    "Team": "teams",
+    "RoleBinding": "bindings",
+    "RegistryAccess": "accesses",
+    "RegistryPolicy": "policies",
+    "Exemption": "exemptions",
+}
+"""Kind → field of the estate. Users are in none: what a role names need not be known here."""
+
+EXPIRING_PROVIDERS = frozenset({"docker-hub", "acr", "gar", "ghcr", "gitlab", "harbor", "artifactory", "nexus"})
+"""Providers whose credentials can have an end. ECR's access keys, Quay's robots and ProGet's keys cannot.
+Source: the providers page of the design, column "credential"."""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRow:
+    """What may be told of one credential of a registry."""
+
+    registry: str
+    purpose: str
+    id: str
+    owner: str
+    version: int
+    expires_at: Any
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything at one revision. Mappings are not changed once a snapshot has them."""
+
+    revision: int = 0
+    documents: Mapping[Key, Stored] = field(default_factory=dict)
+    credentials: Mapping[tuple[str, str], CredentialRow] = field(default_factory=dict)
+    capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
+    running: Mapping[str, tuple[RunningImage, ...]] = field(default_factory=dict)
+    """Environment → what runs there, for those that have reported."""
+
+    def with_documents(self, revision: int, written: Iterable[Stored], deleted: Iterable[Key] = ()) -> Snapshot:
+        """The snapshot after these changes."""
+        documents = dict(self.documents)
+        for key in deleted:
+            documents.pop(key, None)
+        documents.update((one.key, one) for one in written)
+        return replace(self, revision=revision, documents=documents)
+
+    def with_credentials(
+        self, revision: int, rows: Iterable[CredentialRow], gone: Iterable[tuple[str, str]]
+    ) -> Snapshot:
+        """The snapshot after these credentials were set, or taken away."""
+        held = {place: row for place, row in self.credentials.items() if place not in set(gone)}
+        held.update(((row.registry, row.purpose), row) for row in rows)
+        return replace(self, revision=revision, credentials=held)
+
+    def with_observed(
+        self, revision: int, environment: str, capabilities: Capabilities, running: tuple[RunningImage, ...]
+    ) -> Snapshot:
+        """The snapshot after an environment has reported."""
+        return replace(
+            self,
+            revision=revision,
+            capabilities={**self.capabilities, environment: capabilities},
+            running={**self.running, environment: running},
+        )
+
+    @cached_property
+    def by_kind(self) -> Mapping[str, Mapping[str, Stored]]:
+        """Kind → name → document, sorted by name."""
+        found: dict[str, dict[str, Stored]] = {}
+        for key in sorted(self.documents):
+            found.setdefault(key.kind, {})[key.name] = self.documents[key]
+        return found
+
+    def of_kind(self, kind: str) -> Mapping[str, Stored]:
+        """Name → document, sorted by name."""
+        return self.by_kind.get(kind, MappingProxyType({}))
+
+    @cached_property
+    def estate(self) -> Estate:
+        """What decisions are made on."""
+        held = {name: tuple(one.value for one in self.of_kind(kind).values()) for kind, name in _FIELDS.items()}
+        return Estate(
+            **held,  # type: ignore[arg-type] # each kind's reader gives that kind's value
+            credentials=self._facts(),
+            capabilities=self.capabilities,
+            versions={key: one.version for key, one in self.documents.items()},
+        )
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        """What runs everywhere that has reported."""
+        return Inventory(tuple(image for images in self.running.values() for image in images), frozenset(self.running))
+
+    @cached_property
+    def principals(self) -> dict[object, Principal]:
+        """What authenticators have worked out at this revision."""
+        return {}
+
+    @cached_property
+    def _parts(self) -> dict[Key, tuple[Resource, ...]]:
+        return {}
+
+    def parts(self, stored: Stored) -> tuple[Resource, ...]:
+        """Where a document of this snapshot lies."""
+        found = self._parts.get(stored.key)
+        if found is None:
+            found = self._parts[stored.key] = parts(stored.value, self.estate, stored.state)
+        return found
+
+    def _facts(self) -> dict[str, CredentialFacts]:
+        found = {}
+        for (registry, purpose), row in self.credentials.items():
+            stored = self.documents.get(Key("Registry", registry))
+            if purpose == "pull" and stored is not None and isinstance(stored.value, Registry):
+                supports = stored.value.provider in EXPIRING_PROVIDERS
+                found[registry] = CredentialFacts(row.id, row.version, row.expires_at, supports)
+        return found

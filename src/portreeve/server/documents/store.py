@@ -1,0 +1,158 @@
+"""Rows of documents, and how a snapshot is loaded and brought up to date. SQL in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from portreeve.core.blast_radius import RunningImage
+from portreeve.core.cluster import Namespace
+from portreeve.core.estate import Capabilities, Key
+from portreeve.errors import Conflict
+from portreeve.server.database.tables import CHANGES, CREDENTIALS, DOCUMENTS, IMAGES, OBSERVATIONS
+from portreeve.server.documents.snapshot import CredentialRow, Snapshot
+from portreeve.server.documents.stored import Stored, read
+
+CREDENTIAL = "Credential"
+OBSERVATION = "Observation"
+"""What besides kinds of documents stands in the list of changes."""
+
+MOST_AT_ONCE = 400
+"""Keys in one query. SQLite takes 32,766 variables, and a replica that is further behind reads everything anew."""
+
+
+async def load(connection: AsyncConnection, revision: int) -> Snapshot:
+    """Everything, at the revision that this transaction sees."""
+    documents = (await connection.execute(select(DOCUMENTS))).all()
+    credentials = (await connection.execute(select(CREDENTIALS))).all()
+    observed = (await connection.execute(select(OBSERVATIONS))).all()
+    images = (await connection.execute(select(IMAGES))).all()
+    running: dict[str, list[RunningImage]] = {}
+    for row in images:
+        running.setdefault(row.environment, []).append(_image(row))
+    return Snapshot(
+        revision,
+        {stored.key: stored for stored in map(_stored, documents)},
+        {(row.registry, row.purpose): _credential(row) for row in credentials},
+        {row.environment: capabilities(row.facts) for row in observed},
+        {row.environment: tuple(running.get(row.environment, ())) for row in observed},
+    )
+
+
+async def refreshed(connection: AsyncConnection, snapshot: Snapshot, revision: int) -> Snapshot:
+    """The snapshot with what changed since its revision."""
+    if revision == snapshot.revision:
+        return snapshot
+    changed = (
+        await connection.execute(
+            select(CHANGES.c.kind, CHANGES.c.name)
+            .where(CHANGES.c.revision > snapshot.revision, CHANGES.c.revision <= revision)
+            .distinct()
+            .limit(MOST_AT_ONCE + 1)
+        )
+    ).all()
+    others = {row.kind for row in changed} & {CREDENTIAL, OBSERVATION}
+    if len(changed) > MOST_AT_ONCE or others or not snapshot.revision:
+        return await load(connection, revision)
+    keys = [Key(row.kind, row.name) for row in changed]
+    place = tuple_(DOCUMENTS.c.kind, DOCUMENTS.c.name)
+    rows = (await connection.execute(select(DOCUMENTS).where(place.in_([(key.kind, key.name) for key in keys])))).all()
+    written = [_stored(row) for row in rows]
+    there = {stored.key for stored in written}
+    return snapshot.with_documents(revision, written, [key for key in keys if key not in there])
+
+
+async def write(connection: AsyncConnection, stored: Stored, *, before: Stored | None) -> None:
+    """Insert a document, or replace the version that was read.
+
+    Raises:
+        Conflict: `version_conflict`: it is at another version.
+    """
+    row = {
+        "uid": stored.uid,
+        "version": stored.version,
+        "revision": stored.revision,
+        "labels": dict(stored.labels),
+        "annotations": dict(stored.annotations),
+        "spec": dict(stored.spec),
+        "status": dict(stored.state),
+        "updated_at": stored.updated_at,
+    }
+    at = (DOCUMENTS.c.kind == stored.key.kind, DOCUMENTS.c.name == stored.key.name)
+    if before is None:
+        created = {"kind": stored.key.kind, "name": stored.key.name, "created_at": stored.created_at}
+        await connection.execute(insert(DOCUMENTS).values(**row, **created))
+        verb = "created"
+    else:
+        done = await connection.execute(
+            update(DOCUMENTS)
+            .where(*at, DOCUMENTS.c.version == before.version, DOCUMENTS.c.uid == before.uid)
+            .values(**row)
+        )
+        _refuse_unless_one(done.rowcount, stored.key)
+        verb = "updated"
+    await note(connection, stored.revision, stored.key, verb, stored.version, stored.updated_at)
+
+
+async def remove(connection: AsyncConnection, stored: Stored, *, revision: int, now: datetime) -> None:
+    """Delete a document at the version that was read.
+
+    Raises:
+        Conflict: `version_conflict`.
+    """
+    key = stored.key
+    done = await connection.execute(
+        delete(DOCUMENTS).where(
+            DOCUMENTS.c.kind == key.kind, DOCUMENTS.c.name == key.name, DOCUMENTS.c.version == stored.version
+        )
+    )
+    _refuse_unless_one(done.rowcount, key)
+    await note(connection, revision, key, "deleted", stored.version, now)
+
+
+async def note(connection: AsyncConnection, revision: int, key: Key, verb: str, version: int, now: datetime) -> None:
+    """One line in the list of changes, which watchers and other replicas read."""
+    values = {"revision": revision, "kind": key.kind, "name": key.name, "verb": verb, "version": version, "at": now}
+    await connection.execute(insert(CHANGES).values(**values))
+
+
+def _refuse_unless_one(rows: int, key: Key) -> None:
+    if rows != 1:
+        raise Conflict("version_conflict", f"{key} was changed by somebody else meanwhile", hint="read it again")
+
+
+def capabilities(facts: Mapping[str, Any]) -> Capabilities:
+    """What an environment reported of itself, out of its stored observation."""
+    named: Iterable[Mapping[str, Any]] | None = facts.get("namespaces")
+    namespaces = None if named is None else tuple(Namespace(one["name"], one.get("labels", {})) for one in named)
+    return Capabilities(facts.get("kubernetes"), namespaces)
+
+
+def _stored(row: Row[Any]) -> Stored:
+    parts = {"labels": row.labels, "annotations": row.annotations, "spec": row.spec}
+    value = read(row.kind, row.name, parts, version=row.version, state=row.status).value
+    return Stored(
+        Key(row.kind, row.name),
+        row.uid,
+        row.version,
+        row.revision,
+        row.labels,
+        row.annotations,
+        row.spec,
+        row.status,
+        row.created_at,
+        row.updated_at,
+        value,
+    )
+
+
+def _credential(row: Row[Any]) -> CredentialRow:
+    return CredentialRow(row.registry, row.purpose, row.id, row.owner, row.version, row.expires_at)
+
+
+def _image(row: Row[Any]) -> RunningImage:
+    return RunningImage(row.environment, row.namespace, row.owner, row.image)

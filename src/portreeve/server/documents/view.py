@@ -1,0 +1,151 @@
+"""Documents as they are answered: the document, and a status that only the control plane knows.
+
+A status says what follows from the snapshot and nothing else; what an agent must report first is `Unknown`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from portreeve.core.estate import policy_type
+from portreeve.core.policy import Exemption, ExemptionState, Registry, RegistryAccess, RegistryPolicy
+from portreeve.server.documents.snapshot import Snapshot
+from portreeve.server.documents.stored import Stored
+
+
+def answered(stored: Stored, snapshot: Snapshot, now: datetime) -> dict[str, Any]:
+    """The document with its status."""
+    status = {
+        "uid": stored.uid,
+        "observedGeneration": stored.version,
+        "etag": stored.etag,
+        "createdAt": time(stored.created_at),
+        "updatedAt": time(stored.updated_at),
+        **_status(stored, snapshot, now),
+    }
+    return {**stored.document(), "status": {name: value for name, value in status.items() if value is not None}}
+
+
+def time(at: datetime | None) -> str | None:
+    """RFC 3339 in UTC, whole seconds."""
+    return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _status(stored: Stored, snapshot: Snapshot, now: datetime) -> Mapping[str, Any]:
+    match stored.key.kind:
+        case "Registry":
+            return _registry(stored, snapshot, now)
+        case "RegistryAccess":
+            return _access(stored, snapshot)
+        case "RegistryPolicy":
+            return _policy(stored, snapshot)
+        case "Environment":
+            return _environment(stored, snapshot)
+        case "EnvironmentGroup":
+            return _group(stored, snapshot)
+        case "Exemption":
+            return _exemption(stored, now)
+        case _:
+            return {}
+
+
+def _registry(stored: Stored, snapshot: Snapshot, now: datetime) -> Mapping[str, Any]:
+    assert isinstance(stored.value, Registry)
+    declared = {one.get("purpose"): one for one in stored.spec.get("credentials", [])}
+    credentials = []
+    for purpose, entry in sorted(declared.items()):
+        row = snapshot.credentials.get((stored.key.name, purpose))
+        expires = None if row is None else row.expires_at
+        credentials.append(
+            {
+                "purpose": purpose,
+                "method": entry.get("method"),
+                "id": row.id if row else None,
+                "version": row.version if row else None,
+                "expiresAt": time(expires),
+                "state": _credential_state(row is not None, expires, now),
+            }
+        )
+    pull = next((one for one in credentials if one["purpose"] == "pull"), None)
+    return {
+        "prefix": str(stored.value.prefix),
+        "auth": pull["method"] if pull else "anonymous",
+        "ready": pull is None or pull["state"] == "stored",
+        "expiresAt": pull["expiresAt"] if pull else None,
+        "grants": grants(snapshot)[stored.key.name],
+        "credentials": credentials or None,
+    }
+
+
+def _credential_state(stored: bool, expires: datetime | None, now: datetime) -> str:
+    if not stored:
+        return "missing"
+    return "expired" if expires is not None and expires <= now else "stored"
+
+
+def grants(snapshot: Snapshot) -> Counter[str]:
+    """Registry → in how many places it is granted, by accesses and by policies."""
+    counted: Counter[str] = Counter(one.registry for one in snapshot.estate.accesses)
+    counted.update(access.registry for policy in snapshot.estate.policies for access in policy.access)
+    return counted
+
+
+def _access(stored: Stored, snapshot: Snapshot) -> Mapping[str, Any]:
+    access = stored.value
+    assert isinstance(access, RegistryAccess)
+    estate = snapshot.estate
+    named = [estate.environments_by_name.get(access.environment)] if access.environment else []
+    if access.project and (project := estate.projects_by_name.get(access.project)):
+        named = [estate.environments_by_name.get(part.environment) for part in project.namespaces]
+    masking = {
+        policy.name
+        for environment in named
+        if environment is not None
+        and (policy := estate.policy_of(environment)) is not None
+        and not policy.allow_override
+    }
+    return {"maskedBy": sorted(masking) or None}
+
+
+def _policy(stored: Stored, snapshot: Snapshot) -> Mapping[str, Any]:
+    policy = stored.value
+    assert isinstance(policy, RegistryPolicy)
+    covered = sorted(
+        one.name
+        for one in snapshot.estate.environments
+        if one.group in policy.groups and policy_type(one.type) is policy.type
+    )
+    plane = "admission" if policy.type.value == "kubernetes" else "deployment time only"
+    return {"sources": len(policy.sources), "environments": covered, "enforcedBy": plane}
+
+
+def _environment(stored: Stored, snapshot: Snapshot) -> Mapping[str, Any]:
+    environment = snapshot.estate.environments_by_name[stored.key.name]
+    policy = snapshot.estate.policy_of(environment)
+    known = snapshot.capabilities.get(stored.key.name)
+    return {
+        "policy": policy.name if policy else None,
+        "kubernetes": known.kubernetes if known else None,
+        "namespaces": None if known is None or known.namespaces is None else len(known.namespaces),
+        "images": len(snapshot.running[stored.key.name]) if stored.key.name in snapshot.running else None,
+        "enforcement": "Off" if policy is None or policy.stage.value == "off" else "Unknown",
+    }
+
+
+def _group(stored: Stored, snapshot: Snapshot) -> Mapping[str, Any]:
+    group = next(one for one in snapshot.estate.groups if one.name == stored.key.name)
+    covering = snapshot.estate.policies_by_group.get((group.name, policy_type(group.type)), ())
+    members = [one.name for one in snapshot.estate.environments if one.group == group.name]
+    return {"coveredBy": covering[0].name if covering else None, "environments": sorted(members)}
+
+
+def _exemption(stored: Stored, now: datetime) -> Mapping[str, Any]:
+    exemption = stored.value
+    assert isinstance(exemption, Exemption)
+    state = exemption.state
+    if exemption.in_force and exemption.expires_at <= now:
+        state = ExemptionState.EXPIRED
+    return {**stored.state, "state": str(state)}

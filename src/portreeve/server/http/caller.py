@@ -1,0 +1,38 @@
+"""Who calls: a proven principal, by what it was proven, and the request it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from portreeve.core.audit import Actor, Via, ViaKind, escaped
+from portreeve.core.authorization import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScope:
+    """What narrows an API token below its user's roles. `kinds` None means all."""
+
+    read_only: bool = False
+    kinds: frozenset[str] | None = None
+
+
+UNSCOPED = TokenScope()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The principal behind one request. `via` names the session or token by an id that opens nothing."""
+
+    principal: Principal
+    via: Via
+    request: str
+    scope: TokenScope = UNSCOPED
+
+    @property
+    def actor(self) -> Actor:
+        """As audit events name them."""
+        return Actor(escaped(self.principal.user), self.via)
+
+
+SYSTEM = Via(ViaKind.SYSTEM, "portreeve")
+"""What acts without a person: sweeps and the scheduler."""

@@ -1,0 +1,1 @@
+"""A subject: people. How they prove who they are, and what is kept of that."""

@@ -1,0 +1,87 @@
+"""The settings of the control plane: read once, here, from the environment; nothing else reads it.
+
+Each field says its unit and why its default is what it is. A variable is the field's name in capitals behind
+`PORTREEVE_`; an unknown `PORTREEVE_SERVER_…` is an error, as a misspelled setting is one that nobody has set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from portreeve.errors import Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the control plane is told from outside."""
+
+    data: Path
+    """Directory of the embedded database, keys and the lock. Created with mode 0700."""
+
+    database: str = ""
+    """Address of the database; "" means SQLite in `data`. May hold a password, so it is shown nowhere."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Loopback, until somebody has decided otherwise."""
+
+    port: int = 8420
+    """Port to listen on; 0 takes a free one."""
+
+    public_url: str = ""
+    """Under which address browsers reach it; "" means `host` and `port`. Cookies and redirects follow it."""
+
+    master_key: str = ""
+    """URI of the master key; "" means the file `master.key` in `keys`, made at the first start."""
+
+    retiring_keys: tuple[str, ...] = ()
+    """URIs of master keys that only unwrap, until nothing needs them any more."""
+
+    allowed_hosts: tuple[str, ...] = field(default=())
+    """Further names in the Host header that are answered; others are not, against DNS rebinding."""
+
+    private_addresses: tuple[str, ...] = ()
+    """Networks that may be contacted though they are loopback or private; empty means none."""
+
+    @property
+    def database_url(self) -> str:
+        """Where the database is."""
+        return self.database or f"sqlite:///{self.data / 'portreeve.db'}"
+
+
+def read(environment: Mapping[str, str], data: Path) -> Settings:
+    """The settings in an environment; `data` is where files go if it does not say.
+
+    Raises:
+        Invalid: `settings_invalid`, naming the variable.
+    """
+    given = {
+        name.removeprefix("PORTREEVE_SERVER_").lower(): value
+        for name, value in environment.items()
+        if name.startswith("PORTREEVE_SERVER_")
+    }
+    known = set(Settings.__dataclass_fields__)
+    if unknown := sorted(set(given) - known):
+        hint = f"known: {', '.join(f'PORTREEVE_SERVER_{name.upper()}' for name in sorted(known))}"
+        raise Invalid("settings_invalid", f"PORTREEVE_SERVER_{unknown[0].upper()} is not a setting", hint=hint)
+    lists = {name: _listed(given.get(name, "")) for name in ("retiring_keys", "allowed_hosts", "private_addresses")}
+    return Settings(
+        data=Path(given.get("data", "") or data),
+        database=given.get("database", ""),
+        host=given.get("host", "127.0.0.1"),
+        port=_port(given.get("port", "8420")),
+        public_url=given.get("public_url", "").rstrip("/"),
+        master_key=given.get("master_key", ""),
+        **lists,
+    )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise Invalid("settings_invalid", "PORTREEVE_SERVER_PORT is not a port", hint="a number from 0 to 65535")
+    return int(text)
