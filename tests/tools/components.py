@@ -1,14 +1,14 @@
 """Find the real parts that tests run against, or get them: the one place that knows all the ways.
 
-    python -m tests.tools.components --get kubernetes|oracle|cel|all
+    python -m tests.tools.components --get kubernetes|oracle|cel|postgres|all
 
 `find_*` only looks; `get_*` looks, then builds or downloads. What could not be had comes back as `Missing`, with every
 way that was tried and what it said: a machine without network deserves better than a stack trace.
 
 The ways to Kubernetes, first match per program: KUBEBUILDER_ASSETS (which often lacks the controller manager), our
-cache, a build of kube/, the official release. etcd also counts when it is installed.
+cache, a build of kube/, the official release. etcd also counts when it is installed. PostgreSQL must be installed.
 
-Leaves out: running them (cluster.py, oracle.py, cel.py).
+Leaves out: running them (cluster.py, oracle.py, cel.py, postgres.py).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import argparse
 import hashlib
 import os
 import platform
+import pwd
 import re
 import shutil
 import sys
@@ -75,6 +76,11 @@ CEL = GoProgram(
     timeout_s=1800,
 )
 
+POSTGRES_PACKAGES = Path("/usr/lib/postgresql")
+"""Where Debian keeps the servers, each below its version and none on PATH."""
+POSTGRES_USER = "postgres"
+"""Whom the server runs as when we are root, which it refuses; the distribution's package makes this user."""
+
 KUBERNETES_PROGRAMS = ("kube-apiserver", "kube-controller-manager", "etcd")
 RELEASES = "https://dl.k8s.io"
 DOWNLOAD_STALL_S = 15.0
@@ -112,15 +118,41 @@ class Program:
 
 
 @dataclass(frozen=True)
+class Postgres:
+    """The programs of a PostgreSQL server.
+
+    Args:
+        version: as the server reports it, such as 15.14.
+        user: whom to run it as; None: as ourselves.
+        way: how it was found.
+    """
+
+    initdb: Path
+    server: Path
+    version: str
+    user: str | None
+    way: str
+
+    def __str__(self) -> str:
+        return f"postgres {self.server} ({self.way}, {self.version})"
+
+
+@dataclass(frozen=True)
 class Missing:
-    """A component that is not here, and each way that did not lead to it."""
+    """A component that is not here, and each way that did not lead to it.
+
+    Args:
+        remedy: what a person can do about it; empty: run this module.
+    """
 
     component: str
     attempts: tuple[Attempt, ...]
+    remedy: str = ""
 
     def __str__(self) -> str:
         ways = "\n".join(f"  {attempt}".replace("\n", "\n    ") for attempt in self.attempts)
-        return f"{self.component} is missing. Get it: python -m tests.tools.components --get {self.component}\n{ways}"
+        remedy = self.remedy or f"Get it: python -m tests.tools.components --get {self.component}"
+        return f"{self.component} is missing. {remedy}\n{ways}"
 
 
 def default_cache() -> Path:
@@ -286,6 +318,47 @@ def get_program(program: GoProgram, cache: Path, progress: Progress) -> Program 
     return Missing(program.name, tuple(built)) if isinstance(built, list) else Program(built / program.binary)
 
 
+def find_postgres() -> Postgres | Missing:
+    """Look for PostgreSQL's server: on PATH, then the newest that the distribution installed.
+
+    It is never fetched: its libraries and its user come with the distribution's package.
+    """
+    user = None if os.geteuid() else POSTGRES_USER
+    attempts: list[Attempt] = []
+    if user is not None and not _is_user(user):
+        attempts.append(Attempt(f"user {user}", "there is none, and the server refuses to run as root"))
+    for way, directory in [] if attempts else _postgres_places():
+        initdb, server = directory / "initdb", directory / "postgres"
+        if not (os.access(initdb, os.X_OK) and os.access(server, os.X_OK)):
+            attempts.append(Attempt(way, f"initdb and postgres are not both in {directory}"))
+            continue
+        ran = run_bounded([str(server), "--version"], Path("/"), os.environ, timeout_s=60)
+        match = re.search(r"PostgreSQL\) (\S+)", ran.tail)
+        if match:
+            return Postgres(initdb, server, match[1], user, way)
+        attempts.append(Attempt(f"{server} --version", f"exit code {ran.code}: {ran.tail}"))
+    remedy = "Install the distribution's package; on Debian: apt-get install postgresql"
+    return Missing(
+        "postgres", tuple(attempts) or (Attempt(str(POSTGRES_PACKAGES), "no server in it or on PATH"),), remedy
+    )
+
+
+def _postgres_places() -> list[tuple[str, Path]]:
+    """Where the server may be: way → directory, in order of preference."""
+    on_path = shutil.which("initdb")
+    places = [("PATH", Path(on_path).resolve().parent)] if on_path else []
+    versions = sorted((int(each.name) for each in POSTGRES_PACKAGES.glob("*") if each.name.isdecimal()), reverse=True)
+    return places + [("the installed package", POSTGRES_PACKAGES / str(version) / "bin") for version in versions]
+
+
+def _is_user(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
 def main(arguments: list[str]) -> int:
     """Get what is asked for; print where it is. Returns: 0 if all of it is here, else 1."""
 
@@ -293,7 +366,8 @@ def main(arguments: list[str]) -> int:
         print(line, file=sys.stderr, flush=True)
 
     cache = default_cache()
-    getters: dict[str, Callable[[], Kubernetes | Program | Missing]] = {
+    getters: dict[str, Callable[[], Kubernetes | Program | Postgres | Missing]] = {
+        "postgres": find_postgres,
         "oracle": lambda: get_program(ORACLE, cache, progress),
         "cel": lambda: get_program(CEL, cache, progress),
         "kubernetes": lambda: get_kubernetes(cache, progress),

@@ -8,8 +8,9 @@ import pytest
 
 from tests.tools.cel import CelChecker
 from tests.tools.cluster import Cluster, KubeClient
-from tests.tools.components import CEL, ORACLE, Missing, default_cache, find_kubernetes, find_program
+from tests.tools.components import CEL, ORACLE, Missing, default_cache, find_kubernetes, find_postgres, find_program
 from tests.tools.oracle import Oracle
+from tests.tools.postgres import PostgresServer
 from tests.tools.required import give_up
 
 
@@ -48,3 +49,27 @@ def cel_checker() -> Iterator[CelChecker]:
         give_up(found)
     with CelChecker(found.path) as checker:
         yield checker
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for the whole session, one per worker. A test that stops it must start it again."""
+    found = find_postgres()
+    if isinstance(found, Missing):
+        give_up(found)
+    with PostgresServer(found) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_database(postgres: PostgresServer) -> Iterator[str]:
+    """The SQLAlchemy URL of an empty database of the test's own, dropped afterwards whoever is still connected."""
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture
+def durable_postgres(postgres: PostgresServer) -> Iterator[PostgresServer]:
+    """A server of the test's own that writes to the disk, for tests of what a crash leaves."""
+    with PostgresServer(postgres.programs, fsync=True) as server:
+        yield server

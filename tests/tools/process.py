@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import pwd
 import select
 import signal
 import socket
@@ -25,9 +26,21 @@ class Process:
     """A program that was started for the tests.
 
     Start it from a thread that lives as long as it should: the kernel sends the signal when the starting *thread* ends.
+
+    Args:
+        user: whom it runs as, with that user's own group only; None: as we do.
+        death_signal: what it gets when that thread ends; for a program that has something of its own to clear away.
     """
 
-    def __init__(self, command: list[str], directory: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        user: str | None = None,
+        death_signal: signal.Signals = signal.SIGKILL,
+    ) -> None:
         self.name = Path(command[0]).name
         self.log = directory / f"{self.name}.log"
         with self.log.open("ab") as log:
@@ -39,7 +52,11 @@ class Process:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # an interrupt at the keyboard is for the tests, which then stop us in order
-                preexec_fn=die_with_parent(),  # noqa: PLW1509 - it makes two system calls and takes no lock
+                user=user,
+                group=None if user is None else pwd.getpwnam(user).pw_gid,
+                extra_groups=None if user is None else [],
+                # It runs after the change of user, which would take the signal back.
+                preexec_fn=die_with_parent(death_signal),  # noqa: PLW1509 - two system calls, and it takes no lock
             )
         self.pid = self._process.pid
 
@@ -130,13 +147,13 @@ class LineProcess:
         return answer
 
 
-def die_with_parent() -> Callable[[], None]:
+def die_with_parent(death_signal: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
     """For `preexec_fn`. The library is loaded here, since after the fork only system calls are safe."""
     libc = ctypes.CDLL(None, use_errno=True)
     parent = os.getpid()
 
     def prepare() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        libc.prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
         if os.getppid() != parent:  # it ended between fork and prctl
             os._exit(1)
 

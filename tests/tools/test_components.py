@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from tests.tools import components
-from tests.tools.components import KUBERNETES, ORACLE, Kubernetes, Missing, find_kubernetes, find_program
+from tests.tools.components import (
+    KUBERNETES,
+    ORACLE,
+    Kubernetes,
+    Missing,
+    Postgres,
+    find_kubernetes,
+    find_postgres,
+    find_program,
+)
 from tests.tools.gobuild import Ran, run_bounded
 from tests.tools.required import give_up
 
@@ -58,6 +67,35 @@ def test_apiserver_that_does_not_start_is_missing(tmp_path: Path, monkeypatch: p
     missing = find_kubernetes(tmp_path / "cache")
     assert isinstance(missing, Missing)
     assert "wrong architecture" in str(missing)
+
+
+def test_newest_installed_postgres_wins_but_for_the_one_on_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(components, "POSTGRES_PACKAGES", tmp_path / "installed")
+    monkeypatch.setattr(components, "POSTGRES_USER", "root")  # there on every machine
+    for version in ("9", "18"):
+        for name in ("initdb", "postgres"):
+            program(tmp_path / "installed" / version / "bin" / name, f"'postgres (PostgreSQL) {version}.1 (Debian)'")
+    newest = find_postgres()
+    assert isinstance(newest, Postgres)
+    assert (newest.version, newest.way) == ("18.1", "the installed package")
+    for name in ("initdb", "postgres"):
+        program(tmp_path / "elsewhere" / name, "'postgres (PostgreSQL) 17.2'")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "initdb").symlink_to(tmp_path / "elsewhere" / "initdb")
+    chosen = find_postgres()
+    assert isinstance(chosen, Postgres)
+    assert (chosen.version, chosen.server) == ("17.2", (tmp_path / "elsewhere" / "postgres").resolve())
+
+
+def test_missing_postgres_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(components, "POSTGRES_PACKAGES", tmp_path)
+    monkeypatch.setattr(components, "POSTGRES_USER", "root")
+    assert "postgres is missing. Install the distribution's package" in str(find_postgres())
+    monkeypatch.setattr(components, "POSTGRES_USER", "nobody-of-that-name")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert "user nobody-of-that-name: there is none" in str(find_postgres())
 
 
 def test_changed_source_pin_or_flag_is_another_place(tmp_path: Path) -> None:
