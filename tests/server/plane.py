@@ -1,0 +1,137 @@
+"""A control plane under test: the real application over a real database, driven through HTTP.
+
+The clock is held still and moved by the test. People and roles are written as documents, tokens by the service that
+makes them for everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from fastapi import FastAPI
+
+from portreeve.core.audit import Action, Actor, ObjectKind, Target
+from portreeve.core.estate import Key
+from portreeve.core.secret import SecretValue
+from portreeve.server.app import Server, application, build
+from portreeve.server.audit.journal import Entry
+from portreeve.server.database.migrate import to_head
+from portreeve.server.database.writer import Transaction
+from portreeve.server.documents import store
+from portreeve.server.documents.stored import Stored
+from portreeve.server.http.caller import SYSTEM
+from portreeve.server.people import store as people
+from portreeve.server.people.tokens import digest, new_api_token
+from portreeve.server.settings import Settings
+from portreeve.wire.documents import read_document
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def document(kind: str, name: str, **spec: Any) -> dict[str, Any]:
+    """A document as it is sent."""
+    return {"apiVersion": "portreeve.io/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, by: timedelta) -> None:
+        self.now += by
+
+
+@dataclass
+class Plane:
+    """One replica, started. `clock` is its time."""
+
+    server: Server
+    app: FastAPI
+    clock: Clock
+    _clients: list[httpx2.AsyncClient] = field(default_factory=list)
+
+    async def put(self, *documents: Mapping[str, Any]) -> None:
+        """Store documents as they are, judged by nobody: how a test sets the scene."""
+
+        async def job(transaction: Transaction) -> None:
+            for one in documents:
+                read = read_document(one)
+                key = Key(read.kind, read.value.name)
+                now, revision = transaction.now, transaction.next_revision()
+                stored = Stored(
+                    key, self.server.new_id(), 1, revision, read.labels, read.annotations, read.spec, {}, now, now,
+                    read.value,
+                )  # fmt: skip
+                await store.write(transaction.connection, stored, before=None)
+                transaction.snapshot = transaction.snapshot.with_documents(revision, [stored])
+                target = Target(ObjectKind.USER, "scene")
+                transaction.record(Entry(Actor("test", SYSTEM), Action.USER_CREATE, target, "scene"))
+
+        await self.server.writer.run(job)
+
+    async def token(self, user: str, scope: Mapping[str, Any] | None = None) -> SecretValue:
+        """An API token of a user; the user is made if there is none yet."""
+        if Key("User", user) not in (await self.server.documents.snapshot()).documents:
+            await self.put(document("User", user))
+        token = new_api_token()
+
+        async def job(transaction: Transaction) -> None:
+            await people.insert_api_token(
+                transaction.connection,
+                id=self.server.new_id(),
+                token=digest(token),
+                user=user,
+                title="test",
+                scope=dict(scope or {}),
+                created_at=transaction.now,
+                expires_at=transaction.now + timedelta(days=1),
+            )
+
+        await self.server.writer.run(job)
+        return token
+
+    async def client(self, user: str, role: str = "", **scope: Any) -> httpx2.AsyncClient:
+        """A client of a user, who gets the role, if one is named, in this scope of a RoleBinding."""
+        if role:
+            subjects = {"users": [user]}
+            await self.put(document("RoleBinding", f"{user}-{role}", role=role, subjects=subjects, scope=scope))
+        token = await self.token(user)
+        return self.anonymous({"Authorization": f"Bearer {token.reveal().decode()}"})
+
+    def anonymous(self, headers: Mapping[str, str] | None = None) -> httpx2.AsyncClient:
+        """A client that proves nothing but what its headers do."""
+        transport = httpx2.ASGITransport(app=self.app, raise_app_exceptions=False)
+        client = httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8420", headers=dict(headers or {}))
+        self._clients.append(client)
+        return client
+
+    async def close(self) -> None:
+        """Stop it."""
+        for client in self._clients:
+            await client.aclose()
+        await self.server.stop()
+
+
+@asynccontextmanager
+async def running(url: str, data: Path, **settings: Any) -> AsyncIterator[Plane]:
+    """A replica on the database of this address, which is brought to the present schema first."""
+    clock = Clock()
+    server = build(Settings(data=data, database=url, **settings), clock=clock)
+    await to_head(server.database)
+    await server.start()
+    plane = Plane(server, application(server), clock)
+    try:
+        yield plane
+    finally:
+        await plane.close()

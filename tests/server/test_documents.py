@@ -1,0 +1,43 @@
+"""Documents over HTTP: reading, changing through a plan, and what is refused."""
+
+from __future__ import annotations
+
+import httpx2
+
+from tests.server.plane import Plane, document
+
+HARBOR = document("Registry", "harbor", provider="harbor", host="harbor.example.com", path="shop")
+
+
+async def test_a_registry_is_created_through_its_plan(admin: httpx2.AsyncClient) -> None:
+    refused = await admin.post("/api/v1/registries", json=HARBOR)
+    assert (refused.status_code, refused.json()["code"]) == (428, "plan_needed")
+    preview = await admin.post("/api/v1/registries?dryRun=All", json=HARBOR)
+    assert preview.status_code == 200
+    assert (await admin.get("/api/v1/registries")).json()["items"] == []
+    headers = {"Portreeve-Plan": preview.json()["digest"]}
+    created = await admin.post("/api/v1/registries", json=HARBOR, headers=headers)
+    assert created.status_code == 201
+    found = await admin.get("/api/v1/registries/harbor")
+    assert found.headers["ETag"] == created.headers["ETag"]
+    assert found.json()["spec"] == HARBOR["spec"]
+
+
+async def test_a_change_without_the_version_that_was_read_is_refused(admin: httpx2.AsyncClient) -> None:
+    team = document("Team", "shop")
+    created = await admin.post("/api/v1/teams", json=team)
+    changed = document("Team", "shop", title="Shop")
+    assert (await admin.put("/api/v1/teams/shop", json=changed)).json()["code"] == "version_needed"
+    etag = {"If-Match": created.headers["ETag"]}
+    assert (await admin.put("/api/v1/teams/shop", json=changed, headers=etag)).status_code == 200
+    again = await admin.put("/api/v1/teams/shop", json=document("Team", "shop", title="B"), headers=etag)
+    assert (again.status_code, again.json()["code"]) == (412, "version_outdated")
+
+
+async def test_missing_and_forbidden_are_one_answer(plane: Plane, admin: httpx2.AsyncClient) -> None:
+    await admin.post("/api/v1/teams", json=document("Team", "shop"))
+    nobody = await plane.client("nobody")
+    there, missing = await nobody.get("/api/v1/teams/shop"), await nobody.get("/api/v1/teams/shox")
+    assert there.status_code == missing.status_code == 404
+    assert there.json()["detail"].replace("shop", "shox") == missing.json()["detail"]
+    assert (await nobody.get("/api/v1/teams")).json()["items"] == []
