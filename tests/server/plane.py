@@ -29,6 +29,9 @@ from portreeve.server.http.caller import SYSTEM
 from portreeve.server.people import store as people
 from portreeve.server.people.tokens import digest, new_api_token
 from portreeve.server.settings import Settings
+from portreeve.vault import aead
+from portreeve.vault.key_providers import LocalMasterKey
+from portreeve.vault.ports import MasterKeys
 from portreeve.wire.documents import read_document
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -127,7 +130,8 @@ class Plane:
 async def running(url: str, data: Path, **settings: Any) -> AsyncIterator[Plane]:
     """A replica on the database of this address, which is brought to the present schema first."""
     clock = Clock()
-    server = build(Settings(data=data, database=url, **settings), clock=clock)
+    masters = MasterKeys(LocalMasterKey(aead.new_key()))
+    server = build(Settings(data=data, database=url, **settings), masters, clock=clock)
     await to_head(server.database)
     await server.start()
     plane = Plane(server, application(server), clock)

@@ -41,3 +41,26 @@ async def test_missing_and_forbidden_are_one_answer(plane: Plane, admin: httpx2.
     assert there.status_code == missing.status_code == 404
     assert there.json()["detail"].replace("shop", "shox") == missing.json()["detail"]
     assert (await nobody.get("/api/v1/teams")).json()["items"] == []
+
+
+async def test_a_refused_change_does_not_tell_whether_the_name_is_taken(
+    plane: Plane, admin: httpx2.AsyncClient
+) -> None:
+    await admin.post("/api/v1/teams", json=document("Team", "shop"))
+    nobody = await plane.client("nobody", "developer")
+
+    async def tried(name: str) -> list[tuple[int, str]]:
+        path, body = f"/api/v1/teams/{name}", document("Team", name, title="x")
+        answers = [
+            await nobody.post("/api/v1/teams", json=body),
+            await nobody.post("/api/v1/teams?dryRun=All", json=body),
+            await nobody.put(path, json=body),
+            await nobody.put(path, json=body, headers={"If-Match": '"x.1"'}),
+            await nobody.delete(path),
+            await nobody.post("/api/v1/plans", json={"documents": [body]}),
+        ]
+        return [(one.status_code, one.json()["detail"].replace(name, "NAME")) for one in answers]
+
+    there, missing = await tried("shop"), await tried("shox")
+    assert there == missing
+    assert {status for status, _ in there} == {404}

@@ -32,7 +32,7 @@ def validate(estate: Estate) -> list[Problem]:
         *_environments(known),
         *_bindings(known),
         *_projects(known),
-        *(problem for registry in estate.registries for problem in _registry(registry)),
+        *(problem for registry in estate.registries for problem in _registry(registry, known)),
         *(problem for access in estate.accesses for problem in _access(access, known)),
         *(problem for policy in estate.policies for problem in _policy(policy, known)),
         *_covered_twice(estate),
@@ -152,9 +152,11 @@ def _no_namespaces(key: Key, path: str, environment: Environment) -> Problem:
     )
 
 
-def _registry(registry: Registry) -> Iterator[Problem]:
+def _registry(registry: Registry, known: _Known) -> Iterator[Problem]:
+    key = Key("Registry", registry.name)
+    if registry.project and registry.project not in known.projects:
+        yield _unknown(key, "spec.project", "Project", registry.project)
     if registry.prefix.wildcard:
-        key = Key("Registry", registry.name)
         yield Problem("registry_wildcard", "a registry is one host", f"{key} spec.host", "register each host")
 
 

@@ -19,6 +19,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from portreeve.errors import Invalid, PortreeveError, Problem, Stalled
+from portreeve.server.credentials import routes as credential_routes
+from portreeve.server.credentials.keeper import Keeper
+from portreeve.server.credentials.service import Credentials
 from portreeve.server.database.engine import Database, connect
 from portreeve.server.database.writer import Writer
 from portreeve.server.documents import routes as document_routes
@@ -30,6 +33,7 @@ from portreeve.server.people.authenticator import People
 from portreeve.server.plans import routes as plan_routes
 from portreeve.server.plans.service import Plans
 from portreeve.server.settings import Settings
+from portreeve.vault.ports import MasterKeys
 from portreeve.version import __version__
 
 DESCRIPTION: Final = "Which image may run where, with which credential, until when, and why."
@@ -53,6 +57,7 @@ class Server:
     database: Database
     writer: Writer
     documents: Documents
+    credentials: Credentials
     plans: Plans
     people: People
     clock: Callable[[], datetime] = utc_now
@@ -68,16 +73,24 @@ class Server:
         await self.database.close()
 
 
-def build(settings: Settings, *, clock: Callable[[], datetime] = utc_now, new_id: Callable[[], str] = new_id) -> Server:
+def build(
+    settings: Settings,
+    masters: MasterKeys,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    new_id: Callable[[], str] = new_id,
+) -> Server:
     """The objects of a control plane with these settings; nothing is contacted yet."""
     database = connect(settings.database_url)
     writer = Writer(database, clock)
-    documents = Documents(writer, clock, new_id)
+    credentials = Credentials(Keeper(masters), new_id)
+    documents = Documents(writer, clock, new_id, followers=(credentials,))
     return Server(
         settings=settings,
         database=database,
         writer=writer,
         documents=documents,
+        credentials=credentials,
         plans=Plans(documents, writer, database, clock, new_id),
         people=People(writer, database, clock),
         clock=clock,
@@ -112,6 +125,7 @@ def application(server: Server) -> FastAPI:
     app.state.authenticator = server.people
     for router in (
         plan_routes.routes(server.plans, server.writer),
+        credential_routes.routes(server.credentials, server.writer),
         document_routes.routes(server.documents, server.writer, server.clock, server.plans.confirmation),
     ):
         # The routes themselves and not their router, so that each can be seen below.

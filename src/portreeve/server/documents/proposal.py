@@ -18,7 +18,7 @@ from portreeve.core.plan import Plan, plan
 from portreeve.core.policy import Exemption, ExemptionState, Registry, RegistryPolicy
 from portreeve.errors import Conflict, Outdated, Problem, Unconfirmed
 from portreeve.server.documents.kinds import KINDS
-from portreeve.server.documents.snapshot import Snapshot
+from portreeve.server.documents.snapshot import CredentialRow, Snapshot
 from portreeve.server.documents.stored import Stored
 from portreeve.wire.documents import Read
 from portreeve.wire.dump import dump
@@ -59,6 +59,11 @@ class Proposal:
     removals: tuple[Removal, ...] = ()
     replacing: bool = False
     force: bool = False
+
+    @property
+    def created(self) -> frozenset[Key]:
+        """The documents that must not be there yet."""
+        return frozenset(put.key for put in self.puts if put.expected == NEW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +225,46 @@ def _applied(snapshot: Snapshot, changes: tuple[Written, ...]) -> Snapshot:
     if not changes:
         return snapshot
     written = [one.after for one in changes if one.after is not None]
-    return snapshot.with_documents(snapshot.revision + 1, written, [one.key for one in changes if one.after is None])
+    revision = snapshot.revision + 1
+    after = snapshot.with_documents(revision, written, [one.key for one in changes if one.after is None])
+    rows, gone = _credentials(snapshot, changes)
+    return after.with_credentials(revision, rows, gone) if rows or gone else after
+
+
+def _credentials(snapshot: Snapshot, changes: tuple[Written, ...]) -> tuple[list[CredentialRow], list[tuple[str, str]]]:
+    """What changed registries mean for the credentials stored for them.
+
+    One that is no longer declared goes. One whose method or parameters change is delivered anew, so it is a new version
+    of the same secret; and its end is the one that the document says.
+    """
+    rows: list[CredentialRow] = []
+    gone: list[tuple[str, str]] = []
+    for change in changes:
+        held = [row for (registry, _), row in snapshot.credentials.items() if registry == change.key.name]
+        if change.key.kind != "Registry" or not held:
+            continue
+        old, new = declared(change.before), declared(change.after)
+        for row in held:
+            entry = new.get(row.purpose)
+            if entry is None:
+                gone.append((row.registry, row.purpose))
+            elif entry != old.get(row.purpose):
+                sent = {"method", "parameters"}
+                again = any(entry.get(part) != old.get(row.purpose, {}).get(part) for part in sent)
+                rows.append(replace(row, version=row.version + again, expires_at=ends(entry)))
+    return rows, gone
+
+
+def declared(stored: Stored | None) -> dict[str, Mapping[str, Any]]:
+    """Purpose → what a registry's document says of that credential."""
+    entries = stored.spec.get("credentials", []) if stored is not None else []
+    return {str(entry["purpose"]): entry for entry in entries}
+
+
+def ends(entry: Mapping[str, Any]) -> datetime | None:
+    """When a declared credential expires."""
+    written = entry.get("expiresAt")
+    return datetime.fromisoformat(written) if isinstance(written, str) else None
 
 
 def _with_takeovers(

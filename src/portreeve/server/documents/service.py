@@ -6,9 +6,10 @@ One change may be of many documents; it is made as a whole or not at all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 from portreeve.core.audit import Action as Recorded
 from portreeve.core.audit import Outcome as Ended
@@ -28,7 +29,7 @@ from portreeve.server.documents.proposal import Draft, Outcome, Proposal, Writte
 from portreeve.server.documents.snapshot import Snapshot
 from portreeve.server.documents.stored import Stored
 from portreeve.server.http.caller import Caller
-from portreeve.server.http.guard import in_scope, may, may_not, refused
+from portreeve.server.http.guard import in_scope, may, may_not, refused, refused_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,27 @@ class Confirmation:
     basis: Basis | None = None
 
 
+class Follower(Protocol):
+    """What has to happen in the same transaction when documents change: other rows hang on them."""
+
+    async def follow(self, transaction: Transaction, caller: Caller, found: Outcome) -> None:
+        """The documents are written; bring what hangs on them to the state after."""
+
+
 class Documents:
     """The service. `new_id` gives a fresh id each time, `clock` the time in UTC."""
 
-    def __init__(self, writer: Writer, clock: Callable[[], datetime], new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str],
+        followers: Sequence[Follower] = (),
+    ) -> None:
         self._writer = writer
         self._clock = clock
         self._new_id = new_id
+        self._followers = followers
 
     async def snapshot(self) -> Snapshot:
         """Everything as of now; the caller of this sees to who may see what."""
@@ -121,7 +136,10 @@ class Documents:
             if not found.changes:
                 raise
             raise _refusal(caller, found.changes[0], found, error) from None
-        return Committed(found, await write(transaction, caller, found))
+        await write(transaction, caller, found)
+        for follower in self._followers:
+            await follower.follow(transaction, caller, found)
+        return Committed(found, transaction.snapshot)
 
     def _drafted(self, caller: Caller, proposal: Proposal, snapshot: Snapshot) -> Draft:
         return drafted(snapshot, proposal, by=caller.principal.user, now=self._clock(), new_id=self._new_id)
@@ -150,24 +168,28 @@ def _refuse_undecided(caller: Caller, draft: Draft, *, dry: bool = False) -> Non
     Raises:
         NotFound, Denied, Refusal: of the first change that they may not make.
     """
+    for removal in draft.proposal.removals:
+        if removal.key not in draft.before.documents:
+            raise refused_change(KINDS[removal.key.kind].permission, removal.key.name)
     for one in draft.changes:
-        decision, named = decide(caller, one, draft, dry=dry)
-        if not decision.allowed:
-            error = refused(decision, named=named)
+        if not decide(caller, one, draft, dry=dry).allowed:
+            error = refused_change(KINDS[one.key.kind].permission, one.key.name)
             raise error if dry else _refusal(caller, one, draft, error)
 
 
-def decide(caller: Caller, change: Written, found: Draft, *, dry: bool = False) -> tuple[Decision, bool]:
-    """The decision on one change, and whether it names an object that is there.
+def decide(caller: Caller, change: Written, found: Draft, *, dry: bool = False) -> Decision:
+    """The decision on one change.
 
     Where something moves, both places count. Whoever names a registry in a grant must be allowed to grant it.
     """
     kind = KINDS[change.key.kind]
-    action = _action(change)
+    # Whoever creates is not asked about what has the name already: that it is taken, they hear either way.
+    new = change.after is not None and (change.before is None or change.key in found.proposal.created)
+    action = Action.CREATE if new else _action(change)
     if dry and kind.planned:
         action = Action.PLAN
     placed: list[Resource] = []
-    if change.before is not None:
+    if change.before is not None and not new:
         placed += found.before.parts(change.before)
     if change.after is not None:
         placed += parts(change.after.value, found.after.estate, change.after.state)
@@ -177,7 +199,7 @@ def decide(caller: Caller, change: Written, found: Draft, *, dry: bool = False) 
             (one for one in _grants(caller, change, found) if not one.allowed),
             decision,
         )
-    return decision, change.before is not None
+    return decision
 
 
 def _grants(caller: Caller, change: Written, found: Draft) -> Iterable[Decision]:
@@ -256,7 +278,7 @@ def _outdated(reasons: tuple[Problem, ...]) -> Conflict:
     return Conflict("plan_outdated", "the world has changed since the plan was made", hint=hint, problems=reasons)
 
 
-async def write(transaction: Transaction, caller: Caller, found: Outcome) -> Snapshot:
+async def write(transaction: Transaction, caller: Caller, found: Outcome) -> None:
     """Write what was decided on, each document with its event; deletions last and the other way round."""
     order = {name: number for number, name in enumerate(APPLY_ORDER)}
     puts = sorted((one for one in found.changes if one.after), key=lambda one: (order[one.key.kind], one.key.name))
@@ -278,7 +300,6 @@ async def write(transaction: Transaction, caller: Caller, found: Outcome) -> Sna
     if found.changes:
         gone = [one.key for one in removals]
         transaction.snapshot = transaction.snapshot.with_documents(transaction.revision, written, gone)
-    return transaction.snapshot
 
 
 def _entry(caller: Caller, change: Written, found: Outcome) -> Entry:

@@ -18,13 +18,10 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from portreeve.core.audit import Action as Recorded
-from portreeve.core.audit import Outcome, Target
 from portreeve.core.authorization import Decision, Resource, authorize_all, authorize_missing
 from portreeve.core.permissions import Action, Kind
+from portreeve.core.reference import shown
 from portreeve.errors import Denied, NotFound, PortreeveError, Stalled
-from portreeve.server.audit.journal import Entry
-from portreeve.server.database.writer import Refusal
 from portreeve.server.http.caller import Caller
 
 READS: Final = frozenset({Action.READ, Action.LIST, Action.BROWSE, Action.READ_AUDIT, Action.PLAN})
@@ -167,7 +164,6 @@ def refused(decision: Decision, *, named: bool) -> PortreeveError:
     return Denied("forbidden", decision.text, hint="ask somebody who administers it for a role")
 
 
-def refusal(caller: Caller, decision: Decision, recorded: Recorded, target: Target, *, named: bool = True) -> Refusal:
-    """A refused change: what the caller hears, and the event of it."""
-    error = refused(decision, named=named)
-    return Refusal(error, Entry(caller.actor, recorded, target, caller.request, Outcome.REFUSED, error.code))
+def refused_change(kind: Kind, name: str) -> NotFound:
+    """What the caller hears of a change: the same whether the object is there or not, and whatever was to be done."""
+    return NotFound("not_found", f"there is no {kind} called {shown(name, 63)} that you may change")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -44,6 +44,7 @@ from portreeve.core.policy import (
 from portreeve.core.reference import DIGEST_PATTERN, InvalidPrefix, SourcePrefix, parse_prefix
 from portreeve.core.verdict import Decision
 from portreeve.wire.documents.problems import MAPPING, WORD, Names
+from portreeve.wire.times import read_time
 
 PROVIDERS: Final = (
     "docker-hub",
@@ -62,9 +63,6 @@ PROVIDERS: Final = (
     "generic",
 )
 
-_RFC_3339 = re.compile(
-    "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.]0+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
 _DIGEST = re.compile(DIGEST_PATTERN)
 _ENV_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
@@ -95,22 +93,10 @@ def _prefix(value: object) -> SourcePrefix:
 
 
 def _time(value: object) -> datetime:
-    """An RFC 3339 time in whole seconds, as UTC. A YAML reader may have made a `datetime` of it already."""
-    hint = "write RFC 3339 in UTC, as 2027-01-31T00:00:00Z"
-    if isinstance(value, str) and _RFC_3339.fullmatch(value):
-        try:
-            value = datetime.fromisoformat(value.upper())
-        except ValueError as error:
-            raise _refused("time", "is not a time that exists", hint) from error
-    if not isinstance(value, datetime):
-        what = "is a date without a time" if isinstance(value, date) else "is not a time with seconds and a zone"
-        raise _refused("time", what, hint)
-    if value.tzinfo is None or value.microsecond:
-        raise _refused("time", "has no zone, or fractions of a second", hint)
     try:
-        return value.astimezone(UTC)
-    except OverflowError as error:
-        raise _refused("time", "is not a time that exists in UTC", hint) from error
+        return read_time(value)
+    except ValueError as error:
+        raise _refused("time", str(error), "write RFC 3339 in UTC, as 2027-01-31T00:00:00Z") from error
 
 
 def generation(value: object) -> int:

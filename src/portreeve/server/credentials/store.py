@@ -1,0 +1,124 @@
+"""Rows of credentials and of owners' keys. Envelopes go in and out as they are; nothing here can open one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from portreeve.server.database.tables import CREDENTIAL_VERSIONS, CREDENTIALS, OWNER_KEYS
+from portreeve.server.documents.snapshot import CredentialRow
+from portreeve.vault.binding import Owner
+from portreeve.vault.owner_keys import DestroyedOwnerKey, StoredOwnerKey, WrappedOwnerKey
+
+
+async def save(connection: AsyncConnection, row: CredentialRow, now: datetime, *, new: bool) -> None:
+    """Write what is told of a credential."""
+    values = {"version": row.version, "expires_at": row.expires_at, "updated_at": now}
+    if new:
+        whole = {"registry": row.registry, "purpose": row.purpose, "id": row.id, "owner": row.owner, **values}
+        await connection.execute(insert(CREDENTIALS).values(**whole))
+    else:
+        await connection.execute(update(CREDENTIALS).where(CREDENTIALS.c.id == row.id).values(**values))
+
+
+async def save_version(
+    connection: AsyncConnection, row: CredentialRow, envelope: bytes, epoch: int, now: datetime
+) -> None:
+    """Write the envelope of the present version."""
+    values = {
+        "id": row.id,
+        "version": row.version,
+        "envelope": envelope,
+        "owner": row.owner,
+        "epoch": epoch,
+        "created_at": now,
+    }
+    await connection.execute(insert(CREDENTIAL_VERSIONS).values(**values))
+
+
+async def drop_versions(connection: AsyncConnection, credential: str, *, before: int) -> None:
+    """Delete the versions before this one."""
+    old = (CREDENTIAL_VERSIONS.c.id == credential) & (CREDENTIAL_VERSIONS.c.version < before)
+    await connection.execute(delete(CREDENTIAL_VERSIONS).where(old))
+
+
+async def drop(connection: AsyncConnection, credential: str) -> None:
+    """Delete a credential with all its versions."""
+    await connection.execute(delete(CREDENTIAL_VERSIONS).where(CREDENTIAL_VERSIONS.c.id == credential))
+    await connection.execute(delete(CREDENTIALS).where(CREDENTIALS.c.id == credential))
+
+
+async def envelope(connection: AsyncConnection, credential: str, version: int) -> bytes | None:
+    """The envelope of one version."""
+    there = (CREDENTIAL_VERSIONS.c.id == credential) & (CREDENTIAL_VERSIONS.c.version == version)
+    found = await connection.scalar(select(CREDENTIAL_VERSIONS.c.envelope).where(there))
+    return None if found is None else bytes(found)
+
+
+async def owner_keys(connection: AsyncConnection, owner: Owner) -> list[StoredOwnerKey]:
+    """All keys that the owner ever had, by epoch."""
+    query = select(OWNER_KEYS).where(OWNER_KEYS.c.owner == owner.project).order_by(OWNER_KEYS.c.epoch)
+    return [_owner_key(row) for row in (await connection.execute(query)).all()]
+
+
+async def insert_owner_key(connection: AsyncConnection, key: WrappedOwnerKey, now: datetime) -> None:
+    """Store a new key of an owner."""
+    values = {
+        "owner": key.owner.project,
+        "epoch": key.epoch,
+        "master_key": key.master_key_id,
+        "wrapped": key.wrapped,
+        "created_at": now,
+    }
+    await connection.execute(insert(OWNER_KEYS).values(**values))
+
+
+async def destroy_owner_keys(connection: AsyncConnection, owner: Owner, now: datetime) -> int:
+    """Erase all keys of an owner; their numbers stay. How many there were."""
+    gone = (OWNER_KEYS.c.owner == owner.project) & OWNER_KEYS.c.wrapped.is_not(None)
+    values = {"master_key": None, "wrapped": None, "destroyed_at": now}
+    done = await connection.execute(update(OWNER_KEYS).where(gone).values(**values))
+    return int(done.rowcount)
+
+
+async def wrapped_page(
+    connection: AsyncConnection, *, after: str, target: str, limit: int
+) -> Sequence[WrappedOwnerKey]:
+    """Owners' keys that are not under the target, in the order of their records, behind `after`."""
+    owner, _, epoch = after.rpartition("#")
+    behind = (OWNER_KEYS.c.owner > owner) | ((OWNER_KEYS.c.owner == owner) & (OWNER_KEYS.c.epoch > int(epoch or 0)))
+    query = select(OWNER_KEYS).where(OWNER_KEYS.c.wrapped.is_not(None), OWNER_KEYS.c.master_key != target)
+    if after:
+        query = query.where(behind)
+    rows = (await connection.execute(query.order_by(OWNER_KEYS.c.owner, OWNER_KEYS.c.epoch).limit(limit))).all()
+    return [key for key in map(_owner_key, rows) if isinstance(key, WrappedOwnerKey)]
+
+
+async def not_under(connection: AsyncConnection, target: str) -> int:
+    """How many owners' keys are not under the target."""
+    there = (OWNER_KEYS.c.wrapped.is_not(None), OWNER_KEYS.c.master_key != target)
+    return int(await connection.scalar(select(func.count()).select_from(OWNER_KEYS).where(*there)) or 0)
+
+
+async def replace_wrap(connection: AsyncConnection, old: WrappedOwnerKey, new: WrappedOwnerKey) -> bool:
+    """Put the new wrap in the place of the old, if that is still there."""
+    there = (
+        OWNER_KEYS.c.owner == old.owner.project,
+        OWNER_KEYS.c.epoch == old.epoch,
+        OWNER_KEYS.c.master_key == old.master_key_id,
+        OWNER_KEYS.c.wrapped == old.wrapped,
+    )
+    values = {"master_key": new.master_key_id, "wrapped": new.wrapped}
+    done = await connection.execute(update(OWNER_KEYS).where(*there).values(**values))
+    return bool(done.rowcount == 1)
+
+
+def _owner_key(row: Row[Any]) -> StoredOwnerKey:
+    owner = Owner(row.owner)
+    if row.wrapped is None:
+        return DestroyedOwnerKey(owner, row.epoch)
+    return WrappedOwnerKey(owner, row.epoch, row.master_key, bytes(row.wrapped))
