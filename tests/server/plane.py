@@ -32,6 +32,7 @@ from portreeve.server.settings import Settings
 from portreeve.vault import aead
 from portreeve.vault.key_providers import LocalMasterKey
 from portreeve.vault.ports import MasterKeys
+from portreeve.vault.signing import generate
 from portreeve.wire.documents import read_document
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -98,7 +99,7 @@ class Plane:
                 title="test",
                 scope=dict(scope or {}),
                 created_at=transaction.now,
-                expires_at=transaction.now + timedelta(days=1),
+                expires_at=transaction.now + timedelta(days=90),
             )
 
         await self.server.writer.run(job)
@@ -131,7 +132,7 @@ async def running(url: str, data: Path, **settings: Any) -> AsyncIterator[Plane]
     """A replica on the database of this address, which is brought to the present schema first."""
     clock = Clock()
     masters = MasterKeys(LocalMasterKey(aead.new_key()))
-    server = build(Settings(data=data, database=url, **settings), masters, clock=clock)
+    server = build(Settings(data=data, database=url, **settings), masters, generate(), clock=clock)
     await to_head(server.database)
     await server.start()
     plane = Plane(server, application(server), clock)

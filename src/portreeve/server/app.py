@@ -24,16 +24,24 @@ from portreeve.server.credentials.keeper import Keeper
 from portreeve.server.credentials.service import Credentials
 from portreeve.server.database.engine import Database, connect
 from portreeve.server.database.writer import Writer
+from portreeve.server.desired import routes as desired_routes
+from portreeve.server.desired.service import DesiredStates
 from portreeve.server.documents import routes as document_routes
+from portreeve.server.documents import watch
 from portreeve.server.documents.service import Documents
-from portreeve.server.http import problems
+from portreeve.server.exemptions import routes as exemption_routes
+from portreeve.server.http import openapi, problems
 from portreeve.server.http.guard import GuardedRoute
 from portreeve.server.http.problems import Rejected
+from portreeve.server.images import routes as image_routes
+from portreeve.server.images.service import Forget
 from portreeve.server.people.authenticator import People
 from portreeve.server.plans import routes as plan_routes
 from portreeve.server.plans.service import Plans
+from portreeve.server.policies import routes as template_routes
 from portreeve.server.settings import Settings
 from portreeve.vault.ports import MasterKeys
+from portreeve.vault.signing import SigningKey
 from portreeve.version import __version__
 
 DESCRIPTION: Final = "Which image may run where, with which credential, until when, and why."
@@ -60,15 +68,18 @@ class Server:
     credentials: Credentials
     plans: Plans
     people: People
+    desired: DesiredStates
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
 
     async def start(self) -> None:
         """Read what is stored, then take requests."""
         await self.writer.start()
+        self.desired.start()
 
     async def stop(self) -> None:
         """Finish what was begun."""
+        await self.desired.stop()
         await self.writer.stop()
         await self.database.close()
 
@@ -76,6 +87,7 @@ class Server:
 def build(
     settings: Settings,
     masters: MasterKeys,
+    signing: SigningKey,
     *,
     clock: Callable[[], datetime] = utc_now,
     new_id: Callable[[], str] = new_id,
@@ -83,8 +95,9 @@ def build(
     """The objects of a control plane with these settings; nothing is contacted yet."""
     database = connect(settings.database_url)
     writer = Writer(database, clock)
-    credentials = Credentials(Keeper(masters), new_id)
-    documents = Documents(writer, clock, new_id, followers=(credentials,))
+    keeper = Keeper(masters)
+    credentials = Credentials(keeper, new_id)
+    documents = Documents(writer, clock, new_id, followers=(credentials, Forget()))
     return Server(
         settings=settings,
         database=database,
@@ -92,6 +105,7 @@ def build(
         documents=documents,
         credentials=credentials,
         plans=Plans(documents, writer, database, clock, new_id),
+        desired=DesiredStates(writer, database, keeper, signing, clock),
         people=People(writer, database, clock),
         clock=clock,
         new_id=new_id,
@@ -126,10 +140,16 @@ def application(server: Server) -> FastAPI:
     for router in (
         plan_routes.routes(server.plans, server.writer),
         credential_routes.routes(server.credentials, server.writer),
+        watch.routes(server.documents, server.writer, server.clock),
+        desired_routes.routes(server.desired, server.documents),
+        template_routes.routes(server.documents),
+        exemption_routes.routes(server.writer, server.clock),
+        image_routes.routes(server.documents, server.clock),
         document_routes.routes(server.documents, server.writer, server.clock, server.plans.confirmation),
     ):
         # The routes themselves and not their router, so that each can be seen below.
         app.router.routes.extend(router.routes)
+    app.router.routes.extend(openapi.routes(app).routes)
     _refuse_unguarded(app)
     app.add_exception_handler(PortreeveError, _failed)
     app.add_exception_handler(RequestValidationError, _invalid)

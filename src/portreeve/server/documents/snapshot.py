@@ -14,7 +14,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from portreeve.core.authorization import Principal, Resource
+from portreeve.core.authorization import Principal, Resource, Scope
 from portreeve.core.blast_radius import Inventory, RunningImage
 from portreeve.core.estate import Capabilities, CredentialFacts, Estate, Key
 from portreeve.core.policy import Registry
@@ -89,6 +89,14 @@ class Snapshot:
             running={**self.running, environment: running},
         )
 
+    def without_observed(self, environment: str) -> Snapshot:
+        """The snapshot without what an environment reported."""
+        return replace(
+            self,
+            capabilities={name: held for name, held in self.capabilities.items() if name != environment},
+            running={name: held for name, held in self.running.items() if name != environment},
+        )
+
     @cached_property
     def by_kind(self) -> Mapping[str, Mapping[str, Stored]]:
         """Kind → name → document, sorted by name."""
@@ -120,6 +128,16 @@ class Snapshot:
     @cached_property
     def principals(self) -> dict[object, Principal]:
         """What authenticators have worked out at this revision."""
+        return {}
+
+    @cached_property
+    def seen_images(self) -> dict[Scope, tuple[RunningImage, ...]]:
+        """Scope → what runs within it; worked out by the images' service."""
+        return {}
+
+    @cached_property
+    def governed(self) -> dict[object, object]:
+        """Environment and minute → its desired state; worked out by the images' service."""
         return {}
 
     @cached_property

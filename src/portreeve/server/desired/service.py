@@ -1,0 +1,179 @@
+"""Bringing the stored desired states to what follows from the documents: a sweep that finds whatever is due.
+
+Theory of operation. Nothing is told to be done anew; a sweep works out the desired state of every environment from the
+snapshot and writes those whose hash, recipient key or validity has changed, each as the next generation. It runs after
+changes and with time, on every replica; two that do so at once find in the transaction that nothing is due any more. A
+generation never decreases, also not for an environment that was deleted and made anew under its old name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from portreeve.core.desired import DesiredState, desired, next_generation
+from portreeve.core.environments import Environment
+from portreeve.errors import PortreeveError
+from portreeve.server.credentials.keeper import Keeper
+from portreeve.server.database.engine import Database
+from portreeve.server.database.writer import Job, Transaction, Writer
+from portreeve.server.desired import store
+from portreeve.server.desired.document import signed, wanted
+from portreeve.server.desired.store import StoredState
+from portreeve.server.documents.snapshot import CredentialRow, Snapshot
+from portreeve.vault import sealing
+from portreeve.vault.sealing import Delivery
+from portreeve.vault.signing import SigningKey
+
+VALID_FOR: Final = timedelta(days=14)
+"""How long an agent may act on a document without hearing from us: it outlives a long weekend and a change freeze."""
+
+RENEWED_AT: Final = timedelta(days=7)
+"""Less than this left, and the document is renewed, as another generation."""
+
+SWEEP_S: Final = 60
+"""Seconds between sweeps without any change: exemptions end, documents have to be renewed."""
+
+
+class DesiredStates:
+    """The service."""
+
+    def __init__(
+        self, writer: Writer, database: Database, keeper: Keeper, key: SigningKey, clock: Callable[[], datetime]
+    ) -> None:
+        self._writer = writer
+        self._database = database
+        self._keeper = keeper
+        self.key = key
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Sweep from now on."""
+        self._task = asyncio.create_task(self._run(), name="desired states")
+
+    async def stop(self) -> None:
+        """Sweep no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def current(self, environment: str) -> StoredState | None:
+        """The present document of an environment."""
+        async with self._database.reader.connect() as connection:
+            return await store.find(connection, environment)
+
+    async def sweep(self) -> int:
+        """Write what is due; how many environments that were."""
+        snapshot, now = await self._writer.current(), self._clock()
+        async with self._database.reader.connect() as connection:
+            held = await store.every(connection)
+            keys = await store.sealing_keys(connection)
+        due = await asyncio.to_thread(_due, snapshot, held, keys, now)
+        for environment in due:
+            await self._writer.run(self._job(environment, keys.get(environment.name)))
+        return len(due)
+
+    def _job(self, environment: Environment, agent: bytes | None) -> Job[None]:
+        async def job(transaction: Transaction) -> None:
+            held = await store.find(transaction.connection, environment.name)
+            present = transaction.snapshot.estate.environments_by_name.get(environment.name)
+            if present is None or not _is_due(transaction.snapshot, present, held, agent, transaction.now):
+                return
+            state = _numbered(_state(transaction.snapshot, present, held, transaction.now), held)
+            sealed = await self._sealed(transaction, state, agent)
+            previous = held.hash if held else ""
+            document = signed(wanted(state, previous, sealed) | {"sealedFor": _name(agent)}, self.key)
+            assert state.not_after is not None
+            await store.save(
+                transaction.connection,
+                StoredState(
+                    environment.name,
+                    state.generation,
+                    state.hash,
+                    previous,
+                    document,
+                    transaction.snapshot.revision,
+                    state.not_after,
+                    transaction.now,
+                ),
+            )
+
+        return job
+
+    async def _sealed(
+        self, transaction: Transaction, state: DesiredState, agent: bytes | None
+    ) -> dict[tuple[str, int], bytes]:
+        """Every credential of the state, sealed for the agent's key, this environment and this generation."""
+        if agent is None:
+            return {}
+        key = sealing.read_public(agent)
+        rows = {row.id: row for row in transaction.snapshot.credentials.values()}
+        found = {}
+        for credential in dict.fromkeys(grant.credential for grant in state.grants if grant.credential):
+            row: CredentialRow | None = rows.get(credential.id)
+            if row is None:
+                continue
+            secret = await self._keeper.open(transaction.connection, row)
+            delivery = Delivery(state.environment, row.registry, row.id, row.version, state.generation)
+            found[credential.id, credential.version] = sealing.seal(secret, delivery, key)
+        return found
+
+    async def _run(self) -> None:
+        seen = -1
+        while True:
+            try:
+                seen = (await self._writer.current()).revision
+                await self.sweep()
+            except PortreeveError:
+                # The database is away, or a key service is: whatever is due is found again.
+                await asyncio.sleep(1)
+                continue
+            async with self._writer.changed:
+                try:
+                    changed = self._writer.changed.wait_for(lambda: self._writer.snapshot.revision != seen)  # noqa: B023
+                    await asyncio.wait_for(changed, SWEEP_S)
+                except TimeoutError:
+                    pass
+
+
+def _due(snapshot: Snapshot, held: dict[str, StoredState], keys: dict[str, bytes], now: datetime) -> list[Environment]:
+    return [
+        one
+        for one in snapshot.estate.environments
+        if _is_due(snapshot, one, held.get(one.name), keys.get(one.name), now)
+    ]
+
+
+def _is_due(
+    snapshot: Snapshot, environment: Environment, held: StoredState | None, agent: bytes | None, now: datetime
+) -> bool:
+    if held is None or held.not_after - now < RENEWED_AT:
+        return True
+    if _name(agent) is not None and f'"sealedFor":"{_name(agent)}"'.encode() not in held.document:
+        return True
+    return _state(snapshot, environment, held, now).hash != held.hash
+
+
+def _state(snapshot: Snapshot, environment: Environment, held: StoredState | None, now: datetime) -> DesiredState:
+    fresh = held is None or held.not_after - now < RENEWED_AT
+    # Whole days, so that two replicas which renew at once write the same.
+    until = (now + VALID_FOR).replace(hour=0, minute=0, second=0, microsecond=0)
+    not_after = until if fresh or held is None else held.not_after
+    return desired(snapshot.estate, environment, now=now, not_after=not_after)
+
+
+def _numbered(state: DesiredState, held: StoredState | None) -> DesiredState:
+    if held is None:
+        return next_generation(None, state)
+    before = replace(state, generation=held.generation, hash=held.hash)
+    numbered = next_generation(before, state)
+    # The same state for another recipient is another document, and agents take each generation once.
+    return numbered if numbered.generation > held.generation else replace(numbered, generation=held.generation + 1)
+
+
+def _name(agent: bytes | None) -> str | None:
+    return None if agent is None else sealing.read_public(agent).fingerprint.hex()

@@ -1,0 +1,86 @@
+"""Taking in what environments report, and listing what runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from portreeve.core.audit import ObjectKind
+from portreeve.core.authorization import Resource, visible_scope
+from portreeve.core.blast_radius import RunningImage
+from portreeve.core.estate import Key
+from portreeve.core.permissions import Action, Kind
+from portreeve.server.database.writer import Transaction
+from portreeve.server.documents import store as documents
+from portreeve.server.documents.proposal import Outcome
+from portreeve.server.documents.snapshot import Snapshot
+from portreeve.server.http.caller import Caller
+from portreeve.server.http.guard import in_scope
+from portreeve.server.images import store
+
+KIND = ObjectKind.ENVIRONMENT
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one environment reports: facts as the channel writes them, and all images that run there, with digests."""
+
+    environment: str
+    generation: int
+    facts: Mapping[str, Any]
+    images: Sequence[tuple[RunningImage, str]]
+
+
+async def observe(transaction: Transaction, observed: Observation) -> None:
+    """Store a whole report in the place of the one before, as a part of a job."""
+    revision = transaction.next_revision()
+    connection, now, name = transaction.connection, transaction.now, observed.environment
+    await store.replace_facts(connection, name, observed.facts, observed.generation, revision, now)
+    await store.replace_images(connection, name, observed.images, now)
+    await documents.note(connection, revision, Key(documents.OBSERVATION, name), "updated", revision, now)
+    transaction.snapshot = transaction.snapshot.with_observed(
+        revision, name, documents.capabilities(observed.facts), tuple(image for image, _ in observed.images)
+    )
+
+
+class Forget:
+    """A follower: what a deleted environment reported goes with it."""
+
+    async def follow(self, transaction: Transaction, caller: Caller, found: Outcome) -> None:  # noqa: ARG002 - protocol
+        """As `documents.service.Follower`."""
+        for change in found.changes:
+            if change.key.kind == "Environment" and change.after is None:
+                name, revision = change.key.name, transaction.next_revision()
+                await store.forget(transaction.connection, name)
+                key = Key(documents.OBSERVATION, name)
+                await documents.note(transaction.connection, revision, key, "deleted", 0, transaction.now)
+                transaction.snapshot = replace(transaction.snapshot.without_observed(name), revision=revision)
+
+
+def visible(caller: Caller, snapshot: Snapshot) -> Sequence[RunningImage]:
+    """What runs where the caller may see it, sorted by image; worked out once for each revision and scope."""
+    if not in_scope(caller, Action.LIST, Kind.WORKLOAD):
+        return ()
+    scope = visible_scope(caller.principal, Kind.WORKLOAD)
+    found = snapshot.seen_images.get(scope)
+    if found is None:
+        places: dict[tuple[str, str], bool] = {}
+        rows = []
+        for image in snapshot.inventory.images:
+            place = (image.environment, image.namespace)
+            if place not in places:
+                environment = snapshot.estate.environments_by_name.get(image.environment)
+                group = environment.group if environment else ""
+                names = (image.namespace,) if image.namespace else ()
+                places[place] = scope.admits(Resource(Kind.WORKLOAD, "", image.environment, group, names))
+            if places[place]:
+                rows.append(image)
+        found = tuple(sorted(rows, key=row_key))
+        snapshot.seen_images[scope] = found
+    return found
+
+
+def row_key(image: RunningImage) -> str:
+    """The order of the list, and what its cursor holds."""
+    return f"{image.image}\n{image.environment}\n{image.namespace}\n{image.owner}"

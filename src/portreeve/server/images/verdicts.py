@@ -1,0 +1,117 @@
+"""The promise: may this image run in this namespace, by which rule, with which credential, until when, and why?
+
+One function over a snapshot; the API, the console, `explain` and the admission message say what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from portreeve.core.cluster import Namespace
+from portreeve.core.desired import DesiredState, Grant, desired
+from portreeve.core.environments import Environment, EnvironmentType
+from portreeve.core.policy import Stage
+from portreeve.core.reference import UnsafeReference, parse
+from portreeve.core.sources import stage_in
+from portreeve.core.verdict import ImageVerdict, judge
+from portreeve.server.documents.snapshot import Snapshot
+from portreeve.server.documents.view import time
+
+
+@dataclass(frozen=True)
+class Governed:
+    """One environment of a snapshot with its desired state; answers stay equal as long as no exemption ends."""
+
+    environment: Environment
+    state: DesiredState
+    namespaces: Mapping[str, Namespace]
+
+
+def governed(snapshot: Snapshot, environment: Environment, now: datetime) -> Governed:
+    """The environment as it should be at `now`; worked out once for each revision and minute."""
+    memo = (environment.name, now.replace(second=0, microsecond=0))
+    found = snapshot.governed.get(memo)
+    if found is None:
+        known = snapshot.estate.capabilities_of(environment).namespaces or ()
+        state = desired(snapshot.estate, environment, now=now)
+        found = snapshot.governed[memo] = Governed(environment, state, {one.name: one for one in known})
+    assert isinstance(found, Governed)
+    return found
+
+
+def verdict(held: Governed, namespace: str, image: str, now: datetime) -> ImageVerdict | None:
+    """What the policy says of the image; None where nothing is restricted."""
+    sources = held.state.sources
+    if sources is None or sources.stage is Stage.OFF:
+        return None
+    return judge(image, namespace, sources, now=now)
+
+
+def explained(held: Governed, namespace: str, image: str, now: datetime) -> dict[str, Any]:
+    """The whole answer as plain values."""
+    found = verdict(held, namespace, image, now)
+    policy = held.state.policy
+    stage = None if held.state.sources is None else stage_in(held.state.sources.stage, namespace)
+    grant = granting(held, namespace, image)
+    return {
+        "environment": held.environment.name,
+        "namespace": namespace,
+        "image": image,
+        "canonical": found.canonical if found else _canonical(image),
+        "verdict": None if found is None else str(found.decision),
+        "stage": None if stage is None else str(stage),
+        "enforcedBy": None if policy is None else str(policy.plane),
+        "policy": None if policy is None else {"name": policy.name, "version": policy.version},
+        "reasons": [
+            {"code": str(one.code), "message": one.message, "field": one.field}
+            for one in (found.reasons if found else ())
+        ],
+        "nearest": str(found.nearest.prefix) if found and found.nearest else None,
+        "pull": None if grant is None else _pull(grant),
+    }
+
+
+def granting(held: Governed, namespace: str, image: str) -> Grant | None:
+    """The grant whose credential pulls the image there: of all that cover it, that with the longest key."""
+    try:
+        reference = parse(image)
+    except UnsafeReference:
+        return None
+    name = f"{reference.repository}/"
+    fitting = [one for one in held.state.grants if name.startswith(_covered(one)) and _granted(held, one, namespace)]
+    return max(fitting, key=lambda one: len(one.key), default=None)
+
+
+def _covered(grant: Grant) -> str:
+    """What the entry of a pull secret covers. Docker Hub's is written as a URL."""
+    return "docker.io/" if grant.key.startswith("https://index.docker.io") else grant.key
+
+
+def _granted(held: Governed, grant: Grant, namespace: str) -> bool:
+    if held.environment.type is not EnvironmentType.KUBERNETES:
+        return True
+    known = held.namespaces.get(namespace)
+    return grant.namespaces.selects(namespace, known.labels if known else None) is True
+
+
+def _pull(grant: Grant) -> dict[str, Any]:
+    credential = grant.credential
+    return {
+        "registry": grant.registry,
+        "grant": grant.owner,
+        "mode": str(grant.delivery.mode),
+        "key": grant.key,
+        "credential": None
+        if credential is None
+        else {"id": credential.id, "version": credential.version, "expiresAt": time(credential.expires_at)},
+    }
+
+
+def _canonical(image: str) -> str | None:
+    try:
+        return str(parse(image))
+    except UnsafeReference:
+        return None
