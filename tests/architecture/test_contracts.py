@@ -23,6 +23,7 @@ PLANTED = {
         ("wire/dump.py", "import portreeve.cli.main"),
         ("workspace/stray.py", "import portreeve.cli.main"),
         ("vault/stray.py", "import portreeve.workspace.reading"),
+        ("transport/stray.py", "import portreeve.vault.ports"),
         ("core/rewrap.py", "import portreeve.vault.envelope"),
         ("stray.py", ""),
     ],
@@ -38,6 +39,10 @@ PLANTED = {
     "Only the vault knows the cryptography library": [
         ("core/credential.py", "import cryptography.hazmat.primitives.hpke"),
         ("cli/stray.py", "from cryptography.fernet import Fernet"),
+    ],
+    "Only the transport knows the HTTP library": [
+        ("vault/stray.py", "import httpx2"),
+        ("cli/stray.py", "from httpcore2 import ConnectionPool"),
     ],
 }
 
