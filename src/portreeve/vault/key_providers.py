@@ -5,7 +5,7 @@ Both hold one line: 32 random bytes in base64. A password is no key and is refus
 A file is preferred: other processes of the same user, crash reports and `docker inspect` show environments. The file
 belongs neither into the database's directory nor into its backup.
 
-Left out: key management services; they are further implementations of `ports.MasterKey`.
+Left out: key management services; `transit` and `aws_kms` are further implementations of `ports.MasterKey`.
 """
 
 from __future__ import annotations

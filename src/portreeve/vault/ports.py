@@ -1,4 +1,4 @@
-"""What the vault asks of whoever holds a master key: a file, a variable, later a key management service."""
+"""What the vault asks of whoever holds a master key: a file, a variable, a key management service."""
 
 from __future__ import annotations
 
@@ -17,14 +17,19 @@ class MasterKey(Protocol):
         """Which key it is; another key has another id."""
 
     def wrap(self, key: SecretValue, *, context: bytes) -> bytes:
-        """`key` encrypted, bound to `context`."""
+        """`key` encrypted, bound to `context`.
+
+        Raises:
+            Denied, Stalled, Unavailable: as for `unwrap`.
+        """
 
     def unwrap(self, wrapped: bytes, *, context: bytes) -> SecretValue:
         """What was wrapped.
 
         Raises:
             Stalled: other key, other context, or changed bytes.
-            Unavailable: the service that holds the key does not answer.
+            Denied: the service that holds the key refuses our credential.
+            Unavailable: it does not answer.
         """
 
 
