@@ -69,6 +69,7 @@ class Plane:
         """Store documents as they are, judged by nobody: how a test sets the scene."""
 
         async def job(transaction: Transaction) -> None:
+            held = []
             for one in documents:
                 read = read_document(one)
                 key = Key(read.kind, read.value.name)
@@ -78,9 +79,10 @@ class Plane:
                     read.value,
                 )  # fmt: skip
                 await store.write(transaction.connection, stored, before=None)
-                transaction.snapshot = transaction.snapshot.with_documents(revision, [stored])
+                held.append(stored)
                 target = Target(ObjectKind.USER, "scene")
                 transaction.record(Entry(Actor("test", SYSTEM), Action.USER_CREATE, target, "scene"))
+            transaction.snapshot = transaction.snapshot.with_documents(transaction.revision, held)
 
         await self.server.writer.run(job)
 

@@ -34,6 +34,12 @@ VALID_FOR: Final = timedelta(days=14)
 RENEWED_AT: Final = timedelta(days=7)
 """Less than this left, and the document is renewed, as another generation."""
 
+AT_ONCE: Final = 64
+"""Environments that are written together; other changes wait no longer than for these."""
+
+PAUSE_S: Final = 0.2
+"""Seconds that changes are gathered for before a sweep; a sweep looks at every environment. An agent polls for long."""
+
 SWEEP_S: Final = 60
 """Seconds between sweeps without any change: exemptions end, documents have to be renewed."""
 
@@ -73,8 +79,10 @@ class DesiredStates:
             held = await store.every(connection)
             keys = await store.sealing_keys(connection)
         due = await asyncio.to_thread(_due, snapshot, held, keys, now)
-        for environment in due:
-            await self._writer.run(self._job(environment, keys.get(environment.name)))
+        for start in range(0, len(due), AT_ONCE):
+            # Together, so that they share transactions.
+            batch = due[start : start + AT_ONCE]
+            await asyncio.gather(*(self._writer.run(self._job(one, keys.get(one.name))) for one in batch))
         return len(due)
 
     def _job(self, environment: Environment, agent: bytes | None) -> Job[None]:
@@ -126,6 +134,7 @@ class DesiredStates:
         seen = -1
         while True:
             try:
+                await asyncio.sleep(PAUSE_S)
                 seen = (await self._writer.current()).revision
                 await self.sweep()
             except PortreeveError:

@@ -75,7 +75,7 @@ class _Handlers:
         self.clock = clock
         self.confirmation = confirmation
 
-    async def rows(self, request: Request, label: list[str] | None) -> tuple[list[Stored], Snapshot]:
+    async def rows(self, request: Request, label: list[str] | None) -> tuple[Sequence[Stored], Snapshot]:
         """The documents that the caller may see and has asked for, sorted by name."""
         wanted = filters(request, self.kind)
         labels = dict(_pair(one) for one in label or ())
@@ -85,7 +85,13 @@ class _Handlers:
         if labels:
             visible = [one for one in visible if all(one.labels.get(name) == value for name, value in labels.items())]
         if wanted:
-            visible = [one for one in visible if _matches(answered(one, snapshot, now), wanted)]
+            # A status is made for the few rows that are shown, unless it is asked for by name.
+            whole = any(path.startswith("status.") for path in wanted)
+            visible = [
+                one
+                for one in visible
+                if _matches(answered(one, snapshot, now) if whole else {"spec": one.spec}, wanted)
+            ]
         return visible, snapshot
 
     def shown(self, rows: Sequence[Stored], snapshot: Snapshot) -> list[dict[str, Any]]:

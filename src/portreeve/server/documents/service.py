@@ -87,7 +87,7 @@ class Documents:
             raise refused(decision, named=True)
         return stored, snapshot
 
-    async def visible(self, caller: Caller, kind: Kind) -> tuple[list[Stored], Snapshot]:
+    async def visible(self, caller: Caller, kind: Kind) -> tuple[Sequence[Stored], Snapshot]:
         """All documents of a kind that the caller may see, sorted by name. None is no error."""
         snapshot = await self._writer.current()
         return seen(caller, kind, snapshot), snapshot
@@ -153,13 +153,17 @@ class Documents:
         return may(caller, action, snapshot.parts(stored))
 
 
-def seen(caller: Caller, kind: Kind, snapshot: Snapshot) -> list[Stored]:
-    """The documents of a kind that the caller may see, sorted by name."""
+def seen(caller: Caller, kind: Kind, snapshot: Snapshot) -> Sequence[Stored]:
+    """The documents of a kind that the caller may see, sorted by name; worked out once for each revision and scope."""
     if not in_scope(caller, Action.LIST, kind.permission):
         return []
     scope = visible_scope(caller.principal, kind.permission)
-    held = snapshot.of_kind(kind.name).values()
-    return [one for one in held if all(scope.admits(part) for part in snapshot.parts(one))]
+    found = snapshot.seen.get((kind.name, scope))
+    if found is None:
+        held = snapshot.of_kind(kind.name).values()
+        found = [one for one in held if all(scope.admits(part) for part in snapshot.parts(one))]
+        snapshot.seen[kind.name, scope] = found
+    return found
 
 
 def _refuse_undecided(caller: Caller, draft: Draft, *, dry: bool = False) -> None:

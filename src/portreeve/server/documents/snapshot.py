@@ -8,7 +8,8 @@ Decision record: docs/adr/0013.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -129,6 +130,18 @@ class Snapshot:
     def principals(self) -> dict[object, Principal]:
         """What authenticators have worked out at this revision."""
         return {}
+
+    @cached_property
+    def seen(self) -> dict[tuple[str, Scope], Sequence[Stored]]:
+        """Kind and scope → what may be seen of it, sorted by name; worked out by the documents' service."""
+        return {}
+
+    @cached_property
+    def grants(self) -> Counter[str]:
+        """Registry → in how many places it is granted, by accesses and by policies."""
+        counted: Counter[str] = Counter(one.registry for one in self.estate.accesses)
+        counted.update(access.registry for policy in self.estate.policies for access in policy.access)
+        return counted
 
     @cached_property
     def seen_images(self) -> dict[Scope, tuple[RunningImage, ...]]:

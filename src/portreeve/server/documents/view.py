@@ -5,7 +5,6 @@ A status says what follows from the snapshot and nothing else; what an agent mus
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -75,7 +74,7 @@ def _registry(stored: Stored, snapshot: Snapshot, now: datetime) -> Mapping[str,
         "auth": pull["method"] if pull else "anonymous",
         "ready": pull is None or pull["state"] == "stored",
         "expiresAt": pull["expiresAt"] if pull else None,
-        "grants": grants(snapshot)[stored.key.name],
+        "grants": snapshot.grants[stored.key.name],
         "credentials": credentials or None,
     }
 
@@ -84,13 +83,6 @@ def _credential_state(stored: bool, expires: datetime | None, now: datetime) -> 
     if not stored:
         return "missing"
     return "expired" if expires is not None and expires <= now else "stored"
-
-
-def grants(snapshot: Snapshot) -> Counter[str]:
-    """Registry → in how many places it is granted, by accesses and by policies."""
-    counted: Counter[str] = Counter(one.registry for one in snapshot.estate.accesses)
-    counted.update(access.registry for policy in snapshot.estate.policies for access in policy.access)
-    return counted
 
 
 def _access(stored: Stored, snapshot: Snapshot) -> Mapping[str, Any]:
