@@ -90,7 +90,7 @@ async def _serve(pipe: Connection, directory: Path) -> None:
         narrow = {"role": "developer", "subjects": {"users": ["dev"]}, "scope": scope}
         await plane.put(document("RoleBinding", "devs", **narrow))
         tokens["developer"] = await plane.token("dev")
-        # Named with its protocol: of a socket without one the loop does not know that it may send small packets at once.
+        # Named with its protocol: else the loop does not know that it may send small packets at once.
         found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         found.bind(("127.0.0.1", 0))
         found.listen()

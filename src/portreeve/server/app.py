@@ -29,6 +29,7 @@ from portreeve.server.desired.service import DesiredStates
 from portreeve.server.documents import routes as document_routes
 from portreeve.server.documents import watch
 from portreeve.server.documents.service import Documents
+from portreeve.server.environments import routes as environment_routes
 from portreeve.server.exemptions import routes as exemption_routes
 from portreeve.server.http import openapi, problems
 from portreeve.server.http.guard import GuardedRoute
@@ -143,6 +144,7 @@ def application(server: Server) -> FastAPI:
         watch.routes(server.documents, server.writer, server.clock),
         desired_routes.routes(server.desired, server.documents),
         template_routes.routes(server.documents),
+        environment_routes.routes(server.documents, server.clock),
         exemption_routes.routes(server.writer, server.clock),
         image_routes.routes(server.documents, server.clock),
         document_routes.routes(server.documents, server.writer, server.clock, server.plans.confirmation),

@@ -13,6 +13,7 @@ from typing import Any, Final
 from portreeve.core.cluster import LabelSelector, NamespaceSelection
 from portreeve.core.environments import Environment, EnvironmentGroup
 from portreeve.core.people import Project, RoleBinding, Subjects, Team, User
+from portreeve.core.platform import PlatformSettings
 from portreeve.core.policy import (
     API_VERSION,
     Access,
@@ -30,7 +31,7 @@ GENERATION_ANNOTATION: Final = "portreeve.io/generation"
 """Numbers the revision of a policy that lives in a file; without it the revision is 1."""
 
 Document = dict[str, Any]
-Tenancy = EnvironmentGroup | Environment | Project | RegistryAccess | Team | RoleBinding | User
+Tenancy = EnvironmentGroup | Environment | Project | RegistryAccess | Team | RoleBinding | User | PlatformSettings
 
 
 @singledispatch
@@ -136,6 +137,15 @@ def _team(team: Team) -> Document:
 @dump.register
 def _user(user: User) -> Document:
     return _envelope("User", user.name, _filled({"title": user.title, "disabled": user.disabled or None}))
+
+
+@dump.register
+def _settings(settings: PlatformSettings) -> Document:
+    spec = {
+        "selectorLabels": list(settings.selector_labels),
+        "hideAnonymousDockerHub": settings.hide_anonymous_docker_hub or None,
+    }
+    return _envelope("Settings", settings.name, _filled(spec))
 
 
 @dump.register

@@ -14,8 +14,8 @@ from portreeve.core.audit import Action, ObjectKind
 class Kind:
     """One kind. `columns` are what tables and CSV show beside the name: title → path in the answered document.
 
-    `planned` kinds change through a plan alone (rule 9). `filters` are the closed list of what lists may be asked for:
-    parameter → path in the answered document.
+    `planned` kinds change through a plan alone (rule 9). `single` kinds have one document, with routes of its own.
+    `filters` are the closed list of what lists may be asked for: parameter → path in the answered document.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Kind:
     planned: bool = False
     columns: tuple[tuple[str, str], ...] = ()
     filters: tuple[tuple[str, str], ...] = ()
+    single: bool = False
 
 
 _ALL: Final = (
@@ -110,16 +111,20 @@ _ALL: Final = (
         Action.USER_CREATE, Action.USER_UPDATE, Action.USER_DELETE,
         columns=(("TITLE", "spec.title"), ("DISABLED", "spec.disabled")),
     ),
+    Kind(
+        "Settings", "settings", permissions.Kind.SETTINGS, ObjectKind.SETTINGS,
+        Action.SETTINGS_UPDATE, Action.SETTINGS_UPDATE, Action.SETTINGS_UPDATE, single=True,
+    ),
 )  # fmt: skip
 
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _ALL}
 """Name → kind, in the order in which lists of kinds are shown."""
 
-BY_PLURAL: Final[Mapping[str, Kind]] = {kind.plural: kind for kind in _ALL}
+BY_PLURAL: Final[Mapping[str, Kind]] = {kind.plural: kind for kind in _ALL if not kind.single}
 """What stands in URLs → kind."""
 
 APPLY_ORDER: Final = (
-    "User", "EnvironmentGroup", "Environment", "Team", "RoleBinding", "Project", "Registry", "RegistryAccess",
-    "RegistryPolicy", "Exemption",
+    "Settings", "User", "EnvironmentGroup", "Environment", "Team", "RoleBinding", "Project", "Registry",
+    "RegistryAccess", "RegistryPolicy", "Exemption",
 )  # fmt: skip
 """What is named stands before what names it; deletions go the other way round."""

@@ -12,6 +12,7 @@ from portreeve.core.environments import Environment, EnvironmentGroup
 from portreeve.core.estate import Estate
 from portreeve.core.people import Project, RoleBinding, Team, User
 from portreeve.core.permissions import Kind
+from portreeve.core.platform import PlatformSettings
 from portreeve.core.policy import Exemption, Registry, RegistryAccess, RegistryPolicy
 from portreeve.wire.documents import Value
 
@@ -39,6 +40,8 @@ def parts(value: Value, estate: Estate, state: Mapping[str, object]) -> tuple[Re
             return (Resource(Kind.TEAM, name),)
         case User(name=name):
             return (Resource(Kind.USER, name),)
+        case PlatformSettings(name=name):
+            return (Resource(Kind.SETTINGS, name),)
         case _:
             raise TypeError(f"a {type(value).__name__} lies nowhere")
 

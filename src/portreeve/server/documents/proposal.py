@@ -15,6 +15,7 @@ from portreeve.core.confirmation import Basis, basis
 from portreeve.core.estate import Key
 from portreeve.core.people import Role
 from portreeve.core.plan import Plan, plan
+from portreeve.core.platform import named, selector_problems
 from portreeve.core.policy import Exemption, ExemptionState, Registry, RegistryPolicy
 from portreeve.errors import Conflict, Outdated, Problem, Unconfirmed
 from portreeve.server.documents.kinds import KINDS
@@ -289,6 +290,8 @@ def _with_takeovers(
 def _refusals(snapshot: Snapshot, after: Snapshot, changes: tuple[Written, ...]) -> Iterator[Problem]:
     for one in changes:
         yield from _moved_registry(snapshot, one)
+        if one.after is not None:
+            yield from named(selector_problems(one.after.value, after.settings), one.key)
         if isinstance(one.after and one.after.value, Exemption) and one.before is not None:
             hint = "renew it, or revoke it and request another"
             yield Problem("exemption_fixed", "what was asked for does not change", f"{one.key} spec", hint)

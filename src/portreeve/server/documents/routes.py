@@ -10,11 +10,13 @@ from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from portreeve.core.authorization import Resource
 from portreeve.core.estate import Key
 from portreeve.core.permissions import Action
+from portreeve.core.platform import NAME
 from portreeve.errors import Invalid, Problem
 from portreeve.server.database.writer import Transaction, Writer
-from portreeve.server.documents.kinds import KINDS, Kind
+from portreeve.server.documents.kinds import BY_PLURAL, KINDS, Kind
 from portreeve.server.documents.proposal import NEW, Proposal, Put, Removal
 from portreeve.server.documents.service import Committed, Confirmation, Documents
 from portreeve.server.documents.snapshot import Snapshot
@@ -22,7 +24,7 @@ from portreeve.server.documents.stored import Stored
 from portreeve.server.documents.view import answered
 from portreeve.server.http.answers import Answer, carried_out, repeatable
 from portreeve.server.http.body import read_json
-from portreeve.server.http.guard import GuardedRoute, authorised, caller_of, decided
+from portreeve.server.http.guard import GuardedRoute, authorised, caller_of, decided, may, refused
 from portreeve.server.http.lists import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
@@ -37,6 +39,7 @@ from portreeve.server.http.lists import (
 from portreeve.server.http.problems import Rejected
 from portreeve.server.plans.view import plan_document
 from portreeve.wire.documents import read_document
+from portreeve.wire.dump import dump
 
 Name = Annotated[str, Path(description="metadata.name", max_length=253)]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="rows of one page")]
@@ -53,8 +56,9 @@ def routes(
 ) -> APIRouter:
     """All of them. `confirmation` makes of a request's headers what its caller has seen (plans know how)."""
     router = APIRouter(route_class=GuardedRoute)
-    for kind in KINDS.values():
+    for kind in BY_PLURAL.values():
         _add(router, kind, _Handlers(kind, documents, writer, clock, confirmation))
+    _add_settings(router, _Handlers(KINDS["Settings"], documents, writer, clock, confirmation))
     return router
 
 
@@ -152,7 +156,8 @@ class _Handlers:
         created = made.outcome.before.documents.get(key) is None
         headers |= {"ETag": stored.etag}
         if created:
-            headers["Location"] = f"/api/v1/{self.kind.plural}/{key.name}"
+            path = self.kind.plural if self.kind.single else f"{self.kind.plural}/{key.name}"
+            headers["Location"] = f"/api/v1/{path}"
         return Answer(201 if created else 200, answered(stored, made.snapshot, self.clock()), headers)
 
 
@@ -225,6 +230,29 @@ def _pair(label: str) -> tuple[str, str]:
 
 def _wrong(field: str, message: str, hint: str) -> Invalid:
     return Invalid("documents_invalid", "1 problem in what was read", problems=(Problem("name", message, field, hint),))
+
+
+def _add_settings(router: APIRouter, held: _Handlers) -> None:
+    """The one document that holds for the whole control plane; until it is written it has its defaults."""
+    what, key = held.kind.permission, Key("Settings", NAME)
+
+    @router.get("/api/v1/settings", operation_id="read_settings", summary="Read the settings", tags=["settings"])
+    @authorised((what, Action.READ))
+    async def read(request: Request) -> Response:
+        snapshot = await held.documents.snapshot()
+        decision = may(caller_of(request), Action.READ, [Resource(what, NAME)])
+        decided(request)
+        if not decision.allowed:
+            raise refused(decision, named=True)
+        stored = snapshot.documents.get(key)
+        if stored is None:
+            return Answer(200, dump(snapshot.settings)).response()
+        return Answer(200, answered(stored, snapshot, held.clock()), {"ETag": stored.etag}).response()
+
+    @router.put("/api/v1/settings", operation_id="replace_settings", summary="Write the settings", tags=["settings"])
+    @authorised((what, Action.UPDATE))
+    async def replace(request: Request, dry_run: DryRun = None) -> Response:
+        return await held.put(request, NAME, dry_run=dry_run is not None)
 
 
 def _add(router: APIRouter, kind: Kind, held: _Handlers) -> None:

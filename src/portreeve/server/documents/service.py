@@ -189,7 +189,7 @@ def decide(caller: Caller, change: Written, found: Draft, *, dry: bool = False) 
     kind = KINDS[change.key.kind]
     # Whoever creates is not asked about what has the name already: that it is taken, they hear either way.
     new = change.after is not None and (change.before is None or change.key in found.proposal.created)
-    action = Action.CREATE if new else _action(change)
+    action = Action.CREATE if new and not kind.single else _action(change)
     if dry and kind.planned:
         action = Action.PLAN
     placed: list[Resource] = []
@@ -230,6 +230,8 @@ def _registries(stored: Stored | None) -> set[str]:
 
 
 def _action(change: Written) -> Action:
+    if KINDS[change.key.kind].single:
+        return Action.UPDATE
     if change.after is None:
         return Action.DELETE
     if change.before is None:

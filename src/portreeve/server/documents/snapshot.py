@@ -18,6 +18,7 @@ from typing import Any
 from portreeve.core.authorization import Principal, Resource, Scope
 from portreeve.core.blast_radius import Inventory, RunningImage
 from portreeve.core.estate import Capabilities, CredentialFacts, Estate, Key
+from portreeve.core.platform import NAME, PlatformSettings
 from portreeve.core.policy import Registry
 from portreeve.server.documents.placement import parts
 from portreeve.server.documents.stored import Stored
@@ -120,6 +121,13 @@ class Snapshot:
             capabilities=self.capabilities,
             versions={key: one.version for key, one in self.documents.items()},
         )
+
+    @cached_property
+    def settings(self) -> PlatformSettings:
+        """What holds for the whole control plane."""
+        stored = self.documents.get(Key("Settings", NAME))
+        found = stored.value if stored else None
+        return found if isinstance(found, PlatformSettings) else PlatformSettings()
 
     @cached_property
     def inventory(self) -> Inventory:

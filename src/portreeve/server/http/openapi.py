@@ -185,6 +185,8 @@ def _body(operation: str) -> dict[str, Any] | None:
     verb, _, plural = operation.partition("_")
     if verb in {"create", "replace"} and plural in BY_PLURAL:
         return {"$ref": f"#/components/schemas/{MODELS[BY_PLURAL[plural].name].__name__}"}
+    if operation == "replace_settings":
+        return {"$ref": "#/components/schemas/SettingsDocument"}
     return BODIES.get(operation)
 
 

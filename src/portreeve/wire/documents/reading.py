@@ -21,6 +21,7 @@ from portreeve.core.cluster import indexed, is_dns_label, label_problems
 from portreeve.core.environments import Environment, EnvironmentGroup, environment_problems
 from portreeve.core.fixtures import PolicyCase, PolicyTest
 from portreeve.core.people import Project, RoleBinding, Team, User, binding_problems, project_problems
+from portreeve.core.platform import PlatformSettings, settings_problems
 from portreeve.core.policy import (
     API_VERSION,
     Documents,
@@ -57,6 +58,7 @@ from portreeve.wire.documents.tenancy import (
     ProjectDocument,
     RegistryAccessDocument,
     RoleBindingDocument,
+    SettingsDocument,
     TeamDocument,
     TenancyDocument,
     UserDocument,
@@ -72,7 +74,7 @@ MAX_DEPTH: Final = 32
 Source = tuple[Mapping[str, Any], str, int]
 """A document, the file it came from as the user named it, and its first line, counted from 1."""
 
-Tenancy = EnvironmentGroup | Environment | Project | RegistryAccess | Team | RoleBinding | User
+Tenancy = EnvironmentGroup | Environment | Project | RegistryAccess | Team | RoleBinding | User | PlatformSettings
 Value = RegistryPolicy | Registry | Exemption | PolicyTest | Tenancy
 
 
@@ -450,4 +452,5 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, Any], str], _Result]]] = {
     "Team": _reader(TeamDocument),
     "RoleBinding": _reader(RoleBindingDocument, binding_problems),
     "User": _reader(UserDocument),
+    "Settings": _reader(SettingsDocument, settings_problems),
 }

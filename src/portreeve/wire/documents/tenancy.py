@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from portreeve.core.cluster import Tier
 from portreeve.core.environments import Environment, EnvironmentGroup, EnvironmentType
 from portreeve.core.people import BindingScope, Project, ProjectNamespaces, Role, RoleBinding, Subjects, Team, User
+from portreeve.core.platform import PlatformSettings
 from portreeve.core.policy import RegistryAccess
 from portreeve.wire.documents.models import (
     Bool,
@@ -35,7 +36,9 @@ class TenancyDocument(Model):
     metadata: MetadataModel
     status: StatusModel = StatusModel()
 
-    def value(self) -> EnvironmentGroup | Environment | Project | RegistryAccess | Team | RoleBinding | User:
+    def value(
+        self,
+    ) -> EnvironmentGroup | Environment | Project | RegistryAccess | Team | RoleBinding | User | PlatformSettings:
         """The core value."""
         raise AssertionError("each kind of document says what its value is")
 
@@ -186,6 +189,25 @@ class UserDocument(TenancyDocument):
         return User(self.metadata.name, self.spec.title, self.spec.disabled)
 
 
+class SettingsSpecModel(Model):
+    """What the Settings say."""
+
+    selector_labels: tuple[Text, ...] = ()
+    hide_anonymous_docker_hub: Bool = False
+
+
+class SettingsDocument(TenancyDocument):
+    """The Settings."""
+
+    kind: Literal["Settings"]
+    spec: SettingsSpecModel = SettingsSpecModel()
+
+    def value(self) -> PlatformSettings:
+        """The core value."""
+        spec = self.spec
+        return PlatformSettings(self.metadata.name, spec.selector_labels, spec.hide_anonymous_docker_hub)
+
+
 class BindingScopeModel(Model):
     """Where a role counts."""
 
@@ -226,5 +248,6 @@ TENANCY: Final[Mapping[str, type[BaseModel]]] = {
     "Team": TeamDocument,
     "RoleBinding": RoleBindingDocument,
     "User": UserDocument,
+    "Settings": SettingsDocument,
 }
 """Kind → model, in the order in which they name each other."""

@@ -1,0 +1,1 @@
+"""A subject: what an environment offers to the people who work in it."""

@@ -1,0 +1,80 @@
+"""The settings: one document, which decides on selectors and on what people are shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+
+from tests.server.plane import Plane, document
+
+
+def settings(**spec: Any) -> dict[str, Any]:
+    return document("Settings", "platform", **spec)
+
+
+async def test_a_selector_may_use_listed_labels_alone(plane: Plane, admin: httpx2.AsyncClient) -> None:
+    await plane.put(
+        document("EnvironmentGroup", "dev"),
+        document("Environment", "dev", tier="development", group="dev"),
+        document("Registry", "harbor", provider="harbor", host="harbor.example.com"),
+    )
+    selecting = {"selector": {"matchLabels": {"team": "shop"}}}
+    access = document("RegistryAccess", "shop", registry="harbor", environment="dev", namespaces=selecting)
+    refused = (await admin.post("/api/v1/access?dryRun=All", json=access)).json()
+    assert [one["code"] for one in refused["refusals"]] == ["selector_label"]
+    written = await admin.put("/api/v1/settings", json=settings(selectorLabels=["team"]))
+    assert written.status_code == 201, written.text
+    assert (await admin.post("/api/v1/access?dryRun=All", json=access)).json()["refusals"] == []
+    everything = document("RegistryAccess", "all", registry="harbor", environment="dev", namespaces={"selector": {}})
+    assert (await admin.post("/api/v1/access?dryRun=All", json=everything)).json()["refusals"] == []
+
+
+async def test_the_settings_have_defaults_a_version_and_one_name(admin: httpx2.AsyncClient) -> None:
+    first = await admin.get("/api/v1/settings")
+    assert (first.status_code, first.json()["spec"]) == (200, {})
+    wrong = document("Settings", "other")
+    assert (await admin.put("/api/v1/settings", json=wrong)).status_code == 422
+    made = await admin.put("/api/v1/settings", json=settings(hideAnonymousDockerHub=True))
+    again = await admin.put("/api/v1/settings", json=settings())
+    assert (again.status_code, again.json()["code"]) == (428, "version_needed")
+    etag = {"If-Match": made.headers["ETag"]}
+    assert (await admin.put("/api/v1/settings", json=settings(), headers=etag)).status_code == 200
+
+
+async def test_an_auditor_reads_them_and_nobody_else_writes(plane: Plane, admin: httpx2.AsyncClient) -> None:
+    auditor, developer = await plane.client("a", "auditor"), await plane.client("d", "developer")
+    assert (await auditor.get("/api/v1/settings")).status_code == 200
+    assert (await developer.get("/api/v1/settings")).status_code == 404
+    for client in (auditor, developer):
+        assert (await client.put("/api/v1/settings", json=settings())).status_code == 404
+    plan = {"documents": [settings(hideAnonymousDockerHub=True)]}
+    assert (await developer.post("/api/v1/plans", json=plan)).status_code == 404
+    assert (await admin.post("/api/v1/plans", json=plan)).status_code == 201
+
+
+async def test_people_choose_among_what_is_granted_to_them(plane: Plane, admin: httpx2.AsyncClient) -> None:
+    await plane.put(
+        document("EnvironmentGroup", "dev"),
+        document("EnvironmentGroup", "prod"),
+        document("Environment", "dev", tier="development", group="dev"),
+        document("Environment", "prod", tier="production", group="prod"),
+        document("Registry", "harbor", provider="harbor", host="harbor.example.com"),
+        document("Registry", "quay", provider="quay", host="quay.example.com"),
+        document("RegistryAccess", "shop", registry="harbor", environment="dev", namespaces={"names": ["shop"]}),
+        document("RegistryAccess", "cache", registry="quay", environment="dev", namespaces={"names": ["cache"]}),
+    )
+    developer = await plane.client("d", "developer", environments=["dev", "prod"], namespaces=["shop"])
+
+    async def choices(environment: str, client: httpx2.AsyncClient) -> list[str]:
+        answer = await client.get(f"/api/v1/environments/{environment}/registries")
+        return [one["registry"] for one in answer.json()["items"]]
+
+    hub = "docker-hub-anonymous"
+    assert await choices("dev", developer) == ["harbor", hub]
+    assert await choices("dev", admin) == ["harbor", "quay", hub]
+    assert await choices("prod", developer) == []
+    await admin.put("/api/v1/settings", json=settings(hideAnonymousDockerHub=True))
+    assert await choices("dev", developer) == ["harbor"]
+    nobody = await plane.client("n")
+    assert (await nobody.get("/api/v1/environments/dev/registries")).status_code == 404
