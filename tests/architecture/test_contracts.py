@@ -44,6 +44,14 @@ PLANTED = {
         ("vault/stray.py", "import httpx2"),
         ("cli/stray.py", "from httpcore2 import ConnectionPool"),
     ],
+    "Only the server knows the database and the web framework": [
+        ("vault/stray.py", "import sqlalchemy"),
+        ("cli/stray.py", "from starlette.requests import Request"),
+    ],
+    "Within a subject routes call services, and services call stores": [
+        ("server/plans/store.py", "import portreeve.server.plans.service"),
+        ("server/images/service.py", "import portreeve.server.images.routes"),
+    ],
 }
 
 
