@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
@@ -21,6 +22,7 @@ from portreeve.core.people import BindingScope, Role, RoleBinding, Subjects
 from portreeve.core.plan import EnvironmentPlan, Plan, plan
 from portreeve.core.plan_text import lines, markdown
 from portreeve.core.policy import Access, Delivery, DeliveryMode, Registry, RegistryPolicy, ServiceAccounts, Stage
+from portreeve.core.reached import Reached
 from portreeve.core.reference import parse_prefix
 from portreeve.core.sources import stage_in
 from portreeve.core.verdict import Decision, judge
@@ -511,6 +513,20 @@ def test_law_masking_then_unmasking_returns_the_same_state(estate: Estate) -> No
     there = planned(bare, masked)
     assert [one.masked for one in there.environments] == [one.unmasked for one in away.environments]
     assert desired(with_(masked, policies=()), PROD, now=NOW) == desired(bare, PROD, now=NOW)
+
+
+@given(estates(), estates(), inventories(), st.data())
+def test_law_a_change_that_is_said_not_to_reach_an_environment_does_not(
+    before: Estate, other: Estate, inventory: Inventory, data: st.DataObject
+) -> None:
+    """The next estate takes some kinds of documents from another one and shares the rest, as stored ones do."""
+    names = ("environments", "registries", "projects", "teams", "bindings", "accesses", "policies", "exemptions")
+    taken = data.draw(st.sets(st.sampled_from((*names, "credentials", "capabilities")), max_size=2))
+    after = replace(before, **{name: getattr(other, name) for name in taken})
+    looking = plan(before, after, inventory, now=NOW)
+    with mock.patch.object(Reached, "environment", return_value=True):
+        thorough = plan(before, after, inventory, now=NOW)
+    assert looking == thorough
 
 
 def test_time_alone_changes_a_plan_only_through_exemptions() -> None:

@@ -20,6 +20,7 @@ from portreeve.core.cluster import Namespace
 from portreeve.core.environments import Environment, EnvironmentGroup, EnvironmentType
 from portreeve.core.people import Project, RoleBinding, Team
 from portreeve.core.policy import Exemption, PolicyType, Registry, RegistryAccess, RegistryPolicy
+from portreeve.errors import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,11 @@ class Estate:
         for kind, held in _kinds(self):
             for document in held:
                 yield Key(kind, document.name), document
+
+    @cached_property
+    def problems(self) -> dict[str, tuple[Problem, ...]]:
+        """Check → what it found, for checks that are asked for more than once. An estate does not change."""
+        return {}
 
     @cached_property
     def by_key(self) -> Mapping[Key, Any]:

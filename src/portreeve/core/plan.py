@@ -13,7 +13,7 @@ confirmed may still run says `core.confirmation`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -36,6 +36,7 @@ from portreeve.core.our_objects import (
 )
 from portreeve.core.policy import RegistryPolicy, Stage
 from portreeve.core.prerequisites import validate
+from portreeve.core.reached import Reached
 from portreeve.core.reference import SourcePrefix
 from portreeve.core.render import Manifest, ProtectedImage, check_protected, compile_policy, digest
 from portreeve.core.sources import AGENT_SOURCE, ResolvedSources
@@ -153,14 +154,18 @@ def plan(
     context = _Context(inventory, now, agent, Denials(now))
     old = {one.name: one for one in before.environments}
     new = {one.name: one for one in settled.estate.environments}
+    reached = Reached(before, settled.estate)
     touched = []
     for name in sorted(old.keys() | new.keys()):
-        pair = _touched(before, settled.estate, old.get(name), new.get(name), context)
+        one, other = old.get(name), new.get(name)
+        if one is not None and other is not None and not reached.environment(one, other):
+            continue
+        pair = _touched(before, settled.estate, one, other, context)
         if pair is not None:
             touched.append((name, *pair))
-    environments = tuple(_environment_plan(name, one, other) for name, one, other in touched)
+    environments = tuple(_environment_plan(*sides) for sides in touched)
     refusals = [*_estate_refusals(before, settled.estate)]
-    refusals += (problem for _, one, other in touched for problem in other.refusals if problem not in one.refusals)
+    refusals += (problem for _, was, is_ in touched for problem in is_.refusals if problem not in was.refusals)
     conflicts = settled.conflicts if replacing else (*settled.conflicts, *replace_problems(after, settled.takeovers))
     return Plan(
         environments,
@@ -296,11 +301,19 @@ def _named(policy: RegistryPolicy, problems: Iterable[Problem]) -> list[Problem]
 
 def _estate_refusals(before: Estate, after: Estate) -> list[Problem]:
     """What is wrong with the estate after the change and was not before."""
-    known = set(validate(before))
-    found = [problem for problem in validate(after) if problem not in known and problem.code != "group_covered"]
+    known = frozenset(_problems(before))
+    found = [problem for problem in _problems(after) if problem not in known and problem.code != "group_covered"]
     for policy in after.policies:
         if before.by_key.get(Key("RegistryPolicy", policy.name)) != policy:
             found += _named(policy, policies.validate(policy))
+    return found
+
+
+def _problems(estate: Estate) -> Sequence[Problem]:
+    """What is wrong with the estate; an estate that plans begin at is asked time and again."""
+    found = estate.problems.get("prerequisites")
+    if found is None:
+        found = estate.problems["prerequisites"] = tuple(validate(estate))
     return found
 
 
