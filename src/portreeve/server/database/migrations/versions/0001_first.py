@@ -1,0 +1,308 @@
+"""The first schema.
+
+Until the first release this is written by `python -m tests.server.migrations.write_first`, from the tables.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeEngine
+
+revision = "0001"
+down_revision = None
+
+NAME: Final[TypeEngine[Any]] = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+JSON: Final[TypeEngine[Any]] = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+NUMBER: Final[TypeEngine[Any]] = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+BYTES: Final[TypeEngine[Any]] = sa.LargeBinary()
+MOMENT: Final[TypeEngine[Any]] = sa.BigInteger()
+
+
+def upgrade() -> None:
+    """From an empty database."""
+    op.create_table(
+        "agent_keys",
+        sa.Column("environment", NAME, nullable=False),
+        sa.Column("sealing_key", BYTES, nullable=False),
+        sa.Column("updated_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("environment", name=op.f("pk_agent_keys")),
+    )
+    op.create_table(
+        "answers",
+        sa.Column("principal", NAME, nullable=False),
+        sa.Column("key", NAME, nullable=False),
+        sa.Column("request", NAME, nullable=False),
+        sa.Column("status", NUMBER, nullable=False),
+        sa.Column("headers", JSON, nullable=False),
+        sa.Column("body", BYTES, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("principal", "key", name=op.f("pk_answers")),
+    )
+    op.create_table(
+        "api_tokens",
+        sa.Column("id", NAME, nullable=False),
+        sa.Column("token", BYTES, nullable=False),
+        sa.Column("user", NAME, nullable=False),
+        sa.Column("title", NAME, nullable=False),
+        sa.Column("scope", JSON, nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.Column("used_at", MOMENT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_tokens")),
+        sa.UniqueConstraint("token", name=op.f("uq_api_tokens_token")),
+    )
+    op.create_index("ix_api_tokens_user", "api_tokens", ["user"], unique=False)
+    op.create_table(
+        "audit_checkpoints",
+        sa.Column("size", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("note", BYTES, nullable=False),
+        sa.Column("signed_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("size", name=op.f("pk_audit_checkpoints")),
+    )
+    op.create_table(
+        "audit_events",
+        sa.Column("sequence", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("leaf", BYTES, nullable=False),
+        sa.Column("time", MOMENT, nullable=False),
+        sa.Column("principal", NAME, nullable=False),
+        sa.Column("action", NAME, nullable=False),
+        sa.Column("kind", NAME, nullable=False),
+        sa.Column("name", NAME, nullable=False),
+        sa.Column("environment", NAME, nullable=False),
+        sa.Column("project", NAME, nullable=False),
+        sa.Column("outcome", NAME, nullable=False),
+        sa.Column("request", NAME, nullable=False),
+        sa.PrimaryKeyConstraint("sequence", name=op.f("pk_audit_events")),
+    )
+    op.create_index("ix_audit_events_environment", "audit_events", ["environment", "sequence"], unique=False)
+    op.create_index("ix_audit_events_kind", "audit_events", ["kind", "name", "sequence"], unique=False)
+    op.create_index("ix_audit_events_principal", "audit_events", ["principal", "sequence"], unique=False)
+    op.create_index("ix_audit_events_project", "audit_events", ["project", "sequence"], unique=False)
+    op.create_table(
+        "audit_head",
+        sa.Column("id", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("size", NUMBER, nullable=False),
+        sa.Column("peaks", BYTES, nullable=False),
+        sa.Column("revision", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_head")),
+    )
+    op.create_table(
+        "audit_nodes",
+        sa.Column("level", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("position", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("hash", BYTES, nullable=False),
+        sa.PrimaryKeyConstraint("level", "position", name=op.f("pk_audit_nodes")),
+    )
+    op.create_table(
+        "audit_sinks",
+        sa.Column("name", NAME, nullable=False),
+        sa.Column("sequence", NUMBER, nullable=False),
+        sa.Column("failed_at", MOMENT, nullable=True),
+        sa.Column("failures", NUMBER, nullable=False),
+        sa.Column("updated_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_audit_sinks")),
+    )
+    op.create_table(
+        "changes",
+        sa.Column("revision", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("kind", NAME, nullable=False),
+        sa.Column("name", NAME, nullable=False),
+        sa.Column("verb", NAME, nullable=False),
+        sa.Column("version", NUMBER, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("revision", name=op.f("pk_changes")),
+    )
+    op.create_table(
+        "credential_versions",
+        sa.Column("id", NAME, nullable=False),
+        sa.Column("version", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("envelope", BYTES, nullable=False),
+        sa.Column("owner", NAME, nullable=False),
+        sa.Column("epoch", NUMBER, nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", "version", name=op.f("pk_credential_versions")),
+    )
+    op.create_index("ix_credential_versions_owner", "credential_versions", ["owner", "epoch"], unique=False)
+    op.create_table(
+        "credentials",
+        sa.Column("registry", NAME, nullable=False),
+        sa.Column("purpose", NAME, nullable=False),
+        sa.Column("id", NAME, nullable=False),
+        sa.Column("owner", NAME, nullable=False),
+        sa.Column("version", NUMBER, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=True),
+        sa.Column("updated_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("registry", "purpose", name=op.f("pk_credentials")),
+        sa.UniqueConstraint("id", name=op.f("uq_credentials_id")),
+    )
+    op.create_table(
+        "desired_states",
+        sa.Column("environment", NAME, nullable=False),
+        sa.Column("generation", NUMBER, nullable=False),
+        sa.Column("hash", NAME, nullable=False),
+        sa.Column("previous_hash", NAME, nullable=False),
+        sa.Column("document", BYTES, nullable=False),
+        sa.Column("revision", NUMBER, nullable=False),
+        sa.Column("not_after", MOMENT, nullable=False),
+        sa.Column("updated_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("environment", name=op.f("pk_desired_states")),
+    )
+    op.create_table(
+        "documents",
+        sa.Column("kind", NAME, nullable=False),
+        sa.Column("name", NAME, nullable=False),
+        sa.Column("uid", NAME, nullable=False),
+        sa.Column("version", NUMBER, nullable=False),
+        sa.Column("revision", NUMBER, nullable=False),
+        sa.Column("labels", JSON, nullable=False),
+        sa.Column("annotations", JSON, nullable=False),
+        sa.Column("spec", JSON, nullable=False),
+        sa.Column("status", JSON, nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("updated_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("kind", "name", name=op.f("pk_documents")),
+    )
+    op.create_table(
+        "identities",
+        sa.Column("issuer", NAME, nullable=False),
+        sa.Column("subject", NAME, nullable=False),
+        sa.Column("user", NAME, nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("issuer", "subject", name=op.f("pk_identities")),
+    )
+    op.create_table(
+        "images",
+        sa.Column("environment", NAME, nullable=False),
+        sa.Column("namespace", NAME, nullable=False),
+        sa.Column("owner", NAME, nullable=False),
+        sa.Column("image", NAME, nullable=False),
+        sa.Column("digest", NAME, nullable=False),
+        sa.Column("seen_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("environment", "namespace", "owner", "image", name=op.f("pk_images")),
+    )
+    op.create_index("ix_images_image", "images", ["image"], unique=False)
+    op.create_table(
+        "key_checks",
+        sa.Column("master_key", NAME, nullable=False),
+        sa.Column("value", BYTES, nullable=False),
+        sa.PrimaryKeyConstraint("master_key", name=op.f("pk_key_checks")),
+    )
+    op.create_table(
+        "observations",
+        sa.Column("environment", NAME, nullable=False),
+        sa.Column("facts", JSON, nullable=False),
+        sa.Column("generation", NUMBER, nullable=False),
+        sa.Column("revision", NUMBER, nullable=False),
+        sa.Column("reported_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("environment", name=op.f("pk_observations")),
+    )
+    op.create_table(
+        "owner_keys",
+        sa.Column("owner", NAME, nullable=False),
+        sa.Column("epoch", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("master_key", NAME, nullable=True),
+        sa.Column("wrapped", BYTES, nullable=True),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("destroyed_at", MOMENT, nullable=True),
+        sa.PrimaryKeyConstraint("owner", "epoch", name=op.f("pk_owner_keys")),
+    )
+    op.create_table(
+        "passwords",
+        sa.Column("user", NAME, nullable=False),
+        sa.Column("hash", NAME, nullable=False),
+        sa.Column("updated_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("user", name=op.f("pk_passwords")),
+    )
+    op.create_table(
+        "plans",
+        sa.Column("id", NAME, nullable=False),
+        sa.Column("digest", NAME, nullable=False),
+        sa.Column("proposer", NAME, nullable=False),
+        sa.Column("proposal", JSON, nullable=False),
+        sa.Column("basis", JSON, nullable=False),
+        sa.Column("summary", JSON, nullable=False),
+        sa.Column("state", NAME, nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.Column("confirmed_at", MOMENT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_plans")),
+    )
+    op.create_table(
+        "sessions",
+        sa.Column("token", BYTES, nullable=False),
+        sa.Column("id", NAME, nullable=False),
+        sa.Column("user", NAME, nullable=False),
+        sa.Column("method", NAME, nullable=False),
+        sa.Column("oidc_groups", JSON, nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("seen_at", MOMENT, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("token", name=op.f("pk_sessions")),
+        sa.UniqueConstraint("id", name=op.f("uq_sessions_id")),
+    )
+    op.create_index("ix_sessions_user", "sessions", ["user"], unique=False)
+    op.create_table(
+        "sign_in_failures",
+        sa.Column("bucket", BYTES, nullable=False),
+        sa.Column("failures", NUMBER, nullable=False),
+        sa.Column("last_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("bucket", name=op.f("pk_sign_in_failures")),
+    )
+    op.create_table(
+        "sign_in_links",
+        sa.Column("token", BYTES, nullable=False),
+        sa.Column("user", NAME, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("token", name=op.f("pk_sign_in_links")),
+    )
+    op.create_table(
+        "sign_ins",
+        sa.Column("state", BYTES, nullable=False),
+        sa.Column("browser", BYTES, nullable=False),
+        sa.Column("issuer", NAME, nullable=False),
+        sa.Column("nonce", NAME, nullable=False),
+        sa.Column("code_verifier", NAME, nullable=False),
+        sa.Column("next", NAME, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("state", name=op.f("pk_sign_ins")),
+    )
+
+
+def downgrade() -> None:
+    """Back to an empty database: everything in it is lost."""
+    op.drop_table("sign_ins")
+    op.drop_table("sign_in_links")
+    op.drop_table("sign_in_failures")
+    op.drop_index("ix_sessions_user", table_name="sessions")
+    op.drop_table("sessions")
+    op.drop_table("plans")
+    op.drop_table("passwords")
+    op.drop_table("owner_keys")
+    op.drop_table("observations")
+    op.drop_table("key_checks")
+    op.drop_index("ix_images_image", table_name="images")
+    op.drop_table("images")
+    op.drop_table("identities")
+    op.drop_table("documents")
+    op.drop_table("desired_states")
+    op.drop_table("credentials")
+    op.drop_index("ix_credential_versions_owner", table_name="credential_versions")
+    op.drop_table("credential_versions")
+    op.drop_table("changes")
+    op.drop_table("audit_sinks")
+    op.drop_table("audit_nodes")
+    op.drop_table("audit_head")
+    op.drop_index("ix_audit_events_project", table_name="audit_events")
+    op.drop_index("ix_audit_events_principal", table_name="audit_events")
+    op.drop_index("ix_audit_events_kind", table_name="audit_events")
+    op.drop_index("ix_audit_events_environment", table_name="audit_events")
+    op.drop_table("audit_events")
+    op.drop_table("audit_checkpoints")
+    op.drop_index("ix_api_tokens_user", table_name="api_tokens")
+    op.drop_table("api_tokens")
+    op.drop_table("answers")
+    op.drop_table("agent_keys")

@@ -1,0 +1,1 @@
+"""Migrations: against the tables, from every earlier schema, killed at each statement, and two at once."""
