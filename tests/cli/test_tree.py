@@ -33,8 +33,8 @@ READING = {
     "info": (),
     "version": (),
 }
-# What answers in a form of its own.
-WRITING = {"suggest", "completion", "help"}
+# What answers in a form of its own; tests/server/test_up.py runs `up`.
+WRITING = {"suggest", "completion", "help", "up"}
 
 
 def command(verb: str) -> click.Command:

@@ -24,6 +24,7 @@ ENVIRONMENT: Final = {
     "PORTREEVE_<COMMAND>_<FLAG>": "any flag of any command: PORTREEVE_CHECK_FAIL_ON=warn is check --fail-on warn",
     "PORTREEVE_POLICY": "files and folders for -p of every command, joined as in PATH",
     "PORTREEVE_CONFIG_DIR": "folder of the user's config.yaml, instead of $XDG_CONFIG_HOME/portreeve",
+    "PORTREEVE_SERVER_<SETTING>": "settings of the control plane that up starts; docs/howto/start.md has the list",
     "PORTREEVE_NO_PROJECT": "not empty: .portreeve.yaml of the working folder is not read; for judging others' changes",
     "PORTREEVE_DEBUG": "not empty: internal errors come with a traceback, as with -v",
     "NO_COLOR, CLICOLOR_FORCE": "never colour; colour even without a terminal. --color goes first",

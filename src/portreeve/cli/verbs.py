@@ -15,6 +15,7 @@ class Verb(NamedTuple):
 OFFLINE: Final = "Judge files (no cluster, no network)"
 POLICIES: Final = "Work on a policy"
 EVIDENCE: Final = "Check evidence (no server, no network)"
+CONTROL_PLANE: Final = "Run the control plane"
 HOUSEKEEPING: Final = "Housekeeping"
 
 VERBS: Final[dict[str, Verb]] = {
@@ -27,6 +28,7 @@ VERBS: Final[dict[str, Verb]] = {
     "render": Verb(POLICIES, "Write a policy as the objects that enforce it in a cluster."),
     "hosts": Verb(POLICIES, "List the hosts that nodes must reach for a policy's sources."),
     "verify": Verb(EVIDENCE, "Verify an exported audit log: that no line was changed, dropped, moved or added."),
+    "up": Verb(CONTROL_PLANE, "Start the control plane on this machine."),
     "info": Verb(HOUSEKEEPING, "Show paths, settings and the external tools that are found."),
     "version": Verb(HOUSEKEEPING, "Show the version."),
     "completion": Verb(HOUSEKEEPING, "Write the completion script of a shell."),

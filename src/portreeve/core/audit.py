@@ -99,6 +99,7 @@ class Action(StrEnum):
     SESSION_END = "session.end"
     SESSION_START = "session.start"
     SETTINGS_UPDATE = "settings.update"
+    SIGN_IN_LINK_CREATE = "sign_in_link.create"
     TOKEN_MINT = "token.mint"  # noqa: S105 -- as above
     USER_CREATE = "user.create"
     USER_DELETE = "user.delete"

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -19,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from portreeve.errors import Invalid, PortreeveError, Problem, Stalled
+from portreeve.server import discovery, health, logs
 from portreeve.server.credentials import routes as credential_routes
 from portreeve.server.credentials.keeper import Keeper
 from portreeve.server.credentials.service import Credentials
@@ -139,6 +141,8 @@ def application(server: Server) -> FastAPI:
     )
     app.state.authenticator = server.people
     for router in (
+        health.routes(server.database),
+        discovery.routes(server.settings.surroundings),
         plan_routes.routes(server.plans, server.writer),
         credential_routes.routes(server.credentials, server.writer),
         watch.routes(server.documents, server.writer, server.clock),
@@ -170,13 +174,16 @@ def _refuse_unguarded(app: FastAPI) -> None:
 def _outermost(server: Server) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
     async def handle(request: Request, following: Callable[[Request], Awaitable[Response]]) -> Response:
         request.state.request_id = server.new_id()
+        begun = perf_counter()
         try:
             response = await following(request)
         except PortreeveError as error:
             response = problems.answer(error, request.state.request_id)
-        except Exception:  # noqa: BLE001 -- whatever it is, the caller hears nothing of it, and the log all
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the caller hears nothing of it, and the log all
+            logs.request_failed(request, error)
             response = problems.answer(_internal(), request.state.request_id)
         response.headers["X-Request-Id"] = request.state.request_id
+        logs.request_answered(request, response.status_code, (perf_counter() - begun) * 1000)
         return response
 
     return handle

@@ -9,8 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from portreeve.errors import Invalid
+
+SURROUNDINGS: Final = (
+    "CONTAINER_HOST",
+    "DOCKER_CONFIG",
+    "DOCKER_HOST",
+    "HOME",
+    "KUBECONFIG",
+    "REGISTRY_AUTH_FILE",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+)
+"""Variables by which clusters, container engines and registry logins are found. None of them holds a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +31,13 @@ class Settings:
     """What the control plane is told from outside."""
 
     data: Path
-    """Directory of the embedded database, keys and the lock. Created with mode 0700."""
+    """Directory of the embedded database and its lock. Created with mode 0700."""
 
-    database: str = ""
+    keys: Path | None = None
+    """Directory of keys, apart from `data`: whoever gets a backup of one must not have both. None means `keys` in
+    `data`, where no master key is taken from."""
+
+    database: str = field(default="", repr=False)
     """Address of the database; "" means SQLite in `data`. May hold a password, so it is shown nowhere."""
 
     host: str = "127.0.0.1"
@@ -44,14 +61,28 @@ class Settings:
     private_addresses: tuple[str, ...] = ()
     """Networks that may be contacted though they are loopback or private; empty means none."""
 
+    tls_certificate: Path | None = None
+    """File of the certificate that it shows, and of those behind it, in PEM; None means plain HTTP."""
+
+    tls_key: Path | None = None
+    """File of the certificate's private key, in PEM; None means that `tls_certificate` holds it, too."""
+
+    surroundings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What other programs on this machine are found by (`SURROUNDINGS`); not set by a variable of ours."""
+
+    @property
+    def keys_directory(self) -> Path:
+        """Where keys are."""
+        return self.keys or self.data / "keys"
+
     @property
     def database_url(self) -> str:
         """Where the database is."""
         return self.database or f"sqlite:///{self.data / 'portreeve.db'}"
 
 
-def read(environment: Mapping[str, str], data: Path) -> Settings:
-    """The settings in an environment; `data` is where files go if it does not say.
+def read(environment: Mapping[str, str], data: Path, keys: Path | None = None) -> Settings:
+    """The settings in an environment; `data` and `keys` are where files go if it does not say.
 
     Raises:
         Invalid: `settings_invalid`, naming the variable.
@@ -61,20 +92,28 @@ def read(environment: Mapping[str, str], data: Path) -> Settings:
         for name, value in environment.items()
         if name.startswith("PORTREEVE_SERVER_")
     }
-    known = set(Settings.__dataclass_fields__)
+    known = set(Settings.__dataclass_fields__) - {"surroundings"}
     if unknown := sorted(set(given) - known):
         hint = f"known: {', '.join(f'PORTREEVE_SERVER_{name.upper()}' for name in sorted(known))}"
         raise Invalid("settings_invalid", f"PORTREEVE_SERVER_{unknown[0].upper()} is not a setting", hint=hint)
     lists = {name: _listed(given.get(name, "")) for name in ("retiring_keys", "allowed_hosts", "private_addresses")}
     return Settings(
         data=Path(given.get("data", "") or data),
+        keys=_path(given.get("keys", "")) or keys,
         database=given.get("database", ""),
         host=given.get("host", "127.0.0.1"),
         port=_port(given.get("port", "8420")),
         public_url=given.get("public_url", "").rstrip("/"),
         master_key=given.get("master_key", ""),
+        tls_certificate=_path(given.get("tls_certificate", "")),
+        tls_key=_path(given.get("tls_key", "")),
+        surroundings={name: environment[name] for name in SURROUNDINGS if name in environment},
         **lists,
     )
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ Savepoints, Transactional DDL".
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import event
@@ -50,19 +51,30 @@ def connect(url: str) -> Database:
     found = _parsed(url)
     if found.get_backend_name() == "sqlite":
         found = found.set(drivername="sqlite+aiosqlite")
-        reader = create_async_engine(found, pool_size=POOL, max_overflow=0)
-        writer = create_async_engine(found, pool_size=1, max_overflow=0)
+        reader = create_async_engine(found, pool_size=POOL, max_overflow=0, hide_parameters=True)
+        writer = create_async_engine(found, pool_size=1, max_overflow=0, hide_parameters=True)
         _prepare_sqlite(reader, "BEGIN")
         _prepare_sqlite(writer, "BEGIN IMMEDIATE")
         return Database(reader, writer, sqlite=True)
     found = found.set(drivername="postgresql+psycopg")
     # A connection that the server has closed is noticed before it is used, not by the request that gets it.
-    options: dict[str, Any] = {"pool_pre_ping": True, "max_overflow": 0, "pool_timeout": 10}
+    # Values of a statement would stand in its error, and so in the log.
+    options: dict[str, Any] = {"pool_pre_ping": True, "max_overflow": 0, "pool_timeout": 10, "hide_parameters": True}
     return Database(
         create_async_engine(found, pool_size=POOL, **options),
         create_async_engine(found, pool_size=1, **options),
         sqlite=False,
     )
+
+
+def embedded_file(url: str) -> Path | None:
+    """The file of an embedded database; None for a server.
+
+    Raises:
+        Invalid: `database_url`, as `connect`.
+    """
+    found = _parsed(url)
+    return Path(found.database or "") if found.get_backend_name() == "sqlite" else None
 
 
 def _parsed(url: str) -> URL:

@@ -49,6 +49,12 @@ async def to_revision(database: Database, target: str | None) -> None:
             taken = await connection.run_sync(_take_step, target)
 
 
+async def is_at_head(database: Database) -> bool:
+    """Whether the database has the schema of this release."""
+    async with database.reader.connect() as connection:
+        return await connection.run_sync(_revision) == script_directory().get_current_head()
+
+
 def script_directory() -> ScriptDirectory:
     """The steps of this release."""
     return ScriptDirectory.from_config(_config())
@@ -61,7 +67,7 @@ def revisions() -> list[str]:
 
 def _take_step(connection: Connection, target: str | None) -> bool:
     """Take the next step towards the target; whether there was one."""
-    current = MigrationContext.configure(connection).get_current_revision()
+    current = _revision(connection)
     known = revisions()
     if current is not None and current not in known:
         raise Stalled(
@@ -76,6 +82,10 @@ def _take_step(connection: Connection, target: str | None) -> bool:
     config.attributes["connection"] = connection
     command.upgrade(config, known[done])
     return True
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _config() -> Config:

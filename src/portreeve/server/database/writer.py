@@ -124,7 +124,7 @@ class Writer:
                     if revision > self.snapshot.revision:
                         self._publish(await store.refreshed(connection, self.snapshot, revision))
             except (SQLAlchemyError, OSError) as error:
-                raise _unavailable(error) from error
+                raise unavailable(error) from error
         return self.snapshot
 
     def _publish(self, snapshot: Snapshot) -> None:
@@ -213,10 +213,11 @@ def _failed(error: BaseException, *, committing: bool) -> BaseException:
             "the database did not say whether the change was stored",
             hint="read again, or send the same request with the same Idempotency-Key",
         )
-    return _unavailable(error)
+    return unavailable(error)
 
 
-def _unavailable(error: BaseException) -> Unavailable:
+def unavailable(error: BaseException) -> Unavailable:
+    """What is told of a database that does not answer."""
     # The driver's message may hold the address with its password, or values of the statement.
     code = getattr(getattr(error, "orig", None), "sqlite_errorname", "") or type(error).__name__
     return Unavailable(

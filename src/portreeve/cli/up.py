@@ -1,0 +1,85 @@
+"""`portreeve up`: the control plane, on this machine."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from portreeve.cli.terminal import Terminal, current, terminal_options
+
+if TYPE_CHECKING:
+    from portreeve.server.settings import Settings
+
+EPILOG = """\b
+Examples:
+  portreeve up
+  portreeve up --port 9000 -v
+  portreeve up --link"""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.  [default: 8420]")
+@click.option("--host", help="Address to listen on; others than this machine's own need more.  [default: 127.0.0.1]")
+@click.option("--data", type=click.Path(path_type=Path), help="Directory of the database; portreeve info shows it.")
+@click.option("--behind-proxy", is_flag=True, help="A proxy in front of it does TLS; needed with --host without TLS.")
+@click.option("--link", is_flag=True, help="Write a new sign-in link for an administrator, and stop.")
+@terminal_options
+def command(port: int | None, host: str | None, data: Path | None, behind_proxy: bool, link: bool) -> int:
+    """Start the control plane on this machine.
+
+    It listens on loopback and keeps its data in an embedded database. The first start writes a link that signs its
+    administrator in, once and within ten minutes. The address of another database may hold a password, so it is taken
+    from PORTREEVE_SERVER_DATABASE alone.
+    """
+    begun = time.monotonic()
+    terminal = current()
+    try:
+        from portreeve.server import start
+    except ModuleNotFoundError as error:
+        raise _not_installed(error) from None
+    settings = _settings(port=port, host=host, data=data)
+    if link:
+        terminal.data(start.link(settings).address.reveal().decode())
+        return 0
+
+    from portreeve.workspace.discovery import discover
+
+    def ready(told: start.Ready) -> None:
+        terminal.note(f"Portreeve answers at {told.address}; data is in {settings.data}")
+        terminal.note(discover(settings.surroundings).summary())
+        terminal.detail(f"started in {time.monotonic() - begun:.1f} s")
+        if told.link is None:
+            terminal.note("it is set up already; portreeve up --link writes a sign-in link")
+        else:
+            _show(terminal, told.link.user, told.link.address.reveal().decode())
+
+    return start.run(settings, os.environ, behind_proxy=behind_proxy, ready=ready)
+
+
+def _show(terminal: Terminal, user: str, address: str) -> None:
+    terminal.note(f"sign in as {user} with this link, once and within 10 minutes:")
+    terminal.data(address)
+    terminal.flush()
+
+
+def _settings(*, port: int | None, host: str | None, data: Path | None) -> Settings:
+    """What the variables say, and what the flags say instead."""
+    from portreeve.cli import paths
+    from portreeve.server import settings
+
+    found = settings.read(os.environ, paths.data(), paths.config() / "keys")
+    given = {"port": port, "host": host, "data": None if data is None else data.absolute()}
+    return replace(found, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+
+def _not_installed(error: ModuleNotFoundError) -> Exception:
+    from portreeve.errors import Unavailable
+
+    return Unavailable(
+        "not_installed", f"the control plane is not installed ({error.name})", hint="pip install 'portreeve[server]'"
+    )
