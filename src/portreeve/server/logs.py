@@ -16,6 +16,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -44,10 +45,22 @@ def configure() -> None:
             structlog.processors.JSONRenderer(serializer=json.dumps, default=_unknown, ensure_ascii=True),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _StandardError(),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_Forwarding()], level=logging.WARNING, force=True)
+
+
+class _StandardError:
+    """Where lines go. That nobody reads them any more is no reason to answer no requests."""
+
+    def msg(self, line: str) -> None:
+        """Write a line at once."""
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+    debug = info = warning = error = critical = msg
 
 
 class _Forwarding(logging.Handler):
