@@ -148,6 +148,18 @@ async def test_a_key_of_the_same_name_with_another_value_is_noticed(told: Settin
     assert caught.value.code == "master_key_wrong"
 
 
+async def test_of_two_first_starts_with_two_keys_one_is_refused(told: Settings, tmp_path: Path) -> None:
+    first, second = connect(told.database_url), connect(told.database_url)
+    mine = await keys.verified(first, told, {}, utc_now)
+    other = await keys.verified(second, replace(told, keys=tmp_path / "other"), {}, utc_now)
+    await to_head(first)
+    await keys.remember(first, mine)
+    with pytest.raises(Stalled, match=mine.current.key_id):
+        await keys.remember(second, other)
+    await first.close()
+    await second.close()
+
+
 @pytest.mark.parametrize("place", ["keys", "deep/keys", "../data/keys"])
 async def test_a_key_beside_the_database_is_refused(told: Settings, place: str) -> None:
     with pytest.raises(Invalid) as caught:

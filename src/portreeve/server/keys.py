@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portreeve.errors import Invalid
 from portreeve.server import data_directory
+from portreeve.server.database import migrate
 from portreeve.server.database.engine import Database
 from portreeve.server.database.tables import KEY_CHECKS, OWNER_KEYS
 from portreeve.server.settings import Settings
@@ -72,10 +73,19 @@ def signing_key(settings: Settings) -> SigningKey:
 
 
 async def remember(database: Database, keys: MasterKeys) -> None:
-    """Store a check value of each key that has none. The tables must be those of this release."""
+    """Store a check value of each key that has none. The tables must be those of this release.
+
+    Raises:
+        Stalled: `master_key_missing`: another replica made its first start meanwhile, with another key.
+    """
     made = {key.key_id: await asyncio.to_thread(make, key) for key in (keys.current, *keys.retiring)}
     async with database.writer.begin() as connection:
-        known = {check.key_id for check in (await _stored(connection)).checks}
+        await migrate.lock(database, connection)
+        stored = await _stored(connection)
+        known = {check.key_id for check in stored.checks}
+        # Each replica with a key of its own would open only what it has wrapped itself.
+        for key_id in sorted(_needed(stored, keys)):
+            keys.named(key_id)
         rows = [{"master_key": name, "value": one.value} for name, one in made.items() if name not in known]
         if rows:
             await connection.execute(insert(KEY_CHECKS), rows)

@@ -20,6 +20,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portreeve.errors import Stalled
 from portreeve.server.database.engine import Database
@@ -44,9 +45,14 @@ async def to_revision(database: Database, target: str | None) -> None:
     taken = True
     while taken:
         async with database.writer.begin() as connection:
-            if not database.sqlite:
-                await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            await lock(database, connection)
             taken = await connection.run_sync(_take_step, target)
+
+
+async def lock(database: Database, connection: AsyncConnection) -> None:
+    """Keep other processes that start from here until the transaction ends. On SQLite its beginning has done that."""
+    if not database.sqlite:
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
 async def is_at_head(database: Database) -> bool:
