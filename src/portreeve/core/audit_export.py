@@ -34,12 +34,22 @@ class Entry:
 
 def event_line(event: Event) -> bytes:
     """The line of an event."""
-    return encode(event).join(_EVENT)
+    return stored_event_line(encode(event))
 
 
 def checkpoint_line(note: Note) -> bytes:
     """The line of a checkpoint."""
-    return json.dumps(str(note)).encode("ascii").join(_CHECKPOINT)
+    return stored_checkpoint_line(str(note).encode())
+
+
+def stored_event_line(leaf: bytes) -> bytes:
+    """The line of an event as it was stored. It is not read: an export shows what is there, and verifying judges it."""
+    return leaf.join(_EVENT)
+
+
+def stored_checkpoint_line(note: bytes) -> bytes:
+    """The line of a checkpoint as it was stored, as above."""
+    return json.dumps(note.decode(errors="replace")).encode("ascii").join(_CHECKPOINT)
 
 
 def parse_line(line: bytes) -> Entry | Note:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -21,6 +22,8 @@ from starlette.responses import Response
 
 from portreeve.errors import Invalid, PortreeveError, Problem, Stalled
 from portreeve.server import discovery, health, logs
+from portreeve.server.audit import routes as audit_routes
+from portreeve.server.audit.service import AuditLog
 from portreeve.server.credentials import routes as credential_routes
 from portreeve.server.credentials.keeper import Keeper
 from portreeve.server.credentials.service import Credentials
@@ -72,17 +75,20 @@ class Server:
     plans: Plans
     people: People
     desired: DesiredStates
+    audit: AuditLog
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
 
     async def start(self) -> None:
         """Read what is stored, then take requests."""
         await self.writer.start()
+        await self.audit.start()
         self.desired.start()
 
     async def stop(self) -> None:
         """Finish what was begun."""
         await self.desired.stop()
+        await self.audit.stop()
         await self.writer.stop()
         await self.database.close()
 
@@ -110,6 +116,14 @@ def build(
         plans=Plans(documents, writer, database, clock, new_id),
         desired=DesiredStates(writer, database, keeper, signing, clock),
         people=People(writer, database, clock),
+        audit=AuditLog(
+            database,
+            writer,
+            clock,
+            keys=settings.keys_directory,
+            outside=settings.audit_checkpoints or settings.data,
+            origin=f"{urlsplit(settings.public_url).hostname or 'portreeve'}/audit",
+        ),
         clock=clock,
         new_id=new_id,
     )
@@ -151,6 +165,7 @@ def application(server: Server) -> FastAPI:
         environment_routes.routes(server.documents, server.clock),
         exemption_routes.routes(server.writer, server.clock),
         image_routes.routes(server.documents, server.clock),
+        audit_routes.routes(server.audit),
         document_routes.routes(server.documents, server.writer, server.clock, server.plans.confirmation),
     ):
         # The routes themselves and not their router, so that each can be seen below.

@@ -70,6 +70,9 @@ class Settings:
     surroundings: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What other programs on this machine are found by (`SURROUNDINGS`); not set by a variable of ours."""
 
+    audit_checkpoints: Path | None = None
+    """Directory of checkpoints.txt; None means `data`. Best a disk that whoever runs the database cannot write."""
+
     @property
     def keys_directory(self) -> Path:
         """Where keys are."""
@@ -108,6 +111,7 @@ def read(environment: Mapping[str, str], data: Path, keys: Path | None = None) -
         tls_certificate=_path(given.get("tls_certificate", "")),
         tls_key=_path(given.get("tls_key", "")),
         surroundings={name: environment[name] for name in SURROUNDINGS if name in environment},
+        audit_checkpoints=_path(given.get("audit_checkpoints", "")),
         **lists,
     )
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from portreeve.core.audit import Action, Actor, Event, Outcome, Target, encode
+from portreeve.core.audit import Action, Actor, Agent, Event, Outcome, Target, encode
 from portreeve.core.merkle import HASH_BYTES, Frontier, leaf_hash
+from portreeve.errors import Invalid, Stalled
 from portreeve.server.database.tables import AUDIT_EVENTS, AUDIT_HEAD, AUDIT_NODES
 
 _ROW: Final = 1
@@ -36,6 +37,7 @@ class Entry:
     reason: str | None = None
     before: str | None = None
     after: str | None = None
+    agent: Agent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +50,37 @@ class Head:
 
 async def locked(connection: AsyncConnection) -> Head:
     """The head, held until the transaction ends: no one else writes meanwhile."""
-    columns = (AUDIT_HEAD.c.size, AUDIT_HEAD.c.peaks, AUDIT_HEAD.c.revision)
+    held = (AUDIT_HEAD.c.size, AUDIT_HEAD.c.peaks, AUDIT_HEAD.c.revision)
     # SQLite has no row locks and needs none: BEGIN IMMEDIATE has locked the database. The clause is left out there.
-    row = (await connection.execute(select(*columns).where(AUDIT_HEAD.c.id == _ROW).with_for_update())).one_or_none()
+    row = (await connection.execute(select(*held).where(AUDIT_HEAD.c.id == _ROW).with_for_update())).one_or_none()
     if row is None:
         await connection.execute(insert(AUDIT_HEAD).values(id=_ROW, size=0, peaks=b"", revision=0))
         return Head(Frontier(), 0)
-    peaks = tuple(row.peaks[at : at + HASH_BYTES] for at in range(0, len(row.peaks), HASH_BYTES))
-    return Head(Frontier(row.size, peaks), row.revision)
+    return Head(_frontier(row), row.revision)
+
+
+async def tree(connection: AsyncConnection) -> Frontier:
+    """The tree's head that is committed now."""
+    query = select(AUDIT_HEAD.c.size, AUDIT_HEAD.c.peaks).where(AUDIT_HEAD.c.id == _ROW)
+    row = (await connection.execute(query)).one_or_none()
+    return Frontier() if row is None else _frontier(row)
+
+
+def _frontier(row: Any) -> Frontier:
+    peaks = bytes(row.peaks)
+    try:
+        return Frontier(row.size, tuple(peaks[at : at + HASH_BYTES] for at in range(0, len(peaks), HASH_BYTES)))
+    except Invalid:
+        raise damaged("its head is that of no tree") from None
+
+
+def damaged(what: str) -> Stalled:
+    """The stored log is not what was written."""
+    return Stalled(
+        "audit_damaged",
+        f"the audit log in the database was changed: {what}",
+        hint="take an export, keep it as evidence, and verify it with a checkpoint that was kept elsewhere",
+    )
 
 
 async def revision(connection: AsyncConnection) -> int:
@@ -74,7 +99,7 @@ async def append(connection: AsyncConnection, head: Head, entries: Sequence[Entr
         leaf = encode(event)
         added = frontier.added(leaf_hash(leaf))
         nodes += ({"level": one.level, "position": one.index, "hash": one.hash} for one in added)
-        events.append(_row(event, leaf))
+        events.append({"sequence": event.sequence, "leaf": leaf, **columns(event)})
         frontier = frontier.append(added[0].hash)
     if events:
         await connection.execute(insert(AUDIT_EVENTS), events)
@@ -96,14 +121,14 @@ def _event(entry: Entry, sequence: int, now: datetime) -> Event:
         reason=entry.reason,
         before=entry.before,
         after=entry.after,
+        agent=entry.agent,
     )
 
 
-def _row(event: Event, leaf: bytes) -> dict[str, object]:
+def columns(event: Event) -> dict[str, object]:
+    """Column → what of the leaf it copies."""
     target = event.target
     return {
-        "sequence": event.sequence,
-        "leaf": leaf,
         "time": event.time,
         "principal": event.actor.principal,
         "action": str(event.action),
