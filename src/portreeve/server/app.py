@@ -23,6 +23,7 @@ from starlette.responses import Response
 from portreeve.errors import Invalid, PortreeveError, Problem, Stalled
 from portreeve.server import discovery, health, logs
 from portreeve.server.audit import routes as audit_routes
+from portreeve.server.audit.destinations import parse_all
 from portreeve.server.audit.service import AuditLog
 from portreeve.server.credentials import routes as credential_routes
 from portreeve.server.credentials.keeper import Keeper
@@ -123,6 +124,7 @@ def build(
             keys=settings.keys_directory,
             outside=settings.audit_checkpoints or settings.data,
             origin=f"{urlsplit(settings.public_url).hostname or 'portreeve'}/audit",
+            destinations=parse_all(settings.audit_sinks),
         ),
         clock=clock,
         new_id=new_id,

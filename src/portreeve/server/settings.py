@@ -73,6 +73,10 @@ class Settings:
     audit_checkpoints: Path | None = None
     """Directory of checkpoints.txt; None means `data`. Best a disk that whoever runs the database cannot write."""
 
+    audit_sinks: tuple[str, ...] = ()
+    """URIs of receivers of copies of the audit log (docs/spec/audit.md). What stands here is trusted: private and
+    loopback addresses need no entry in `private_addresses`. A comma in one is written %2C."""
+
     @property
     def keys_directory(self) -> Path:
         """Where keys are."""
@@ -99,7 +103,10 @@ def read(environment: Mapping[str, str], data: Path, keys: Path | None = None) -
     if unknown := sorted(set(given) - known):
         hint = f"known: {', '.join(f'PORTREEVE_SERVER_{name.upper()}' for name in sorted(known))}"
         raise Invalid("settings_invalid", f"PORTREEVE_SERVER_{unknown[0].upper()} is not a setting", hint=hint)
-    lists = {name: _listed(given.get(name, "")) for name in ("retiring_keys", "allowed_hosts", "private_addresses")}
+    lists = {
+        name: _listed(given.get(name, ""))
+        for name in ("retiring_keys", "allowed_hosts", "private_addresses", "audit_sinks")
+    }
     return Settings(
         data=Path(given.get("data", "") or data),
         keys=_path(given.get("keys", "")) or keys,

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from secrets import SystemRandom
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,8 +23,11 @@ from portreeve.core.merkle import Frontier, Read, consistency_proof, inclusion_p
 from portreeve.core.permissions import Action, Kind
 from portreeve.errors import Invalid, NotFound, PortreeveError, Problem, Stalled, Unavailable
 from portreeve.server.audit import journal, key_file, store
+from portreeve.server.audit.deliveries import Sink
+from portreeve.server.audit.destinations import Destination
 from portreeve.server.audit.journal import Entry
 from portreeve.server.audit.kept import KeptFile
+from portreeve.server.audit.senders import sender
 from portreeve.server.audit.signer import Signer, foreign
 from portreeve.server.audit.store import Stored, Wanted
 from portreeve.server.audit.visibility import not_all, scope_of, sees_all, where
@@ -37,6 +41,11 @@ TICK_S: Final = 1.0
 """How often it is looked whether a checkpoint is due: two rows are read."""
 STALLED_FOR: Final = timedelta(minutes=1)
 """How long nothing is tried after a failure that trying again will not help."""
+
+WALK: Final = "walk"
+"""The one task that ends: once all was walked, signing walks what is new."""
+
+_CHANCE: Final = SystemRandom()
 
 LOG: Final = Target(ObjectKind.AUDIT_LOG, "audit-log")
 
@@ -63,6 +72,8 @@ class AuditLog:
         keys: Path,
         outside: Path,
         origin: str,
+        destinations: Sequence[Destination] = (),
+        jitter: Callable[[], float] = _CHANCE.random,
     ) -> None:
         self._database = database
         self._writer = writer
@@ -76,10 +87,15 @@ class AuditLog:
         self._tasks: list[asyncio.Task[None]] = []
         self._failed: dict[str, PortreeveError] = {}
         self._not_before: dict[str, datetime] = {}
+        self.sinks = tuple(
+            Sink(one.name, sender(one, origin=origin, clock=clock), database, writer, clock, jitter)
+            for one in destinations
+        )
 
     async def start(self) -> None:
         """Begin to sign. A key that cannot be used keeps nothing from working but signing; `problems` says so."""
-        for name, step in (("checkpoint", self._sign_when_due), ("walk", self.walk)):
+        steps: dict[str, Callable[[], Awaitable[object]]] = {"checkpoint": self._sign_when_due, WALK: self.walk}
+        for name, step in (steps | {sink.name: sink.deliver for sink in self.sinks}).items():
             self._tasks.append(asyncio.create_task(self._run(name, step), name=f"audit-{name}"))
 
     async def stop(self) -> None:
@@ -90,12 +106,13 @@ class AuditLog:
 
     def problems(self) -> tuple[Problem, ...]:
         """What somebody has to look at, for readiness and for status. Empty means that all is well."""
-        return tuple(Problem(one.code, one.message, name, one.hint) for name, one in sorted(self._failed.items()))
+        failing = [Problem(one.code, one.message, name, one.hint) for name, one in sorted(self._failed.items())]
+        return (*failing, *(problem for sink in self.sinks if (problem := sink.problem())))
 
     async def _run(self, name: str, step: Callable[[], Awaitable[object]]) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            if await self.attempt(name, step) and name == "walk":
+            if await self.attempt(name, step) and name == WALK:
                 return
 
     async def attempt(self, name: str, step: Callable[[], Awaitable[object]]) -> bool:
@@ -248,7 +265,8 @@ class AuditLog:
 
         await self._writer.run(job)
         # A log that cannot be signed any more is exported all the more: the export is then the evidence.
-        await self.attempt("checkpoint", self.checkpoint)
+        with contextlib.suppress(PortreeveError, SQLAlchemyError, OSError):
+            await self.checkpoint()
         return self._lines(await self.size())
 
     async def _lines(self, size: int) -> AsyncGenerator[bytes, None]:
