@@ -9,6 +9,7 @@ written all the same: nothing waits for it (faults F-50, F-52).
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -44,13 +45,14 @@ class Sink:
         self._jitter = jitter
         self._retry_at: datetime | None = None
         self._why = ""
+        self._one_at_a_time = asyncio.Lock()
         self.delivery = Delivery()
         self.size = 0
 
     async def deliver(self) -> bool:
         """Send what is there, batch by batch, until all is sent, one fails, or another replica does it."""
         delivered = False
-        async with _leased(self._database, self.name) as ours:
+        async with self._one_at_a_time, _leased(self._database, self.name) as ours:
             while ours and await self._next():
                 delivered = True
         return delivered

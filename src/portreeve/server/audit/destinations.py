@@ -68,7 +68,7 @@ _SOCKETS: Final = {
     for form in (Form.SYSLOG, Form.CEF)
     for transport in (Transport.UDP, Transport.TCP, Transport.TLS)
 }
-_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?")
+_HOST: Final = re.compile(r"[A-Za-z0-9:](?:[A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?")
 _VISIBLE: Final = re.compile(r"[!-~]{1,2048}")
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portreeve.core.audit import Action, Actor, Agent, Event, Outcome, Target, encode
@@ -52,10 +52,13 @@ async def locked(connection: AsyncConnection) -> Head:
     """The head, held until the transaction ends: no one else writes meanwhile."""
     held = (AUDIT_HEAD.c.size, AUDIT_HEAD.c.peaks, AUDIT_HEAD.c.revision)
     # SQLite has no row locks and needs none: BEGIN IMMEDIATE has locked the database. The clause is left out there.
-    row = (await connection.execute(select(*held).where(AUDIT_HEAD.c.id == _ROW).with_for_update())).one_or_none()
+    query = select(*held).where(AUDIT_HEAD.c.id == _ROW).with_for_update()
+    row = (await connection.execute(query)).one_or_none()
     if row is None:
-        await connection.execute(insert(AUDIT_HEAD).values(id=_ROW, size=0, peaks=b"", revision=0))
-        return Head(Frontier(), 0)
+        # Two replicas may both begin a new log: whoever inserts second waits for the first, and then finds its row.
+        add = "INSERT INTO audit_head (id, size, peaks, revision) VALUES (1, 0, :none, 0) ON CONFLICT DO NOTHING"
+        await connection.execute(text(add), {"none": b""})
+        row = (await connection.execute(query)).one()
     return Head(_frontier(row), row.revision)
 
 
@@ -95,11 +98,11 @@ async def append(connection: AsyncConnection, head: Head, entries: Sequence[Entr
     events: list[dict[str, object]] = []
     nodes: list[dict[str, object]] = []
     for entry in entries:
-        event = _event(entry, frontier.size, now)
-        leaf = encode(event)
+        made = event(entry, frontier.size, now)
+        leaf = encode(made)
         added = frontier.added(leaf_hash(leaf))
         nodes += ({"level": one.level, "position": one.index, "hash": one.hash} for one in added)
-        events.append({"sequence": event.sequence, "leaf": leaf, **columns(event)})
+        events.append({"sequence": made.sequence, "leaf": leaf, **columns(made)})
         frontier = frontier.append(added[0].hash)
     if events:
         await connection.execute(insert(AUDIT_EVENTS), events)
@@ -109,7 +112,12 @@ async def append(connection: AsyncConnection, head: Head, entries: Sequence[Entr
     return Head(frontier, head.revision)
 
 
-def _event(entry: Entry, sequence: int, now: datetime) -> Event:
+def event(entry: Entry, sequence: int, now: datetime) -> Event:
+    """The event of an entry.
+
+    Raises:
+        Invalid: `audit_event`.
+    """
     return Event(
         sequence=sequence,
         time=now,
@@ -125,17 +133,17 @@ def _event(entry: Entry, sequence: int, now: datetime) -> Event:
     )
 
 
-def columns(event: Event) -> dict[str, object]:
+def columns(made: Event) -> dict[str, object]:
     """Column → what of the leaf it copies."""
-    target = event.target
+    target = made.target
     return {
-        "time": event.time,
-        "principal": event.actor.principal,
-        "action": str(event.action),
+        "time": made.time,
+        "principal": made.actor.principal,
+        "action": str(made.action),
         "kind": str(target.kind),
         "name": target.name,
         "environment": target.environment or "",
         "project": target.project or "",
-        "outcome": str(event.outcome),
-        "request": event.request,
+        "outcome": str(made.outcome),
+        "request": made.request,
     }

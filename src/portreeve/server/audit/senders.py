@@ -12,6 +12,7 @@ Sources: RFC 6587, 3.4.1 and RFC 5425, 4.3 (octet counting); RFC 5426 (UDP); Clo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import hmac
@@ -52,7 +53,9 @@ class NotSent(Exception):
     """The batch has not arrived, or nobody knows. The message may be shown."""
 
 
-def sender(destination: Destination, *, origin: str, clock: Callable[[], datetime]) -> Send:
+def sender(
+    destination: Destination, *, origin: str, clock: Callable[[], datetime], timeout_s: float = TIMEOUT_S
+) -> Send:
     """What sends to this destination. `origin` names the log, as the source of CloudEvents."""
 
     async def once(batch: Sequence[Stored]) -> None:
@@ -68,10 +71,10 @@ def sender(destination: Destination, *, origin: str, clock: Callable[[], datetim
 
     async def send(batch: Sequence[Stored]) -> None:
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(timeout_s):
                 await once(batch)
         except TimeoutError:
-            raise NotSent(f"no answer within {TIMEOUT_S:g} s") from None
+            raise NotSent(f"no answer within {timeout_s:g} s") from None
         except ssl.SSLError as error:
             raise NotSent(f"TLS failed ({error.reason or 'closed'})") from None
         except (OSError, httpx2.HTTPError) as error:
@@ -145,9 +148,11 @@ async def _stream(destination: Destination, batch: Sequence[Stored]) -> None:
             while await reader.read(4096):
                 pass  # what a receiver may say does not matter; that it closes does
         else:
-            # Closing TLS sends our close_notify behind the last record, and waits for theirs.
+            # Closing TLS sends our close_notify behind the last record, and waits for theirs. A receiver that has read
+            # ours and then just closes the connection breaks RFC 5425, 4.4, but has read to the end all the same.
             writer.close()
-            await writer.wait_closed()
+            with contextlib.suppress(ssl.SSLError):
+                await writer.wait_closed()
     except BaseException:
         writer.transport.abort()
         raise

@@ -63,7 +63,12 @@ class Transaction:
         return self.revision
 
     def record(self, entry: Entry) -> None:
-        """Note what is done; it is written before the transaction ends."""
+        """Note what is done; it is written before the transaction ends.
+
+        Raises:
+            Invalid: `audit_event`: it can be no event; said here, it is the failure of one job and not of all.
+        """
+        journal.event(entry, 0, self.now)
         self.entries.append(entry)
 
 
@@ -176,22 +181,26 @@ class Writer:
 
     @staticmethod
     async def _one(waiting: _Waiting[Any], transaction: Transaction) -> tuple[Any, BaseException | None]:
-        """Run a job in a savepoint. What breaks the connection leaves; all else is the job's own failure."""
-        savepoint = await transaction.connection.begin_nested()
+        """Run a job behind a savepoint. What breaks the connection leaves; all else is the job's own failure.
+
+        Savepoints are written out and never released: they lie in one another and end with the transaction, and a name
+        means the last one that has it. Each statement of a job costs more than its share of the disk.
+        """
+        connection = transaction.connection
+        await connection.exec_driver_sql("SAVEPOINT job")
         try:
-            answer = await waiting.job(transaction)
+            return await waiting.job(transaction), None
         except Refusal as refusal:
-            await savepoint.rollback()
-            transaction.entries[:] = [refusal.entry]
+            await connection.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
+            transaction.entries.clear()
+            transaction.record(refusal.entry)
             return None, refusal.error
         except (OperationalError, InterfaceError):
             raise
         except Exception as failure:  # noqa: BLE001 -- it is the caller's, who gets it
-            await savepoint.rollback()
+            await connection.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
             transaction.entries.clear()
             return None, failure
-        await savepoint.commit()
-        return answer, None
 
 
 def _answer(waiting: _Waiting[Any], answer: Any, failure: BaseException | None) -> None:
