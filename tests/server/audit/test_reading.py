@@ -11,9 +11,13 @@ from datetime import timedelta
 import httpx2
 import pytest
 import yaml
+from sqlalchemy import QueuePool
 
 from portreeve.core.audit import Action, Actor, Outcome, decode, escaped
-from portreeve.server.http.caller import SYSTEM
+from portreeve.core.people import Role
+from portreeve.server.audit.store import BATCH
+from portreeve.server.http.caller import SYSTEM, Caller
+from tests.core.test_authorization import somebody
 from tests.server.audit.scene import entry, fill, record
 from tests.server.plane import Plane, document
 
@@ -217,3 +221,16 @@ async def test_a_read_only_token_reads_the_log(plane: Plane) -> None:
     secret = await plane.token("root", {"readOnly": True, "kinds": ["audit"]})
     client = plane.anonymous({"Authorization": f"Bearer {secret.reveal().decode()}"})
     assert await listed(client)
+
+
+async def test_an_export_is_streamed_and_holds_no_connection_meanwhile(plane: Plane) -> None:
+    await plane.server.audit.stop()  # its tasks take connections too
+    await fill(plane, 2 * BATCH + 5)
+    caller = Caller(somebody(Role.PLATFORM_ADMIN), SYSTEM, "req-1")
+    counts = []
+    async for chunk in await plane.server.audit.export(caller):
+        counts.append(chunk.count(b'"type":"event"}'))
+        pool = plane.server.database.reader.pool
+        assert isinstance(pool, QueuePool)
+        assert pool.checkedout() == 0
+    assert counts == [BATCH, BATCH, 6]

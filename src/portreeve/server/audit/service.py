@@ -112,7 +112,9 @@ class AuditLog:
     async def _run(self, name: str, step: Callable[[], Awaitable[object]]) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            if await self.attempt(name, step) and name == WALK:
+            done = await self.attempt(name, step)
+            # A log that is damaged stays so: walking it again each minute would say nothing new.
+            if name == WALK and (done or isinstance(self._failed.get(name), Stalled)):
                 return
 
     async def attempt(self, name: str, step: Callable[[], Awaitable[object]]) -> bool:
