@@ -30,6 +30,7 @@ POSITIONS = {
     "Outdated": 0,
     "Unconfirmed": 0,
     "Throttled": 0,
+    "TimedOut": 0,
     "Rejected": 1,
     "PortreeveError": 0,
     "_refused": 0,
