@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from tests.cli.program import Program
+from tests.cli.program import LOOPBACK_GUARD, Outcome, Program
+from tests.server.served import Served, served
 
 POLICY = """\
 apiVersion: portreeve.io/v1
@@ -53,3 +58,46 @@ def program(tmp_path: Path) -> Program:
     found.write("policy.yaml", POLICY)
     found.write("app.yaml", WORKLOADS)
     return found
+
+
+@dataclass
+class Operator:
+    """The program, signed in to a control plane as somebody who may do everything that anybody may."""
+
+    program: Program
+    plane: Served
+    token: str
+
+    def run(self, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Outcome:
+        """Run to the end."""
+        return self.program.run(*arguments, stdin=stdin, env=env)
+
+    def write(self, name: str, *documents: Mapping[str, Any]) -> str:
+        """Write documents as a file of YAML; its path."""
+        return self.program.write(name, yaml.safe_dump_all(documents))
+
+    def needs(self, path: str, method: str = "GET") -> None:
+        """Skip the test while the control plane has no such route."""
+        if not self.plane.has_route(path, token=self.token, method=method):
+            pytest.skip(f"this control plane has no {method} {path} yet")
+
+
+def operator_of(plane: Served, folder: Path, user: str = "root", role: str = "platform-admin") -> Operator:
+    """The program as a user of the control plane, in a new folder."""
+    folder.mkdir()
+    token = plane.token(user, role)
+    env = {"PORTREEVE_SERVER": plane.url, "PORTREEVE_TOKEN": token, "XDG_CONFIG_HOME": str(folder / "config")}
+    return Operator(Program(folder, guarded_by=LOOPBACK_GUARD, env=env), plane, token)
+
+
+@pytest.fixture
+def control_plane(tmp_path: Path) -> Iterator[Served]:
+    """A control plane with nothing in it, on a loopback port."""
+    with served(f"sqlite:///{tmp_path / 'portreeve.db'}", tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def operator(control_plane: Served, tmp_path: Path) -> Operator:
+    """The program as a platform administrator."""
+    return operator_of(control_plane, tmp_path / "operator")

@@ -23,6 +23,22 @@ socket.socket.__init__ = _refused
 socket.getaddrinfo = _refused
 """
 
+# The same for verbs that talk to a control plane: loopback is allowed, and nothing else.
+LOOPBACK_GUARD = """
+import socket
+_connect, _resolve = socket.socket.connect, socket.getaddrinfo
+def _checked(self, address):
+    if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1"):
+        raise AssertionError(f"the program went to {address[0]}")
+    return _connect(self, address)
+def _resolved(host, *args, **kwargs):
+    if host not in ("127.0.0.1", "::1", "localhost"):
+        raise AssertionError(f"the program looked up {host}")
+    return _resolve(host, *args, **kwargs)
+socket.socket.connect = _checked
+socket.getaddrinfo = _resolved
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -41,16 +57,17 @@ class Outcome:
 class Program:
     """The program in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, guarded_by: str = GUARD, env: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         guard = folder / "guard"
         guard.mkdir()
-        (guard / "sitecustomize.py").write_text(GUARD)
+        (guard / "sitecustomize.py").write_text(guarded_by)
         self._environment = {
             "PATH": "/usr/bin:/bin",
             "PYTHONPATH": str(guard),
             "HOME": "/nonexistent",
             "LANG": "C.UTF-8",
+            **(env or {}),
         }
 
     def write(self, name: str, text: str) -> str:

@@ -29,6 +29,8 @@ check: {policy: [policies/], fail-on: warn}
 ```
 
 Misspelled commands and options are errors. What `.portreeve.yaml` of the working folder sets is said on standard error.
+It may not say where a token goes or consent to a change: `server`, `profile`, `ca-file`, `timeout`, `yes`, `no-input`,
+`prune`, `replace` and `force` are for flags, variables and the user's own file.
 It belongs to whoever writes the folder: where a pipeline judges the changes of others, set `PORTREEVE_NO_PROJECT=1`.
 Variables of options that repeat are split at blanks, and those that take paths as `PATH` is.
 """
@@ -63,6 +65,21 @@ def _section(name: str, command: click.Command, context: click.Context) -> Itera
     yield "```console"
     yield from (line.strip() for line in (command.epilog or "").splitlines() if line.startswith("  "))
     yield "```"
+    yield ""
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            yield from _inner(f"{name} {inner.name}", inner, click.Context(inner, info_name=inner.name, parent=context))
+
+
+def _inner(name: str, command: click.Command, context: click.Context) -> Iterator[str]:
+    """A word behind the verb; the examples are those of the verb."""
+    yield f"### portreeve {name}"
+    yield ""
+    yield f"`portreeve {name} {' '.join(command.collect_usage_pieces(context))}`"
+    yield ""
+    yield " ".join((command.help or "").split())
+    yield ""
+    yield from _options(command, context)
     yield ""
 
 

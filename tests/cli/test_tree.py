@@ -14,8 +14,10 @@ from portreeve.cli.main import root
 from portreeve.cli.options import NamedOption
 from portreeve.cli.verbs import VERBS
 from tests.cli import reference
+from tests.cli.conftest import Operator
 from tests.cli.program import PROGRAM, Program
 from tests.core.exports import KEY, export, log
+from tests.server.plane import document
 
 DOCS = Path(__file__).parents[2] / "docs"
 CONTEXT = click.Context(root, info_name="portreeve")
@@ -33,14 +35,31 @@ READING = {
     "info": (),
     "version": (),
 }
+# As above, of verbs that ask a control plane; their own tests look at what they answer.
+ASKING = {
+    "get": ("registries",),
+    "describe": ("team", "shop"),
+    "diff": ("-f", "team.yaml"),
+    "drift": ("-f", "team.yaml", "--kind", "teams"),
+    "plan": ("-f", "team.yaml"),
+    "apply": ("-f", "team.yaml", "-y"),
+}
+# What changes something by name, or needs something to be there; tried in the tests of each.
+CHANGING = {"create", "edit", "delete", "grant", "revoke", "confirm", "rotate", "exempt", "audit", "token", "login"}
 # What answers in a form of its own; tests/server/test_up.py runs `up`.
-WRITING = {"suggest", "completion", "help", "up"}
+WRITING = {"suggest", "completion", "help", "export", "up"}
 
 
 def command(verb: str) -> click.Command:
     found = root.get_command(CONTEXT, verb)
     assert found is not None
     return found
+
+
+def commands(verb: str) -> list[click.Command]:
+    """The command of a verb, and those of its second words."""
+    found = command(verb)
+    return [found, *(found.commands.values() if isinstance(found, click.Group) else ())]
 
 
 @pytest.fixture
@@ -52,7 +71,7 @@ def prepared(program: Program) -> Program:
 
 
 def test_every_verb_is_tried() -> None:
-    assert set(VERBS) == set(READING) | WRITING
+    assert set(VERBS) == set(READING) | set(ASKING) | CHANGING | WRITING
 
 
 @pytest.mark.parametrize("verb", READING)
@@ -66,6 +85,18 @@ def test_json_of_every_reading_verb_parses_and_stands_alone(prepared: Program, v
 def test_quiet_leaves_standard_error_empty(prepared: Program, verb: str) -> None:
     assert prepared.run(verb, *READING[verb], "-q").err == ""
     assert prepared.run("-q", verb, *READING[verb], "-o", "json").err == ""
+
+
+def test_json_of_every_asking_verb_parses_and_stands_alone(operator: Operator) -> None:
+    team = operator.write("team.yaml", document("Team", "shop"))
+    assert operator.run("apply", "-f", team, "-y").code == 0
+    for verb, arguments in ASKING.items():
+        done = operator.run(verb, *arguments, "-o", "json")
+        assert done.code == 0, done.err
+        assert isinstance(done.json, dict)
+        assert operator.run(verb, *arguments, "-q").err == ""
+        failed = operator.run(verb, *arguments, "-o", "json", env={"PORTREEVE_TOKEN": "prt_wrong"})
+        assert (failed.code, failed.json["error"]["code"]) == (4, "unauthenticated")
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -86,7 +117,7 @@ def test_the_table_says_of_a_verb_what_its_help_says(verb: str) -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_options_have_help_and_variables_are_named_for_flags(verb: str) -> None:
-    for option in command(verb).params:
+    for option in [option for one in commands(verb) for option in one.params]:
         if isinstance(option, click.Option):
             assert option.help, option.name
             flag = max(option.opts, key=len).removeprefix("--").replace("-", "_")
@@ -103,7 +134,7 @@ def test_the_page_names_every_verb_option_and_code() -> None:
     page = (DOCS / "cli.md").read_text(encoding="utf-8")
     for verb in VERBS:
         section = page.split(f"## portreeve {verb}\n")[1].split("\n## ")[0]
-        for parameter in command(verb).params:
+        for parameter in [parameter for one in commands(verb) for parameter in one.params]:
             assert all(flag in section for flag in parameter.opts if flag.startswith("-"))
     for code in EXIT_CODES:
         assert f"| {code} |" in page
@@ -122,7 +153,17 @@ def test_help_and_completion_import_nothing_but_click_and_the_table() -> None:
 def test_the_module_of_a_verb_imports_nothing_heavy_for_its_help(verb: str) -> None:
     script = f"import sys, portreeve.cli.{verb}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"cryptography", "pydantic", "rich", "yaml", "portreeve.core.policy", "portreeve.wire"} & set(loaded)
+    assert not {
+        "cryptography",
+        "pydantic",
+        "rich",
+        "yaml",
+        "httpx2",
+        "ssl",
+        "portreeve.core.policy",
+        "portreeve.wire",
+        "portreeve.client",
+    } & set(loaded)
 
 
 def test_version_is_told_everywhere_alike(program: Program) -> None:

@@ -11,7 +11,7 @@ from portreeve.cli.verbs import VERBS
 
 EXIT_CODES: Final = {
     0: "success; no difference; no violation at or above --fail-on",
-    1: "violation found (check, explain, simulate, test), or tampered with (verify)",
+    1: "violation found (check, explain, simulate, test), difference (diff, drift), or tampered with (verify)",
     2: "usage, configuration or runtime error",
     3: "incomplete: something could not be evaluated, no violation found in the rest; --allow-incomplete makes it 0",
     4: "authentication or authorisation",
@@ -23,8 +23,13 @@ EXIT_CODES: Final = {
 ENVIRONMENT: Final = {
     "PORTREEVE_<COMMAND>_<FLAG>": "any flag of any command: PORTREEVE_CHECK_FAIL_ON=warn is check --fail-on warn",
     "PORTREEVE_POLICY": "files and folders for -p of every command, joined as in PATH",
-    "PORTREEVE_CONFIG_DIR": "folder of the user's config.yaml, instead of $XDG_CONFIG_HOME/portreeve",
     "PORTREEVE_SERVER_<SETTING>": "settings of the control plane that up starts; docs/howto/start.md has the list",
+    "PORTREEVE_SERVER": "address of the control plane, instead of that of a profile",
+    "PORTREEVE_TOKEN": "API token for it; PORTREEVE_TOKEN_FILE names a file with one, which other processes cannot see",
+    "PORTREEVE_PROFILE": "which sign-in of portreeve login is used",
+    "PORTREEVE_CA_FILE": "certificates that the control plane's is checked with, instead of the system's",
+    "PORTREEVE_TIMEOUT": "seconds to wait for an answer of the control plane",
+    "PORTREEVE_CONFIG_DIR": "folder of config.yaml and profiles.yaml, instead of $XDG_CONFIG_HOME/portreeve",
     "PORTREEVE_NO_PROJECT": "not empty: .portreeve.yaml of the working folder is not read; for judging others' changes",
     "PORTREEVE_DEBUG": "not empty: internal errors come with a traceback, as with -v",
     "NO_COLOR, CLICOLOR_FORCE": "never colour; colour even without a terminal. --color goes first",

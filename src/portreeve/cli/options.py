@@ -96,3 +96,42 @@ def input_options(*, required: bool = True) -> Decorator[Any]:
         return function
 
     return decorate
+
+
+class CallerOption(NamedOption):
+    """An option that the settings of a project may not give: it says where a token goes, or consents to something.
+
+    The folder that a command runs in may belong to somebody else. `shared` is the variable that holds for all commands.
+    """
+
+    def __init__(self, *words: Any, shared: str = "", **settings: Any) -> None:
+        super().__init__(*words, **settings)
+        self.shared = shared
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """The value of the more specific variable."""
+        return super().resolve_envvar_value(ctx) or (os.environ.get(self.shared) if self.shared else None) or None
+
+
+def consent_options(function: Decorated) -> Decorated:
+    """-y and --no-input, for whatever asks before it changes something."""
+    yes = click.option(
+        "-y", "--yes", is_flag=True, cls=CallerOption, help="Do not ask; the plan is shown all the same."
+    )
+    no_input = click.option(
+        "--no-input", is_flag=True, cls=CallerOption, help="Never ask: without -y that is an error."
+    )
+    return yes(no_input(function))
+
+
+def files_option(function: Decorated) -> Decorated:
+    """-f, for whatever takes documents."""
+    return click.option(
+        "-f", "--filename", "files", cls=NamedOption, type=click.Path(path_type=Path), multiple=True, required=True,
+        metavar="PATH", help="File or folder with documents, or - for standard input; repeatable.",
+    )(function)  # fmt: skip
+
+
+def label_option(text: str) -> Decorator[Any]:
+    """-l, with what it is good for here."""
+    return click.option("-l", "--selector", "labels", cls=NamedOption, multiple=True, metavar="KEY=VALUE", help=text)

@@ -147,7 +147,7 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
     seen: set[Path] = set()
     for path in paths:
         if str(path) != STANDARD_INPUT and not path.exists():
-            raise NotFound("file_not_found", f"{safe(str(path))} does not exist", hint="-p takes a file or a folder")
+            raise NotFound("file_not_found", f"{safe(str(path))} does not exist", hint="name a file or a folder")
         inside = path.is_dir()
         files = sorted(f for f in path.rglob("*") if f.suffix in SUFFIXES and f.is_file()) if inside else [path]
         for file in files:

@@ -8,12 +8,13 @@ silence is a rule that nobody keeps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from portreeve.cli.options import CallerOption
 from portreeve.cli.paths import settings_files
 from portreeve.cli.verbs import VERBS
 from portreeve.errors import Invalid, Problem
@@ -37,6 +38,8 @@ def defaults(verb: str, command: click.Command, terminal: Terminal) -> dict[str,
             continue
         found = read(file, problems).get(verb, {})
         values = dict(_values(found, verb, command, file, problems))
+        if level == "project":
+            problems += _not_for_projects(values, command, verb, file)
         if values and level == "project":
             # The folder that is judged may belong to somebody else; what it sets must be seen.
             terminal.warn(f"settings from {file}: {', '.join(sorted(found))}")
@@ -69,6 +72,15 @@ def read(file: Path, problems: list[Problem]) -> dict[str, dict[str, Any]]:
             else:
                 found[str(verb)] = options
     return found
+
+
+def _not_for_projects(values: Mapping[str, Any], command: click.Command, verb: str, file: Path) -> Iterator[Problem]:
+    """What the folder that a command runs in must not decide: where a token goes, and what the caller consents to."""
+    for option in command.params:
+        if isinstance(option, CallerOption) and option.name in values:
+            flag = max(option.opts, key=len).removeprefix("--")
+            hint = "give it as a flag or a variable, or in your own settings"
+            yield Problem("settings", "is not for the settings of a project", f"{file}: {verb}.{flag}", hint)
 
 
 def _values(

@@ -16,6 +16,7 @@ OFFLINE: Final = "Judge files (no cluster, no network)"
 POLICIES: Final = "Work on a policy"
 EVIDENCE: Final = "Check evidence (no server, no network)"
 CONTROL_PLANE: Final = "Run the control plane"
+GOVERN: Final = "Govern (control plane)"
 HOUSEKEEPING: Final = "Housekeeping"
 
 VERBS: Final[dict[str, Verb]] = {
@@ -29,6 +30,24 @@ VERBS: Final[dict[str, Verb]] = {
     "hosts": Verb(POLICIES, "List the hosts that nodes must reach for a policy's sources."),
     "verify": Verb(EVIDENCE, "Verify an exported audit log: that no line was changed, dropped, moved or added."),
     "up": Verb(CONTROL_PLANE, "Start the control plane on this machine."),
+    "login": Verb(GOVERN, "Sign in to a control plane with an API token."),
+    "get": Verb(GOVERN, "List documents of a kind, or show those that are named."),
+    "describe": Verb(GOVERN, "Show one document and its status in full."),
+    "apply": Verb(GOVERN, "Store the documents of files, all or none: shows the plan, asks."),
+    "diff": Verb(GOVERN, "Show how the documents of files differ from the stored ones."),
+    "drift": Verb(GOVERN, "Compare files with the control plane, both ways."),
+    "export": Verb(GOVERN, "Write the whole configuration as YAML: sorted, without secrets."),
+    "plan": Verb(GOVERN, "Make a plan of the documents of files and show it; nothing is changed."),
+    "confirm": Verb(GOVERN, "Run exactly this plan: shows it and asks."),
+    "create": Verb(GOVERN, "Store new documents, all or none."),
+    "edit": Verb(GOVERN, "Edit a document in $VISUAL or $EDITOR: shows the plan, asks."),
+    "delete": Verb(GOVERN, "Delete documents, all or none: shows the plan, asks."),
+    "grant": Verb(GOVERN, "Grant a registry to namespaces, users or teams: shows the plan, asks."),
+    "revoke": Verb(GOVERN, "Take grants back: shows what loses its pull secret, asks."),
+    "rotate": Verb(GOVERN, "Rotate a registry's credential."),
+    "exempt": Verb(GOVERN, "Request, approve, deny, renew or revoke an exception to a policy."),
+    "audit": Verb(GOVERN, "Show events of the audit log; audit export writes all of it."),
+    "token": Verb(GOVERN, "Make, list and revoke API tokens of your own."),
     "info": Verb(HOUSEKEEPING, "Show paths, settings and the external tools that are found."),
     "version": Verb(HOUSEKEEPING, "Show the version."),
     "completion": Verb(HOUSEKEEPING, "Write the completion script of a shell."),

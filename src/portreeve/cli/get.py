@@ -1,0 +1,164 @@
+"""`portreeve get`: documents of one kind, as a table or for programs; with -w, what changes from now on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import click
+
+from portreeve.cli.connection import connected, server_options
+from portreeve.cli.kinds import KIND, Kind, name_of
+from portreeve.cli.options import label_option, no_headers_option, output_option
+from portreeve.cli.terminal import Terminal, current, terminal_options
+
+if TYPE_CHECKING:
+    from portreeve.client import Client
+
+WATCH: Final = "/api/v1/watch"
+
+EPILOG = """\b
+Examples:
+  portreeve get registries
+  portreeve get access -l team=shop -o wide
+  portreeve get policy prod-sources -o yaml
+  portreeve get exemptions -w"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("kind", type=KIND)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@output_option("table", "wide", "json", "yaml", "name", "csv")
+@label_option("Only those with this label; repeatable, all must hold.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many.")
+@click.option("--sort-by", type=click.Choice(["name", "age"]), default="name", show_default=True, help="Order of rows.")
+@no_headers_option
+@click.option("-w", "--watch", is_flag=True, help="Then show what changes, until interrupted.")
+@server_options
+@terminal_options
+def command(kind: Kind, names: tuple[str, ...], output: str, labels: tuple[str, ...], **options: Any) -> int:
+    """List documents of a kind, or show those that are named."""
+    from portreeve.cli.documents import labels_checked
+    from portreeve.errors import Invalid
+
+    if names and labels:
+        raise Invalid("usage", "-l chooses from all; names choose by themselves", hint="leave one of them out")
+    labels_checked(labels)
+    with connected() as client:
+        rows, metadata = _read(client, kind, names, labels, options["limit"])
+        rows = _sorted(rows, options["sort_by"])
+        headed = not options["no_headers"]
+        if names and len(rows) == 1 and output == "json" and not options["watch"]:
+            from portreeve.cli.output import write
+
+            write(rows[0], output)
+        else:
+            _write(kind, rows, metadata, output, headed=headed)
+        if options["watch"]:
+            _watch(client, kind, set(names), dict(label.split("=", 1) for label in labels), output)
+    return 0
+
+
+def _read(
+    client: Client, kind: Kind, names: Sequence[str], labels: Sequence[str], limit: int | None
+) -> tuple[list[Any], Mapping[str, Any]]:
+    if names:
+        return [client.get(f"{kind.path}/{quote(name, safe='')}") for name in dict.fromkeys(names)][:limit], {}
+    return client.listed(kind.path, {"label": list(labels)} if labels else None, most=limit)
+
+
+def _sorted(rows: list[Any], order: str) -> list[Any]:
+    rows = sorted(rows, key=name_of)
+    if order == "age":
+        rows.sort(key=lambda row: str(row.get("status", {}).get("createdAt", "")), reverse=True)
+    return rows
+
+
+def _write(kind: Kind, rows: Sequence[Any], metadata: Mapping[str, Any], output: str, *, headed: bool) -> None:
+    from portreeve.cli import listing
+    from portreeve.cli.clock import now
+    from portreeve.cli.output import write, write_rows
+
+    terminal = current()
+    match output:
+        case "json":
+            more = {name: value for name, value in metadata.items() if name != "continue"}
+            head = {"apiVersion": "portreeve.io/v1", "kind": f"{kind.name}List", "metadata": more}
+            write({**head, "items": list(rows)}, output)
+        case "yaml":
+            from portreeve.wire.text import as_yaml
+
+            sys.stdout.write(as_yaml(*rows) if rows else "")
+        case "name":
+            _write_names(rows, terminal)
+        case "csv":
+            columns = listing.headers(kind, wide=True)
+            write_rows((listing.record(kind, row) for row in rows), columns, headed=headed)
+        case _:
+            wide = output == "wide"
+            if not rows:
+                terminal.note(f"no {kind.plural}")
+                return
+            cells = [listing.row(kind, row, now(), wide=wide) for row in rows]
+            terminal.table(listing.headers(kind, wide=wide), cells, headed=headed)
+
+
+def _write_names(rows: Iterable[Any], terminal: Terminal) -> None:
+    for row in rows:
+        terminal.data(name_of(row))
+
+
+def _watch(client: Client, kind: Kind, names: set[str], labels: Mapping[str, str], output: str) -> None:
+    """What changes, one line each. The stream has all kinds; those of others are passed over here.
+
+    Raises:
+        Stalled: `watch_unsupported`: the control plane has no such stream.
+    """
+    from portreeve.errors import NotFound, Stalled
+
+    terminal = current()
+    terminal.flush()
+    try:
+        for event in client.events(WATCH):
+            document = event.get("object") if isinstance(event, Mapping) else None
+            if not isinstance(document, Mapping) or document.get("kind") != kind.name:
+                continue
+            if (not names or name_of(document) in names) and _has(document, labels):
+                _write_event(kind, str(event.get("type")), document, output, terminal)
+                terminal.flush()
+    except NotFound as error:
+        if error.code != "no_route":
+            raise
+        message = "this control plane cannot tell what changes"
+        raise Stalled("watch_unsupported", message, hint="leave -w out, and ask again") from None
+
+
+def _has(document: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    held = document.get("metadata", {}).get("labels", {})
+    return all(held.get(name) == value for name, value in labels.items())
+
+
+def _write_event(kind: Kind, change: str, document: Mapping[str, Any], output: str, terminal: Terminal) -> None:
+    import json
+
+    from portreeve.cli import listing
+    from portreeve.cli.clock import now
+    from portreeve.cli.output import write_rows
+    from portreeve.cli.terminal import safe
+    from portreeve.wire.text import as_yaml
+
+    match output:
+        case "json":
+            terminal.data(json.dumps({"type": change, "object": document}, ensure_ascii=False))
+        case "yaml":
+            terminal.data("---\n" + as_yaml({"type": change, "object": document}))
+        case "name":
+            terminal.data(safe(f"{change} {name_of(document)}"))
+        case "csv":
+            write_rows([{"TYPE": change, **listing.record(kind, document)}],
+                       ["TYPE", *listing.headers(kind, wide=True)], headed=False)  # fmt: skip
+        case _:
+            cells = [change, *listing.row(kind, document, now(), wide=output == "wide")]
+            terminal.data(safe("  ".join(cells)))

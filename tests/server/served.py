@@ -1,0 +1,93 @@
+"""A control plane on a loopback port: the real server in a thread of its own, for programs that are run against it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2
+import uvicorn
+
+from tests.server.plane import Plane, document, running
+
+START_TIMEOUT_S = 60.0
+
+Result = TypeVar("Result")
+
+
+@dataclass
+class Served:
+    """A started control plane and its address."""
+
+    plane: Plane
+    url: str
+    loop: asyncio.AbstractEventLoop
+
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Run something in the server's own loop, to its end."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(START_TIMEOUT_S)
+
+    def put(self, *documents: Mapping[str, Any]) -> None:
+        """Store documents, judged by nobody."""
+        self.run(self.plane.put(*documents))
+
+    def token(self, user: str, role: str = "", **scope: Any) -> str:
+        """An API token of a user, who gets the role if one is named."""
+        if role:
+            self.put(document("RoleBinding", f"{user}-{role}", role=role, subjects={"users": [user]}, scope=scope))
+        return self.run(self.plane.token(user)).reveal().decode()
+
+    def has_route(self, path: str, *, token: str, method: str = "GET") -> bool:
+        """Whether the control plane has such a route already; some come after the verbs that use them."""
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = httpx2.request(method, f"{self.url}{path}", headers=headers, trust_env=False)
+        return answer.headers.get("content-type", "") != "application/problem+json" or answer.json()["code"] not in {
+            "no_route",
+            "method",
+        }
+
+
+@contextmanager
+def served(database_url: str, data: Path, **settings: Any) -> Iterator[Served]:
+    """Serve a new control plane on this database until the end of the block."""
+    ready = threading.Event()
+    found: list[Served] = []
+    failed: list[BaseException] = []
+    stop: list[uvicorn.Server] = []
+
+    async def serve() -> None:
+        async with running(database_url, data, **settings) as plane:
+            config = uvicorn.Config(plane.app, host="127.0.0.1", port=0, lifespan="off", log_level="error")
+            server = uvicorn.Server(config)
+            stop.append(server)
+            task = asyncio.create_task(server.serve())
+            while not server.started and not task.done():  # noqa: ASYNC110 -- the server tells nobody else
+                await asyncio.sleep(0.005)
+            port = server.servers[0].sockets[0].getsockname()[1]
+            found.append(Served(plane, f"http://127.0.0.1:{port}", asyncio.get_running_loop()))
+            ready.set()
+            await task
+
+    def target() -> None:
+        try:
+            asyncio.run(serve())
+        except BaseException as error:  # noqa: BLE001 -- told in the thread that waits
+            failed.append(error)
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=target, daemon=True)
+    thread.start()
+    ready.wait(START_TIMEOUT_S)
+    if failed:
+        raise failed[0]
+    try:
+        yield found[0]
+    finally:
+        stop[0].should_exit = True
+        thread.join(START_TIMEOUT_S)
