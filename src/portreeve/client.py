@@ -96,12 +96,16 @@ def server_url(text: str) -> str:
     Raises:
         Invalid: `server_url`: it is no address, holds a password, or would send a token in clear over a network.
     """
-    address = urlsplit(text)
-    if address.scheme not in {"https", "http"} or not address.hostname:
+    try:
+        address = urlsplit(text)
+        usable = address.scheme in {"https", "http"} and address.hostname and address.port != 0 and text.isprintable()
+    except ValueError:
+        usable = False
+    if not usable or " " in text:
         raise _wrong_url("is not an address", "write https://HOST[:PORT]")
     if address.username is not None or address.password is not None or address.query or address.fragment:
         raise _wrong_url("is more than an address (not shown)", "write https://HOST[:PORT]; the token goes elsewhere")
-    if address.scheme == "http" and not _is_loopback(address.hostname):
+    if address.scheme == "http" and not _is_loopback(address.hostname or ""):
         raise _wrong_url(f"would send the token to {address.hostname} in clear", "use https; http is for loopback")
     return f"{address.scheme}://{address.netloc}{address.path.rstrip('/')}"
 
