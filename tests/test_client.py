@@ -230,11 +230,15 @@ def test_no_proxy_of_the_environment_has_a_part(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_events_come_as_they_are_sent() -> None:
+    def read(client: Client) -> list[Any]:
+        with client.events("/watch") as events:
+            return list(events)
+
     stream = b': hello\n\ndata: {"type": "ADDED",\ndata: "object": {}}\n\nevent: x\ndata: {"type": "DELETED"}\n\n'
     with scripted((200, {"Content-Type": "text/event-stream"}, stream)) as script, script.client() as client:
-        assert list(client.events("/watch")) == [{"type": "ADDED", "object": {}}, {"type": "DELETED"}]
+        assert read(client) == [{"type": "ADDED", "object": {}}, {"type": "DELETED"}]
     with scripted(problem(404, code="no_route")) as script, script.client() as client:
-        assert failure(lambda: list(client.events("/watch"))).code == "no_route"
+        assert failure(lambda: read(client)).code == "no_route"
 
 
 @pytest.mark.parametrize(

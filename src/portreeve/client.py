@@ -191,15 +191,17 @@ class Client:
         once = {"Idempotency-Key": secrets.token_hex(16)} if repeatable else {}
         return self._asked(method, path, body=body, query=query, headers=once, pauses_s=PAUSES_S if repeatable else ())
 
-    def events(self, path: str, query: Query | None = None) -> Iterator[Any]:
-        """The events of a stream as they come, until it ends (HTML Living Standard, 9.2: server-sent events)."""
+    @contextmanager
+    def events(self, path: str, query: Query | None = None) -> Iterator[Iterator[Any]]:
+        """The events of a stream as they come, until it ends; open before the first is asked for.
+
+        Source: HTML Living Standard, 9.2 (server-sent events).
+        """
         import httpx2
 
         accept = {"Accept": "text/event-stream"}
         with self._open(path, query, accept, httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S)) as response:
-            for event in httpx2.EventSource(response):
-                if event.data:
-                    yield _parsed(event.data.encode())
+            yield (_parsed(event.data.encode()) for event in httpx2.EventSource(response) if event.data)
 
     def content(self, path: str, query: Query | None = None) -> Iterator[bytes]:
         """The bytes of an answer as they come."""

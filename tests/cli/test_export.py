@@ -48,7 +48,6 @@ def test_an_export_is_the_same_bytes_twice_and_applies_to_nothing(filled: Operat
     assert filled.run("drift", "-f", "-", stdin=first.out).code == 0
 
 
-@pytest.mark.slow
 def test_an_export_is_the_same_from_every_database(filled: Operator, request: pytest.FixtureRequest) -> None:
     url = str(request.getfixturevalue("postgres_database"))
     folder = filled.program.folder / "elsewhere"

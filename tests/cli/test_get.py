@@ -11,6 +11,7 @@ import yaml
 
 from portreeve.cli.kinds import KINDS
 from portreeve.server.documents import kinds as served_kinds
+from tests.cli import doubles
 from tests.cli.conftest import Operator
 from tests.server.plane import document
 
@@ -106,9 +107,34 @@ def test_hostile_text_does_not_reach_the_terminal(operator: Operator) -> None:
 
 def test_watching_is_refused_where_the_control_plane_cannot(operator: Operator) -> None:
     if operator.plane.has_route("/api/v1/watch", token=operator.token):
-        pytest.skip("this control plane can; its stream does not end by itself")
-    done = operator.run("get", "teams", "-w")
-    assert done.code == 2
-    assert "watch_unsupported" in done.err
-    # The rows were written before; an error behind them would make two documents of one.
-    assert json.loads(operator.run("get", "teams", "-o", "json").out)["items"] == []
+        pytest.skip("this control plane can")
+    done = operator.run("get", "teams", "-w", "-o", "json")
+    assert (done.code, done.json["error"]["code"]) == (2, "watch_unsupported")
+
+
+@pytest.mark.parametrize("form", ["table", "json", "yaml", "name", "csv"])
+def test_watching_shows_what_is_there_and_what_changes(operator: Operator, form: str) -> None:
+    doubles.watch(operator.plane, operator.token, [
+        {"type": "ADDED", "object": document("Team", "second")},
+        {"type": "MODIFIED", "object": document("Registry", "other")},
+        {"type": "DELETED", "object": document("Team", "first")},
+    ])  # fmt: skip
+    operator.plane.put(document("Team", "first"))
+    lines = watched(operator, "get", "teams", "-w", "-o", form)
+    text = "\n".join(lines)
+    assert [text.index("first"), text.index("second"), text.rindex("first")] == sorted(
+        [text.index("first"), text.index("second"), text.rindex("first")]
+    )
+    assert "other" not in text
+    if form == "json":
+        found = [json.loads(line) for line in lines]
+        assert [(one["type"], one["object"]["metadata"]["name"]) for one in found] == [
+            ("ADDED", "first"), ("ADDED", "second"), ("DELETED", "first"),
+        ]  # fmt: skip
+
+
+def watched(operator: Operator, *arguments: str) -> list[str]:
+    """What a run writes until its stream ends."""
+    done = operator.run(*arguments)
+    assert done.code == 0, done.err
+    return done.out.splitlines()

@@ -21,7 +21,7 @@ Examples:
   portreeve exempt revoke redis-until-june"""
 
 
-@click.group(epilog=EPILOG)
+@click.group(epilog=EPILOG, no_args_is_help=False)
 def command() -> None:
     """Request, approve, deny, renew or revoke an exception to a policy. Nobody approves what they requested."""
 

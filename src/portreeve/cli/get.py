@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -46,27 +47,54 @@ def command(kind: Kind, names: tuple[str, ...], output: str, labels: tuple[str, 
     if names and labels:
         raise Invalid("usage", "-l chooses from all; names choose by themselves", hint="leave one of them out")
     labels_checked(labels)
+    shown = Shown(kind, output, headed=not options["no_headers"])
+    chosen = Chosen(names, labels, options["limit"], options["sort_by"])
     with connected() as client:
-        rows, metadata = _read(client, kind, names, labels, options["limit"])
-        rows = _sorted(rows, options["sort_by"])
-        headed = not options["no_headers"]
-        if names and len(rows) == 1 and output == "json" and not options["watch"]:
+        if options["watch"]:
+            _watch(client, shown, chosen)
+            return 0
+        rows, metadata = _read(client, kind, chosen)
+        if names and len(rows) == 1 and output == "json":
             from portreeve.cli.output import write
 
             write(rows[0], output)
         else:
-            _write(kind, rows, metadata, output, headed=headed)
-        if options["watch"]:
-            _watch(client, kind, set(names), dict(label.split("=", 1) for label in labels), output)
+            _write(shown, rows, metadata)
     return 0
 
 
-def _read(
-    client: Client, kind: Kind, names: Sequence[str], labels: Sequence[str], limit: int | None
-) -> tuple[list[Any], Mapping[str, Any]]:
-    if names:
-        return [client.get(f"{kind.path}/{quote(name, safe='')}") for name in dict.fromkeys(names)][:limit], {}
-    return client.listed(kind.path, {"label": list(labels)} if labels else None, most=limit)
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How rows are shown."""
+
+    kind: Kind
+    output: str
+    headed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which rows are meant, and in which order."""
+
+    names: Sequence[str] = ()
+    labels: Sequence[str] = ()
+    limit: int | None = None
+    order: str = "name"
+
+    def has(self, document: Mapping[str, Any]) -> bool:
+        """Whether a document that an event tells of is one of them."""
+        held = document.get("metadata", {}).get("labels", {})
+        pairs = (label.split("=", 1) for label in self.labels)
+        return (not self.names or name_of(document) in self.names) and all(held.get(key) == text for key, text in pairs)
+
+
+def _read(client: Client, kind: Kind, chosen: Chosen) -> tuple[list[Any], Mapping[str, Any]]:
+    if chosen.names:
+        rows = [client.get(f"{kind.path}/{quote(name, safe='')}") for name in dict.fromkeys(chosen.names)]
+        return _sorted(rows[: chosen.limit], chosen.order), {}
+    query = {"label": list(chosen.labels)} if chosen.labels else None
+    rows, metadata = client.listed(kind.path, query, most=chosen.limit)
+    return _sorted(rows, chosen.order), metadata
 
 
 def _sorted(rows: list[Any], order: str) -> list[Any]:
@@ -76,11 +104,12 @@ def _sorted(rows: list[Any], order: str) -> list[Any]:
     return rows
 
 
-def _write(kind: Kind, rows: Sequence[Any], metadata: Mapping[str, Any], output: str, *, headed: bool) -> None:
+def _write(shown: Shown, rows: Sequence[Any], metadata: Mapping[str, Any]) -> None:
     from portreeve.cli import listing
     from portreeve.cli.clock import now
     from portreeve.cli.output import write, write_rows
 
+    kind, output, headed = shown.kind, shown.output, shown.headed
     terminal = current()
     match output:
         case "json":
@@ -110,8 +139,10 @@ def _write_names(rows: Iterable[Any], terminal: Terminal) -> None:
         terminal.data(name_of(row))
 
 
-def _watch(client: Client, kind: Kind, names: set[str], labels: Mapping[str, str], output: str) -> None:
-    """What changes, one line each. The stream has all kinds; those of others are passed over here.
+def _watch(client: Client, shown: Shown, chosen: Chosen) -> None:
+    """What is there and then what changes, with JSON one object on each line. Of the stream of all kinds ours is taken.
+
+    The stream is opened before the rows are read: what changes in between is told twice rather than not at all.
 
     Raises:
         Stalled: `watch_unsupported`: the control plane has no such stream.
@@ -119,15 +150,21 @@ def _watch(client: Client, kind: Kind, names: set[str], labels: Mapping[str, str
     from portreeve.errors import NotFound, Stalled
 
     terminal = current()
-    terminal.flush()
     try:
-        for event in client.events(WATCH):
-            document = event.get("object") if isinstance(event, Mapping) else None
-            if not isinstance(document, Mapping) or document.get("kind") != kind.name:
-                continue
-            if (not names or name_of(document) in names) and _has(document, labels):
-                _write_event(kind, str(event.get("type")), document, output, terminal)
-                terminal.flush()
+        with client.events(WATCH) as events:
+            rows, metadata = _read(client, shown.kind, chosen)
+            if shown.output in {"json", "yaml"}:
+                for row in rows:
+                    _write_event(shown, "ADDED", row, terminal)
+            else:
+                _write(shown, rows, metadata)
+            terminal.flush()
+            for event in events:
+                document = event.get("object") if isinstance(event, Mapping) else None
+                ours = isinstance(document, Mapping) and document.get("kind") == shown.kind.name
+                if document is not None and ours and chosen.has(document):
+                    _write_event(shown, str(event.get("type")), document, terminal)
+                    terminal.flush()
     except NotFound as error:
         if error.code != "no_route":
             raise
@@ -135,12 +172,7 @@ def _watch(client: Client, kind: Kind, names: set[str], labels: Mapping[str, str
         raise Stalled("watch_unsupported", message, hint="leave -w out, and ask again") from None
 
 
-def _has(document: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    held = document.get("metadata", {}).get("labels", {})
-    return all(held.get(name) == value for name, value in labels.items())
-
-
-def _write_event(kind: Kind, change: str, document: Mapping[str, Any], output: str, terminal: Terminal) -> None:
+def _write_event(shown: Shown, change: str, document: Mapping[str, Any], terminal: Terminal) -> None:
     import json
 
     from portreeve.cli import listing
@@ -149,11 +181,12 @@ def _write_event(kind: Kind, change: str, document: Mapping[str, Any], output: s
     from portreeve.cli.terminal import safe
     from portreeve.wire.text import as_yaml
 
+    kind, output = shown.kind, shown.output
     match output:
         case "json":
             terminal.data(json.dumps({"type": change, "object": document}, ensure_ascii=False))
         case "yaml":
-            terminal.data("---\n" + as_yaml({"type": change, "object": document}))
+            terminal.data("---\n" + as_yaml({"type": change, "object": document}).rstrip())
         case "name":
             terminal.data(safe(f"{change} {name_of(document)}"))
         case "csv":

@@ -30,7 +30,7 @@ Examples:
   portreeve token revoke 0f3a…"""
 
 
-@click.group(epilog=EPILOG)
+@click.group(epilog=EPILOG, no_args_is_help=False)
 def command() -> None:
     """Make, list and revoke API tokens of your own."""
 
