@@ -23,7 +23,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
@@ -146,6 +146,11 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self._http.close()
+
+    def act_as_page(self) -> None:
+        """Name the control plane itself as the origin, as its own pages do: whoever has a cookie is asked for that."""
+        address = urlsplit(self.url)
+        self._http.headers["Origin"] = f"{address.scheme}://{address.netloc.lower()}"
 
     def get(self, path: str, query: Query | None = None) -> Any:
         """What is read at a path.
@@ -276,6 +281,19 @@ class Client:
             return TimedOut("server_timeout", f"{self.url} did not answer in time", hint=hint)
         hint = "see whether it runs and whether the address is right: PORTREEVE_SERVER, portreeve login"
         return Unavailable("server_unreachable", f"{self.url} cannot be reached: {error or 'it hung up'}", hint=hint)
+
+
+@contextmanager
+def session(server: Server, user: str, password: SecretValue) -> Iterator[Client]:
+    """A client in a session of this user, for what a token may not do; the session ends with the block."""
+    with Client(replace(server, token=None)) as client:
+        client.act_as_page()
+        body = {"user": user, "password": password.reveal().decode()}
+        client.change("POST", "/api/v1/sign-in/password", body, repeatable=False)
+        try:
+            yield client
+        finally:
+            client.change("POST", "/api/v1/sign-out", repeatable=False)
 
 
 def _trust(ca_file: str, url: str) -> ssl.SSLContext:

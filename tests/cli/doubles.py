@@ -61,3 +61,37 @@ def watch(plane: Served, token: str, events: Sequence[dict[str, Any]]) -> None:
         return StreamingResponse(lines(), media_type="text/event-stream")
 
     plane.plane.app.router.routes.insert(0, Route("/api/v1/watch", stream))
+
+
+def people(plane: Served, token: str) -> None:
+    """Signing in with `canary-password`, and tokens; where the real routes are, their own tests try them."""
+    if plane.has_route("/api/v1/me/tokens", token=token):
+        pytest.skip("tried with a real password in the tests of people")
+
+    async def sign_in(request: Request) -> Response:
+        right = (await request.json())["password"] == "canary-password"
+        if not right or request.headers.get("origin") != plane.url or "authorization" in request.headers:
+            problem = {"code": "unauthenticated", "detail": "nobody is signed in", "status": 401}
+            return JSONResponse(problem, 401, media_type="application/problem+json")
+        answer = JSONResponse({"user": "root"})
+        answer.set_cookie("portreeve", "session", httponly=True)
+        return answer
+
+    async def tokens(request: Request) -> Response:
+        assert request.cookies == {"portreeve": "session"}
+        assert "idempotency-key" not in request.headers or request.method == "DELETE"
+        one = {"id": "t-1", "title": "ci", "scope": {"readOnly": False}, "expiresAt": "2027-02-01T00:00:00Z"}
+        if request.method == "POST":
+            asked = await request.json()
+            return JSONResponse({**one, **asked, "token": "prt_made"}, 201)
+        return JSONResponse({"items": [one]}) if request.method == "GET" else Response(status_code=204)
+
+    async def sign_out(_: Request) -> Response:
+        return Response(status_code=204)
+
+    plane.plane.app.router.routes[:0] = [
+        Route("/api/v1/sign-in/password", sign_in, methods=["POST"]),
+        Route("/api/v1/sign-out", sign_out, methods=["POST"]),
+        Route("/api/v1/me/tokens", tokens, methods=["GET", "POST"]),
+        Route("/api/v1/me/tokens/{id}", tokens, methods=["DELETE"]),
+    ]

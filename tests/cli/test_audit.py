@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import httpx2
+
+from tests.cli import doubles
 from tests.cli.conftest import Operator
 from tests.server.plane import document
 
@@ -33,7 +36,12 @@ def test_an_export_of_the_log_is_one_that_verify_reads(operator: Operator) -> No
     done = operator.run("audit", "export", "-o", "audit.jsonl")
     assert (done.code, done.out) == (0, ""), done.err
     assert (operator.program.folder / "audit.jsonl").stat().st_size
-    assert operator.run("audit", "export").out == (operator.program.folder / "audit.jsonl").read_text()
+    again = operator.run("audit", "export")
+    assert again.out.startswith((operator.program.folder / "audit.jsonl").read_text().splitlines()[0])
+    headers = {"Authorization": f"Bearer {operator.token}"}
+    key = httpx2.get(f"{operator.plane.url}/api/v1/audit/key", headers=headers, trust_env=False).text
+    operator.program.write("audit.pub", key)
+    assert operator.run("verify", "audit", "audit.jsonl", "--key-file", "audit.pub").code == 0
     failed = operator.run("audit", "export", "-o", "no/such/file")
     assert failed.code == 2
 
@@ -51,6 +59,31 @@ def test_tokens_are_for_people_who_signed_in(operator: Operator) -> None:
     for arguments in (["create", "ci", "--expires-at", "2027-02-01T00:00:00Z"], ["list"], ["revoke", "nothing"]):
         done = operator.run("token", *arguments, "-o", "json")
         assert (done.code, done.json["error"]["code"]) == (4, "session_needed")
+
+
+def test_whoever_signs_in_makes_lists_and_revokes_tokens(operator: Operator) -> None:
+    doubles.people(operator.plane, operator.token)
+    who, password = ("--user", "root", "--password-stdin"), "canary-password\n"
+    made = operator.run("token", "create", "ci", "--expires-at", "2027-02-01T00:00:00Z", *who, stdin=password)
+    assert (made.code, made.out) == (0, "prt_made\n"), "the token stands alone"
+    assert "prt_made" not in made.err
+    found = operator.run("token", "create", "ci", "--expires-at", "2027-02-01T00:00:00Z", *who, "--read-only", "-o",
+                         "json", stdin=password)  # fmt: skip
+    assert (found.json["token"], found.json["scope"]) == ("prt_made", {"readOnly": True})
+    listed = operator.run("token", "list", *who, stdin=password)
+    assert listed.out.splitlines()[1].split()[:2] == ["t-1", "ci"]
+    assert operator.run("token", "revoke", "t-1", *who, stdin=password).out == "token t-1 revoked\n"
+    wrong = operator.run("token", "list", *who, "-o", "json", stdin="canary-other")
+    assert (wrong.code, wrong.json["error"]["code"]) == (4, "unauthenticated")
+    for done in (made, found, listed, wrong):
+        assert "canary" not in done.out + done.err
+
+
+def test_a_password_comes_from_somewhere_and_is_somebodys(operator: Operator) -> None:
+    assert "--password-stdin needs --user" in operator.run("token", "list", "--password-stdin").err
+    done = operator.run("token", "list", "--user", "root", "-o", "json")
+    assert (done.code, done.json["error"]["code"]) == (2, "answer_needed")
+    assert operator.run("token", "list", "--user", "root", "--password-stdin").code == 2
 
 
 def test_wrong_input_is_named(operator: Operator) -> None:

@@ -206,4 +206,9 @@ def test_no_flag_takes_a_secret() -> None:
         for option in [option for one in commands(verb) for option in one.get_params(CONTEXT)]:
             flags = " ".join(option.opts) if isinstance(option, click.Option) else ""
             if any(word in flags for word in words):
-                assert option.opts[0] in {"--secret-stdin", "--token-stdin", "--token-file"}, f"{verb} {flags}"
+                assert option.opts[0] in {
+                    "--password-stdin",
+                    "--secret-stdin",
+                    "--token-file",
+                    "--token-stdin",
+                }, f"{verb} {flags}"

@@ -62,7 +62,8 @@ def served(database_url: str, data: Path, **settings: Any) -> Iterator[Served]:
     stop: list[uvicorn.Server] = []
 
     async def serve() -> None:
-        async with running(database_url, data, **settings) as plane:
+        # Port 0 also tells the control plane to answer under whichever port it gets.
+        async with running(database_url, data, port=0, **settings) as plane:
             config = uvicorn.Config(plane.app, host="127.0.0.1", port=0, lifespan="off", log_level="error")
             server = uvicorn.Server(config)
             stop.append(server)

@@ -6,6 +6,8 @@ A profile's token goes to that profile's server and to no other, whatever a flag
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,7 +60,7 @@ def connected() -> Client:
     """A client of the control plane that is meant, as whoever is signed in there.
 
     Raises:
-        Invalid: `server_missing`: nothing says which. Unauthenticated: `token_missing`.
+        PortreeveError: as `chosen`.
     """
     from portreeve.client import Client
 
@@ -66,10 +68,33 @@ def connected() -> Client:
 
 
 def chosen() -> Server:
-    """The control plane that is meant, and the token for it."""
+    """The control plane that is meant, and the token for it.
+
+    Raises:
+        Invalid: `server_missing`. Unauthenticated: `token_missing`. NotFound: `profile_missing`.
+    """
+    from portreeve.errors import Unauthenticated
+
+    server, profile = _place()
+    token = from_environment() or (profile.token if profile else None)
+    if token is None:
+        hint = f"portreeve login {server.url}, or set PORTREEVE_TOKEN_FILE"
+        raise Unauthenticated("token_missing", f"nobody is signed in to {server.url}", hint=hint)
+    return replace(server, token=token)
+
+
+def in_session(user: str, password: SecretValue) -> AbstractContextManager[Client]:
+    """As `connected`, in a session of this user and not by a token."""
+    from portreeve.client import session
+
+    return session(_place()[0], user, password)
+
+
+def _place() -> tuple[Server, Profile | None]:
+    """The control plane that is meant, without a token, and its profile if there is one."""
     from portreeve.cli import profiles
     from portreeve.client import Server, server_url
-    from portreeve.errors import Invalid, Unauthenticated
+    from portreeve.errors import Invalid
 
     held = profiles.read()
     named = asked("profile")
@@ -82,11 +107,8 @@ def chosen() -> Server:
     if profile is None or profile.server != url:
         # The token of another server stays where it is.
         profile = None if named else held.of_server(url)
-    token = from_environment() or (profile.token if profile else None)
-    if token is None:
-        hint = f"portreeve login {url}, or set PORTREEVE_TOKEN_FILE"
-        raise Unauthenticated("token_missing", f"nobody is signed in to {url}", hint=hint)
-    return Server(url, token, asked("ca_file") or (profile.ca_file if profile else ""), asked("timeout") or TIMEOUT_S)
+    ca_file = asked("ca_file") or (profile.ca_file if profile else "")
+    return Server(url, ca_file=ca_file, timeout_s=asked("timeout") or TIMEOUT_S), profile
 
 
 def _named(held: Profiles, name: str) -> Profile:
