@@ -31,6 +31,7 @@ POSITIONS = {
     "Outdated": 0,
     "Unconfirmed": 0,
     "Throttled": 0,
+    "TooBusy": 0,
     "Rejected": 1,
     "PortreeveError": 0,
     "_refused": 0,

@@ -98,6 +98,7 @@ class Plane:
                 id=self.server.new_id(),
                 token=digest(token),
                 user=user,
+                user_uid=transaction.snapshot.documents[Key("User", user)].uid,
                 title="test",
                 scope=dict(scope or {}),
                 created_at=transaction.now,

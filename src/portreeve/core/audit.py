@@ -82,6 +82,7 @@ class Action(StrEnum):
     KEY_ROTATE = "key.rotate"
     LEASE_CLOSE = "lease.close"
     LEASE_OPEN = "lease.open"
+    PASSWORD_SET = "password.set"  # noqa: S105 -- as above
     POLICY_CREATE = "policy.create"
     POLICY_DELETE = "policy.delete"
     POLICY_UPDATE = "policy.update"
@@ -103,6 +104,7 @@ class Action(StrEnum):
     TOKEN_MINT = "token.mint"  # noqa: S105 -- as above
     USER_CREATE = "user.create"
     USER_DELETE = "user.delete"
+    USER_LINK = "user.link"
     USER_UPDATE = "user.update"
 
 

@@ -29,6 +29,8 @@ class Authentication(StrEnum):
 
     PASSWORD = "password"  # noqa: S105 - the name of a method
     OIDC = "oidc"
+    LINK = "link"
+    """A link that is good for one sign-in, from whoever administers the machine."""
     TOKEN = "token"  # noqa: S105 - the name of a method
     CERTIFICATE = "certificate"
 

@@ -39,9 +39,12 @@ from portreeve.server.environments import routes as environment_routes
 from portreeve.server.exemptions import routes as exemption_routes
 from portreeve.server.http import openapi, problems
 from portreeve.server.http.guard import GuardedRoute
+from portreeve.server.http.headers import SecurityHeaders
+from portreeve.server.http.origin import KnownHosts
 from portreeve.server.http.problems import Rejected
 from portreeve.server.images import routes as image_routes
 from portreeve.server.images.service import Forget
+from portreeve.server.people import routes as people_routes
 from portreeve.server.people.authenticator import People
 from portreeve.server.plans import routes as plan_routes
 from portreeve.server.plans.service import Plans
@@ -116,7 +119,6 @@ def build(
         credentials=credentials,
         plans=Plans(documents, writer, database, clock, new_id),
         desired=DesiredStates(writer, database, keeper, signing, clock),
-        people=People(writer, database, clock),
         audit=AuditLog(
             database,
             writer,
@@ -126,6 +128,7 @@ def build(
             origin=f"{urlsplit(settings.public_url).hostname or 'portreeve'}/audit",
             destinations=parse_all(settings.audit_sinks),
         ),
+        people=People(writer, database, clock, new_id, settings),
         clock=clock,
         new_id=new_id,
     )
@@ -159,6 +162,7 @@ def application(server: Server) -> FastAPI:
     for router in (
         health.routes(server.database),
         discovery.routes(server.settings.surroundings),
+        people_routes.routes(server.people),
         plan_routes.routes(server.plans, server.writer),
         credential_routes.routes(server.credentials, server.writer),
         watch.routes(server.documents, server.writer, server.clock),
@@ -177,7 +181,10 @@ def application(server: Server) -> FastAPI:
     app.add_exception_handler(PortreeveError, _failed)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _rejected)
+    # Each that is added lies around those before it.
+    app.add_middleware(KnownHosts, origins=server.people.origins)
     app.middleware("http")(_outermost(server))
+    app.add_middleware(SecurityHeaders, secure=server.people.origins.secure)
     return app
 
 

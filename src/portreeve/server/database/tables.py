@@ -157,6 +157,8 @@ PASSWORDS: Final = Table(
     "passwords",
     METADATA,
     Column("user", Name, primary_key=True),
+    # The uid of the User document: a later user of the same name is somebody else, here and below.
+    Column("user_uid", Name, nullable=False),
     # argon2id in its own encoding, which holds salt and cost.
     Column("hash", Name, nullable=False),
     Column("updated_at", Moment, nullable=False),
@@ -168,6 +170,7 @@ SIGN_IN_LINKS: Final = Table(
     # SHA-256 of a random token; the token itself is shown once and stored nowhere.
     Column("token", Bytes, primary_key=True),
     Column("user", Name, nullable=False),
+    Column("user_uid", Name, nullable=False),
     Column("expires_at", Moment, nullable=False),
 )
 
@@ -178,6 +181,7 @@ SESSIONS: Final = Table(
     # What audit events name; no one can sign in with it.
     Column("id", Name, nullable=False, unique=True),
     Column("user", Name, nullable=False),
+    Column("user_uid", Name, nullable=False),
     Column("method", Name, nullable=False),
     Column("oidc_groups", Json, nullable=False),
     Column("created_at", Moment, nullable=False),
@@ -192,6 +196,7 @@ API_TOKENS: Final = Table(
     Column("id", Name, primary_key=True),
     Column("token", Bytes, nullable=False, unique=True),
     Column("user", Name, nullable=False),
+    Column("user_uid", Name, nullable=False),
     Column("title", Name, nullable=False),
     # What narrows the token below its user's roles: {"readOnly": bool, "kinds": [...]}.
     Column("scope", Json, nullable=False),
@@ -208,6 +213,7 @@ IDENTITIES: Final = Table(
     Column("issuer", Name, primary_key=True),
     Column("subject", Name, primary_key=True),
     Column("user", Name, nullable=False),
+    Column("user_uid", Name, nullable=False),
     Column("created_at", Moment, nullable=False),
 )
 
@@ -217,6 +223,8 @@ SIGN_INS: Final = Table(
     # A sign-in at an identity provider that is under way, by the hash of its state.
     Column("state", Bytes, primary_key=True),
     Column("browser", Bytes, nullable=False),
+    # The hash of the client's address, for which only so many are kept.
+    Column("address", Bytes, nullable=False),
     Column("issuer", Name, nullable=False),
     Column("nonce", Name, nullable=False),
     # Useless without the authorisation code, which is used once.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from portreeve.core.audit import Actor, Via, ViaKind, escaped
 from portreeve.core.authorization import Principal
@@ -27,6 +28,8 @@ class Caller:
     via: Via
     request: str
     scope: TokenScope = UNSCOPED
+    expires_at: datetime | None = None
+    """When the session or token ends at the latest; None for what has no end."""
 
     @property
     def actor(self) -> Actor:

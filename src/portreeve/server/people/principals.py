@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from portreeve.core.authorization import Authentication, Principal, authenticated
 from portreeve.core.estate import Key
 from portreeve.core.people import User
@@ -9,22 +12,46 @@ from portreeve.errors import Unauthenticated
 from portreeve.server.documents.snapshot import Snapshot
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user who may sign in. `uid` tells them from an earlier user of the same name."""
+
+    name: str
+    uid: str
+    title: str = ""
+
+
+def account(snapshot: Snapshot, name: str) -> Account | None:
+    """The user of this name; None if there is none, or it is disabled."""
+    stored = snapshot.documents.get(Key("User", name))
+    if stored is None or not isinstance(stored.value, User) or stored.value.disabled:
+        return None
+    return Account(name, stored.uid, stored.value.title)
+
+
+def disabled(snapshot: Snapshot) -> Iterable[str]:
+    """The names of users who may not sign in."""
+    for name, stored in snapshot.of_kind("User").items():
+        if isinstance(stored.value, User) and stored.value.disabled:
+            yield name
+
+
 def principal(
-    snapshot: Snapshot, user: str, how: Authentication, oidc_groups: frozenset[str] = frozenset()
+    snapshot: Snapshot, user: str, how: Authentication, oidc_groups: frozenset[str] = frozenset(), *, uid: str
 ) -> Principal:
     """Who this user is now. For authenticators alone.
 
     Raises:
-        Unauthenticated: there is no such user any more, or it is disabled.
+        Unauthenticated: there is no such user any more, or it is disabled, or it is another of that name.
     """
-    stored = snapshot.documents.get(Key("User", user))
-    if stored is None or not isinstance(stored.value, User) or stored.value.disabled:
+    found = account(snapshot, user)
+    if found is None or found.uid != uid:
         raise unauthenticated()
     memo = (user, how, oidc_groups)
-    found = snapshot.principals.get(memo)
-    if found is None:
+    known = snapshot.principals.get(memo)
+    if known is None:
         estate = snapshot.estate
-        found = snapshot.principals[memo] = authenticated(
+        known = snapshot.principals[memo] = authenticated(
             user,
             how,
             teams=estate.teams,
@@ -33,7 +60,7 @@ def principal(
             projects=estate.projects,
             environments=estate.environments,
         )
-    return found
+    return known
 
 
 def unauthenticated() -> Unauthenticated:
