@@ -77,6 +77,12 @@ class Settings:
     """URIs of receivers of copies of the audit log (docs/spec/audit.md). What stands here is trusted: private and
     loopback addresses need no entry in `private_addresses`. A comma in one is written %2C."""
 
+    oidc_file: str = ""
+    """Path of the file that names identity providers (docs/people.md); "" means none."""
+
+    oidc_create_users: bool = True
+    """Whether somebody whom a provider vouches for becomes a user at the first sign-in. They may do nothing by that."""
+
     @property
     def keys_directory(self) -> Path:
         """Where keys are."""
@@ -119,6 +125,8 @@ def read(environment: Mapping[str, str], data: Path, keys: Path | None = None) -
         tls_key=_path(given.get("tls_key", "")),
         surroundings={name: environment[name] for name in SURROUNDINGS if name in environment},
         audit_checkpoints=_path(given.get("audit_checkpoints", "")),
+        oidc_file=given.get("oidc_file", ""),
+        oidc_create_users=_switch("oidc_create_users", given.get("oidc_create_users", "true")),
         **lists,
     )
 
@@ -129,6 +137,12 @@ def _path(text: str) -> Path | None:
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _switch(name: str, text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise Invalid("settings_invalid", f"PORTREEVE_SERVER_{name.upper()} is neither true nor false")
+    return text == "true"
 
 
 def _port(text: str) -> int:

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import httpx2
-import pytest
 from sqlalchemy import select
 
 from portreeve.server.database.tables import API_TOKENS
@@ -52,33 +51,33 @@ async def test_a_token_ends_when_it_says(plane: Plane) -> None:
     assert (await token.get("/api/v1/me")).status_code == 401
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [
-        {"expiresAt": None},
-        {"expiresAt": "tomorrow"},
-        {"expiresAt": 1_900_000_000},
-        {"expiresAt": "2026-12-01T00:00:00"},
-        {"expiresAt": NOW.isoformat()},
-        {"expiresAt": (NOW + timedelta(days=366, seconds=1)).isoformat()},
-        {"title": ""},
-        {"title": "x" * 101},
-        {"title": "a\u0000b"},
-        {"scope": []},
-        {"scope": {"admin": True}},
-        {"scope": {"readOnly": "yes"}},
-        {"scope": {"kinds": []}},
-        {"scope": {"kinds": "registry"}},
-        {"scope": {"kinds": ["everything"]}},
-        {"scope": {"kinds": [1]}},
-        {"user": "root"},
-    ],
-)
-async def test_a_token_that_cannot_be_made_is_not(plane: Plane, asked: dict[str, Any]) -> None:
+CANNOT_BE_MADE: list[dict[str, Any]] = [
+    {"expiresAt": None},
+    {"expiresAt": "tomorrow"},
+    {"expiresAt": 1_900_000_000},
+    {"expiresAt": "2026-12-01T00:00:00"},
+    {"expiresAt": NOW.isoformat()},
+    {"expiresAt": (NOW + timedelta(days=366, seconds=1)).isoformat()},
+    {"title": ""},
+    {"title": "x" * 101},
+    {"title": "a\u0000b"},
+    {"scope": []},
+    {"scope": {"admin": True}},
+    {"scope": {"readOnly": "yes"}},
+    {"scope": {"kinds": []}},
+    {"scope": {"kinds": "registry"}},
+    {"scope": {"kinds": ["everything"]}},
+    {"scope": {"kinds": [1]}},
+    {"user": "root"},
+]
+
+
+async def test_a_token_that_cannot_be_made_is_not(plane: Plane) -> None:
     await new_user(plane)
     who = await by_link(plane)
-    answer = await who.post("/api/v1/me/tokens", json={"title": "ci", "expiresAt": MONTH, **asked})
-    assert code(answer) == (422, "request_invalid")
+    for asked in CANNOT_BE_MADE:
+        answer = await who.post("/api/v1/me/tokens", json={"title": "ci", "expiresAt": MONTH, **asked})
+        assert code(answer) == (422, "request_invalid"), asked
     assert (await who.get("/api/v1/me/tokens")).json()["items"] == []
 
 

@@ -8,14 +8,15 @@ from typing import Any
 from sqlalchemy import Row
 
 from portreeve.core.audit import Action as Recorded
-from portreeve.core.audit import ObjectKind, Target, escaped
+from portreeve.core.audit import ObjectKind, Outcome, Target, escaped
 from portreeve.core.estate import Key
 from portreeve.core.permissions import Action, Kind
 from portreeve.errors import NotFound
-from portreeve.server.database.writer import Transaction
+from portreeve.server.audit.journal import Entry
+from portreeve.server.database.writer import Refusal, Transaction
 from portreeve.server.documents.snapshot import Snapshot
 from portreeve.server.http.caller import Caller
-from portreeve.server.http.guard import may, may_not, refusal, refused
+from portreeve.server.http.guard import may, may_not, refused, refused_change
 from portreeve.server.people import api_tokens, sessions, store
 from portreeve.server.people.authenticator import People
 from portreeve.server.people.principals import Account
@@ -79,10 +80,8 @@ def changed(transaction: Transaction, caller: Caller, name: str, recorded: Recor
         Refusal: there is none, or not for this caller; with the event of the attempt.
     """
     stored = transaction.snapshot.documents.get(Key("User", name))
-    if stored is None:
-        decision = may_not(caller, Action.UPDATE, Kind.USER, name)
-    else:
-        decision = may(caller, Action.UPDATE, transaction.snapshot.parts(stored))
-    if stored is None or not decision.allowed:
-        raise refusal(caller, decision, recorded, Target(ObjectKind.USER, escaped(name)))
+    if stored is None or not may(caller, Action.UPDATE, transaction.snapshot.parts(stored)).allowed:
+        error = refused_change(Kind.USER, name)
+        target = Target(ObjectKind.USER, escaped(name))
+        raise Refusal(error, Entry(caller.actor, recorded, target, caller.request, Outcome.REFUSED, error.code))
     return Account(name, stored.uid)

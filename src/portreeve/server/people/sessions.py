@@ -28,7 +28,7 @@ IDLE: Final = timedelta(hours=8)
 WHOLE: Final = timedelta(hours=24)
 SEEN_EVERY: Final = timedelta(minutes=1)
 """`seen_at` is written no more often: reading must not cost a write each time."""
-MOST_PER_USER: Final = 50
+MOST_PER_USER: Final = 20
 """Sessions of one user; the oldest ends when another one begins."""
 
 
