@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column("id", NAME, nullable=False),
         sa.Column("token", BYTES, nullable=False),
         sa.Column("user", NAME, nullable=False),
+        sa.Column("user_uid", NAME, nullable=False),
         sa.Column("title", NAME, nullable=False),
         sa.Column("scope", JSON, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
@@ -171,6 +172,7 @@ def upgrade() -> None:
         sa.Column("issuer", NAME, nullable=False),
         sa.Column("subject", NAME, nullable=False),
         sa.Column("user", NAME, nullable=False),
+        sa.Column("user_uid", NAME, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("issuer", "subject", name=op.f("pk_identities")),
     )
@@ -213,6 +215,7 @@ def upgrade() -> None:
     op.create_table(
         "passwords",
         sa.Column("user", NAME, nullable=False),
+        sa.Column("user_uid", NAME, nullable=False),
         sa.Column("hash", NAME, nullable=False),
         sa.Column("updated_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("user", name=op.f("pk_passwords")),
@@ -236,6 +239,7 @@ def upgrade() -> None:
         sa.Column("token", BYTES, nullable=False),
         sa.Column("id", NAME, nullable=False),
         sa.Column("user", NAME, nullable=False),
+        sa.Column("user_uid", NAME, nullable=False),
         sa.Column("method", NAME, nullable=False),
         sa.Column("oidc_groups", JSON, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
@@ -256,6 +260,7 @@ def upgrade() -> None:
         "sign_in_links",
         sa.Column("token", BYTES, nullable=False),
         sa.Column("user", NAME, nullable=False),
+        sa.Column("user_uid", NAME, nullable=False),
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("token", name=op.f("pk_sign_in_links")),
     )
@@ -263,6 +268,7 @@ def upgrade() -> None:
         "sign_ins",
         sa.Column("state", BYTES, nullable=False),
         sa.Column("browser", BYTES, nullable=False),
+        sa.Column("address", BYTES, nullable=False),
         sa.Column("issuer", NAME, nullable=False),
         sa.Column("nonce", NAME, nullable=False),
         sa.Column("code_verifier", NAME, nullable=False),
