@@ -64,3 +64,20 @@ async def test_a_refused_change_does_not_tell_whether_the_name_is_taken(
     there, missing = await tried("shop"), await tried("shox")
     assert there == missing
     assert {status for status, _ in there} == {404}
+
+
+async def test_who_guesses_a_document_does_not_hear_that_it_is_so(plane: Plane, admin: httpx2.AsyncClient) -> None:
+    team = document("Team", "shop", title="Shop")
+    await admin.post("/api/v1/teams", json=team)
+    nobody = await plane.client("nobody", "developer")
+    for answer in (
+        await nobody.put("/api/v1/teams/shop", json=team),
+        await nobody.put("/api/v1/teams/shop?dryRun=All", json=team),
+        await nobody.post("/api/v1/teams", json=team),
+        await nobody.post("/api/v1/teams?dryRun=All", json=team),
+        await nobody.post("/api/v1/plans", json={"documents": [team]}),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    auditor = await plane.client("auditor", "auditor")
+    assert (await auditor.put("/api/v1/teams/shop", json=team)).status_code == 200
+    assert (await auditor.post("/api/v1/teams", json=team)).status_code == 404

@@ -6,7 +6,7 @@ One change may be of many documents; it is made as a whole or not at all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -175,10 +175,19 @@ def _refuse_undecided(caller: Caller, draft: Draft, *, dry: bool = False) -> Non
     for removal in draft.proposal.removals:
         if removal.key not in draft.before.documents:
             raise refused_change(KINDS[removal.key.kind].permission, removal.key.name)
-    for one in draft.changes:
+    for one in (*draft.changes, *_unchanged(draft)):
         if not decide(caller, one, draft, dry=dry).allowed:
             error = refused_change(KINDS[one.key.kind].permission, one.key.name)
             raise error if dry else _refusal(caller, one, draft, error)
+
+
+def _unchanged(draft: Draft) -> Iterator[Written]:
+    """Documents that would stay as they are. They are decided on, too: who guesses one shall not hear that it is so."""
+    changed = {one.key for one in draft.changes}
+    for put in draft.proposal.puts:
+        if put.key not in changed:
+            held = draft.before.documents[put.key]
+            yield Written(held, held)
 
 
 def decide(caller: Caller, change: Written, found: Draft, *, dry: bool = False) -> Decision:
@@ -190,7 +199,10 @@ def decide(caller: Caller, change: Written, found: Draft, *, dry: bool = False) 
     # Whoever creates is not asked about what has the name already: that it is taken, they hear either way.
     new = change.after is not None and (change.before is None or change.key in found.proposal.created)
     action = Action.CREATE if new and not kind.single else _action(change)
-    if dry and kind.planned:
+    if change.after is change.before and not new:
+        # Nothing is done with it, and the answer shows it.
+        action = Action.READ
+    elif dry and kind.planned:
         action = Action.PLAN
     placed: list[Resource] = []
     if change.before is not None and not new:
@@ -200,7 +212,7 @@ def decide(caller: Caller, change: Written, found: Draft, *, dry: bool = False) 
     decision = may(caller, action, placed)
     if decision.allowed:
         decision = next(
-            (one for one in _grants(caller, change, found) if not one.allowed),
+            (one for one in _grants(caller, replace(change, before=None) if new else change, found) if not one.allowed),
             decision,
         )
     return decision
