@@ -131,10 +131,13 @@ class Plane:
 
 
 @asynccontextmanager
-async def running(url: str, data: Path, **settings: Any) -> AsyncIterator[Plane]:
-    """A replica on the database of this address, which is brought to the present schema first."""
+async def running(url: str, data: Path, masters: MasterKeys | None = None, **settings: Any) -> AsyncIterator[Plane]:
+    """A replica on the database of this address, which is brought to the present schema first.
+
+    Without master keys it gets one of its own, which opens nothing of what others have stored.
+    """
     clock = Clock()
-    masters = MasterKeys(LocalMasterKey(aead.new_key()))
+    masters = masters or MasterKeys(LocalMasterKey(aead.new_key()))
     server = build(Settings(data=data, database=url, **settings), masters, generate(), clock=clock)
     await to_head(server.database)
     await server.start()

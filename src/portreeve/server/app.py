@@ -27,6 +27,7 @@ from portreeve.server.audit.destinations import parse_all
 from portreeve.server.audit.service import AuditLog
 from portreeve.server.credentials import routes as credential_routes
 from portreeve.server.credentials.keeper import Keeper
+from portreeve.server.credentials.rewrap import Rewrap
 from portreeve.server.credentials.service import Credentials
 from portreeve.server.database.engine import Database, connect
 from portreeve.server.database.writer import Writer
@@ -80,6 +81,7 @@ class Server:
     people: People
     desired: DesiredStates
     audit: AuditLog
+    rewrap: Rewrap
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
 
@@ -88,9 +90,11 @@ class Server:
         await self.writer.start()
         await self.audit.start()
         self.desired.start()
+        self.rewrap.start()
 
     async def stop(self) -> None:
         """Finish what was begun."""
+        await self.rewrap.stop()
         await self.desired.stop()
         await self.audit.stop()
         await self.writer.stop()
@@ -129,6 +133,7 @@ def build(
             destinations=parse_all(settings.audit_sinks),
         ),
         people=People(writer, database, clock, new_id, settings),
+        rewrap=Rewrap(keeper, writer, database, new_id),
         clock=clock,
         new_id=new_id,
     )

@@ -55,9 +55,32 @@ class Keeper:
         for stored in await store.owner_keys(connection, Owner(row.owner)):
             if stored.epoch == epoch:
                 return envelope.open_sealed(sealed, place(row, wanted), await self._unwrap(stored))
-        raise Stalled(
-            "owner_key_destroyed", f"the key {epoch} of {Owner(row.owner)} is not stored", hint="set it again"
-        )
+        raise _no_key(epoch, Owner(row.owner))
+
+    async def next_key(self, connection: AsyncConnection, owner: Owner, now: datetime) -> WrappedOwnerKey | None:
+        """Store the next key of an owner, which seals from now on; None if the owner has none that could be followed.
+
+        The keys before it stay, and open what lies under them.
+        """
+        past = await store.owner_keys(connection, owner)
+        if not any(isinstance(stored, WrappedOwnerKey) for stored in past):
+            return None
+        made = await asyncio.to_thread(owner_keys.create, owner, past, self.masters.current)
+        await store.insert_owner_key(connection, made, now)
+        return made
+
+    async def rewrapped(self, connection: AsyncConnection, sealed: bytes, at: Place, epoch: int) -> bytes:
+        """The envelope at this place with its data key under the owner's key of this epoch.
+
+        Raises:
+            Stalled: it does not open at this place, or one of the keys was destroyed.
+        """
+        held = {stored.epoch: stored for stored in await store.owner_keys(connection, at.owner)}
+        found = envelope.epoch_of(sealed)
+        for needed in (found, epoch):
+            if needed not in held:
+                raise _no_key(needed, at.owner)
+        return envelope.rewrapped(sealed, at, await self._unwrap(held[found]), await self._unwrap(held[epoch]))
 
     async def _current(self, connection: AsyncConnection, owner: Owner, now: datetime) -> OwnerKey:
         past = await store.owner_keys(connection, owner)
@@ -75,6 +98,10 @@ class Keeper:
         if found is None:
             found = self._unwrapped[stored] = await asyncio.to_thread(owner_keys.unwrap, stored, self.masters)
         return found
+
+
+def _no_key(epoch: int, owner: Owner) -> Stalled:
+    return Stalled("owner_key_destroyed", f"the key {epoch} of {owner} is not stored", hint="set it again")
 
 
 def place(row: CredentialRow, version: int) -> Place:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portreeve.server.database.tables import CREDENTIAL_VERSIONS, CREDENTIALS, OWNER_KEYS
@@ -115,6 +115,56 @@ async def replace_wrap(connection: AsyncConnection, old: WrappedOwnerKey, new: W
     values = {"master_key": new.master_key_id, "wrapped": new.wrapped}
     done = await connection.execute(update(OWNER_KEYS).where(*there).values(**values))
     return bool(done.rowcount == 1)
+
+
+async def owners_behind(connection: AsyncConnection) -> list[tuple[Owner, int]]:
+    """Owners with envelopes under an older key than their newest, and the epoch of that; sorted."""
+    newest = (
+        select(OWNER_KEYS.c.owner, func.max(OWNER_KEYS.c.epoch).label("epoch"))
+        .where(OWNER_KEYS.c.wrapped.is_not(None))
+        .group_by(OWNER_KEYS.c.owner)
+        .subquery()
+    )
+    older = CREDENTIAL_VERSIONS.c.epoch < newest.c.epoch
+    query = (
+        select(newest.c.owner, newest.c.epoch)
+        .join(CREDENTIAL_VERSIONS, (CREDENTIAL_VERSIONS.c.owner == newest.c.owner) & older)
+        .distinct()
+        .order_by(newest.c.owner)
+    )
+    return [(Owner(row.owner), int(row.epoch)) for row in (await connection.execute(query)).all()]
+
+
+async def envelopes_page(
+    connection: AsyncConnection, owner: Owner, *, after: str, epoch: int, limit: int
+) -> list[tuple[str, int]]:
+    """Records of the owner's envelopes under older keys than this, as `id#version` and epoch, behind `after`."""
+    credential, _, version = after.rpartition("#")
+    table = CREDENTIAL_VERSIONS.c
+    behind = (table.id > credential) | ((table.id == credential) & (table.version > int(version or 0)))
+    query = select(table.id, table.version, table.epoch).where(*_older(owner, epoch), behind)
+    rows = (await connection.execute(query.order_by(table.id, table.version).limit(limit))).all()
+    return [(f"{row.id}#{row.version}", int(row.epoch)) for row in rows]
+
+
+async def envelopes_left(connection: AsyncConnection, owner: Owner, epoch: int) -> int:
+    """How many of the owner's envelopes are under older keys than this."""
+    query = select(func.count()).select_from(CREDENTIAL_VERSIONS).where(*_older(owner, epoch))
+    return int(await connection.scalar(query) or 0)
+
+
+async def replace_envelope(
+    connection: AsyncConnection, credential: str, version: int, old: bytes, new: bytes, epoch: int
+) -> bool:
+    """Put the new envelope in the place of the old, if that is still there."""
+    table = CREDENTIAL_VERSIONS.c
+    there = (table.id == credential, table.version == version, table.envelope == old)
+    done = await connection.execute(update(CREDENTIAL_VERSIONS).where(*there).values(envelope=new, epoch=epoch))
+    return bool(done.rowcount == 1)
+
+
+def _older(owner: Owner, epoch: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return CREDENTIAL_VERSIONS.c.owner == owner.project, CREDENTIAL_VERSIONS.c.epoch < epoch
 
 
 def _owner_key(row: Row[Any]) -> StoredOwnerKey:

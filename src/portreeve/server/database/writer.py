@@ -226,7 +226,7 @@ def _failed(error: BaseException, *, committing: bool) -> BaseException:
 
 
 def unavailable(error: BaseException) -> Unavailable:
-    """What is told of a database that does not answer."""
+    """What a caller hears of a database that failed; for everything that reads without the writer."""
     # The driver's message may hold the address with its password, or values of the statement.
     code = getattr(getattr(error, "orig", None), "sqlite_errorname", "") or type(error).__name__
     return Unavailable(
