@@ -124,12 +124,16 @@ class PostgresServer:
         return f"postgresql://{SUPERUSER}:{self._password}@127.0.0.1:{self.port}/{database}"
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """The URL of a fresh, empty database, which is dropped afterwards whoever is still connected to it."""
+    def database(self, template: str = "template0") -> Iterator[str]:
+        """The URL of a fresh database, which is dropped afterwards whoever is still connected to it.
+
+        Args:
+            template: the database that it is a copy of; nobody may be connected to that. template0 is empty, and of
+                the server's two it is the one that nobody can be connected to.
+        """
         self._databases += 1
         name = f"test_{self._databases}"
-        # Of the two templates it is template0 that nobody can be connected to, which would refuse the copy.
-        self._administer(f"CREATE DATABASE {name} TEMPLATE template0")
+        self._administer(f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
             yield self.url(name)
         finally:
