@@ -30,7 +30,7 @@ from portreeve.server.credentials.keeper import Keeper
 from portreeve.server.credentials.rewrap import Rewrap
 from portreeve.server.credentials.service import Credentials
 from portreeve.server.database.engine import Database, connect
-from portreeve.server.database.writer import Writer
+from portreeve.server.database.writer import AWAY, Writer, unavailable
 from portreeve.server.desired import routes as desired_routes
 from portreeve.server.desired.service import DesiredStates
 from portreeve.server.documents import routes as document_routes
@@ -208,6 +208,8 @@ def _outermost(server: Server) -> Callable[[Request, Callable[[Request], Awaitab
             response = await following(request)
         except PortreeveError as error:
             response = problems.answer(error, request.state.request_id)
+        except AWAY as error:
+            response = problems.answer(unavailable(error), request.state.request_id)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the caller hears nothing of it, and the log all
             logs.request_failed(request, error)
             response = problems.answer(_internal(), request.state.request_id)

@@ -10,6 +10,7 @@ import re
 import ssl
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -283,7 +284,7 @@ async def test_a_sink_does_not_pass_over_an_event_that_was_removed_or_changed(
 
 async def test_two_replicas_send_each_event_once(postgres_database: str, tmp_path: Path) -> None:
     path = tmp_path / "copy.jsonl"
-    sinks = {"audit_sinks": (f"file:{path}",)}
+    sinks: dict[str, Any] = {"audit_sinks": (f"file:{path}",)}
     async with (
         running(postgres_database, tmp_path, **sinks) as one,
         running(postgres_database, tmp_path, **sinks) as two,

@@ -2,10 +2,12 @@
 
 SQLite: WAL, so that readers never wait for the writer; `BEGIN IMMEDIATE`, so that a transaction which will write has
 the lock from its first statement and cannot lose an update; `synchronous=FULL`, so that what was acknowledged is on
-disk. PostgreSQL: read committed, with the row of `audit_head` locked by whoever writes.
+disk. PostgreSQL: whoever writes locks the row of `audit_head` and then reads what is committed by then, so it is read
+committed; whoever reads sees one moment in all statements of a transaction, so it is repeatable read, which a
+transaction that only reads cannot fail. Both are said with each connection: a database may have other defaults.
 
 Sources: sqlite.org/wal.html, sqlite.org/pragma.html#pragma_synchronous; SQLAlchemy, "pysqlite: Serializable isolation,
-Savepoints, Transactional DDL".
+Savepoints, Transactional DDL"; PostgreSQL, "Transaction Isolation".
 """
 
 from __future__ import annotations
@@ -61,8 +63,8 @@ def connect(url: str) -> Database:
     # Values of a statement would stand in its error, and so in the log.
     options: dict[str, Any] = {"pool_pre_ping": True, "max_overflow": 0, "pool_timeout": 10, "hide_parameters": True}
     return Database(
-        create_async_engine(found, pool_size=POOL, **options),
-        create_async_engine(found, pool_size=1, **options),
+        create_async_engine(found, pool_size=POOL, isolation_level="REPEATABLE READ", **options),
+        create_async_engine(found, pool_size=1, isolation_level="READ COMMITTED", **options),
         sqlite=False,
     )
 

@@ -23,6 +23,7 @@ from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portreeve.errors import PortreeveError, Unavailable
@@ -223,6 +224,11 @@ def _failed(error: BaseException, *, committing: bool) -> BaseException:
             hint="read again, or send the same request with the same Idempotency-Key",
         )
     return unavailable(error)
+
+
+AWAY: Final = (OperationalError, InterfaceError, PoolTimeout)
+"""What the database raises when it is not there, or not for us now: no connection, a lock, a transaction that cannot be
+put in an order. Everything else is a mistake of ours."""
 
 
 def unavailable(error: BaseException) -> Unavailable:
