@@ -244,3 +244,18 @@ async def test_a_log_written_anew_with_its_key_is_found_by_a_kept_checkpoint(dat
         report = await judged(plane, lines, kept)
         assert report.finding is not None
         assert report.finding.code == "audit_rewritten"
+
+
+async def test_tables_written_anew_as_a_whole_are_not_signed(plane: Plane, tmp_path: Path) -> None:
+    """Events, nodes and head fit together, and even the file is gone: the stored checkpoint is left to contradict."""
+    await fill(plane, 10)
+    await kept_now(plane)
+    for table in ("audit_events", "audit_nodes"):
+        await statement(plane, f"DELETE FROM {table}")
+    await statement(plane, "UPDATE audit_head SET size = 0, peaks = :none", none=b"")
+    (tmp_path / "checkpoints.txt").unlink()
+    plane.clock.move(timedelta(seconds=1))
+    await fill(plane, 30)
+    with pytest.raises(PortreeveError, match="its first 10 events do not have the root that was signed") as caught:
+        await plane.server.audit.checkpoint()
+    assert caught.value.code == "audit_damaged"

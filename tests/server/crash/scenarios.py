@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from portreeve.core.audit import Via, ViaKind
 from portreeve.core.authorization import Authentication
 from portreeve.core.blast_radius import RunningImage
+from portreeve.core.estate import Key
 from portreeve.core.rewrap import Phase
 from portreeve.core.secret import SecretValue
 from portreeve.server.app import Server, build
@@ -65,7 +66,9 @@ def opened(url: str, data: Path, masters: MasterKeys, ids: str) -> Server:
 async def root(server: Server) -> Caller:
     """A platform administrator."""
     snapshot = await server.documents.snapshot()
-    return Caller(principal(snapshot, "root", Authentication.TOKEN), Via(ViaKind.TOKEN, "token"), "request")
+    uid = snapshot.documents[Key("User", "root")].uid
+    who = principal(snapshot, "root", Authentication.TOKEN, uid=uid)
+    return Caller(who, Via(ViaKind.TOKEN, "token"), "request")
 
 
 def _registry(name: str, **spec: Any) -> dict[str, Any]:
