@@ -26,6 +26,9 @@ from tests.server.people.identity_provider import CLIENT_ID, KID, SECRET, Identi
 from tests.server.people.person import browser, by_link, code, events, new_user
 from tests.server.plane import NOW, Plane, document, running
 
+# The library warns of what the tests show it on purpose: a weak key, and the older name of EdDSA.
+pytestmark = pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")
+
 START = "/api/v1/sign-in/oidc/corp/start"
 CALLBACK = "/api/v1/sign-in/oidc/corp/callback"
 
@@ -409,7 +412,7 @@ DISCOVERY: list[tuple[str, dict[str, Any]]] = [
     ("an error", {"answers": {"/.well-known/openid-configuration": (500, {}, b"{}")}}),
     ("a huge answer", {"answers": {"/keys": (200, {}, b" " * (256 * 1024 + 1))}}),
     ("a small answer that becomes huge", {
-        "answers": {"/keys": (200, {"Content-Encoding": "gzip"}, gzip.compress(b" " * 10_000_000))}
+        "answers": {"/keys": (200, {"Content-Encoding": "gzip"}, gzip.compress(b'{"keys": [' + b" " * 10**7 + b"]}"))}
     }),
 ]  # fmt: skip
 
@@ -454,6 +457,20 @@ async def test_a_provider_that_fails_is_not_asked_again_at_once(scene: Scene) ->
     del scene.provider.answers["/keys"]
     scene.plane.clock.move(timedelta(seconds=5))
     assert (await scene.sign_in()).status_code == 303
+
+
+async def test_a_provider_that_fails_makes_nobody_wait(scene: Scene) -> None:
+    scene.provider.answers["/token"] = (503, {}, b"{}")
+    for _ in range(25):
+        assert (await scene.sign_in()).status_code == 503
+    scene.provider.behave({})
+    assert (await scene.sign_in()).status_code == 303
+
+
+async def test_answers_that_are_refused_are_throttled_by_address(scene: Scene) -> None:
+    found = [(await browser(scene.plane).get(CALLBACK, params={"state": "x"})).status_code for _ in range(21)]
+    assert found == [401] * 20 + [429]
+    assert len(await events(scene.plane, "session.start")) == 20
 
 
 async def test_a_new_key_is_found_and_made_up_ones_do_not_make_us_ask_without_end(scene: Scene) -> None:

@@ -59,6 +59,8 @@ async def test_nobodys_password_is_never_right_and_costs_what_anybodys_does() ->
     assert await passwords.verified(await passwords.hashed(SecretValue(PASSWORD)), SecretValue(PASSWORD))
     assert not await passwords.verified(None, SecretValue(PASSWORD))
     assert not CHEAP.check_needs_rehash(passwords._nobodys), "it has the parameters of every other hash"
+    passwords._nobodys = CHEAP.hash(PASSWORD)
+    assert not await passwords.verified(None, SecretValue(PASSWORD)), "not even if somebody guessed nobody's"
     assert not await passwords.verified("not a hash", SecretValue(PASSWORD))
 
 

@@ -24,7 +24,7 @@ from starlette.requests import Request
 from portreeve.core.audit import Action, Actor, ObjectKind, Outcome, Target, Via, ViaKind, escaped
 from portreeve.core.authorization import Authentication
 from portreeve.core.secret import SecretValue
-from portreeve.errors import NotFound, Throttled
+from portreeve.errors import NotFound, Throttled, Unavailable
 from portreeve.server.audit.journal import Entry
 from portreeve.server.database.writer import Refusal, Transaction
 from portreeve.server.people import bodies, cookies, sessions, store, throttle
@@ -153,6 +153,10 @@ class OidcSignIn:
             claims = await self._claims(request, provider, row)
         except Refused as refused:
             await self._record(refused, request)
+            raise
+        except Unavailable:
+            # It is the provider's failure, and a whole office may share the address.
+            await people.writer.run(lambda one: throttle.forgive(one.connection, user=None, address=by_address))
             raise
         beginning = self._sign_in.beginning(request, Authentication.OIDC, claims.groups)
         uid = people.new_id()
