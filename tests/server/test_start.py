@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -270,6 +271,12 @@ def test_settings_are_read_from_variables_and_nothing_else_is_taken_along(tmp_pa
     assert settings.read({}, tmp_path, tmp_path / "k").keys_directory == tmp_path / "k"
     with pytest.raises(Invalid):
         settings.read({"PORTREEVE_SERVER_SURROUNDINGS": "x"}, tmp_path)
+
+
+def test_every_setting_stands_on_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs/howto/start.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([A-Z_]+)`", page.split("## Settings")[1].split("\n## ")[0]))
+    assert named - {"PORTREEVE_SERVER_"} == {name.upper() for name in Settings.__dataclass_fields__} - {"SURROUNDINGS"}
 
 
 @pytest.mark.parametrize(
