@@ -198,6 +198,8 @@ async def test_others_are_let_in_once_an_administrator_has_a_password(plane: Pla
     await issued_first(plane)
     await password(plane, "somebody")
     assert await refused(proxied, behind_proxy=True) == "exposed_without_admin"
+    provided = replace(plane.server, settings=replace(exposed, oidc_file="oidc.yaml"))
+    assert await refused(provided, behind_proxy=True) is None
     await plane.put(document("User", "boss"), document("Team", "bosses", members=["boss"]))
     await plane.put(document("RoleBinding", "b", role="platform-admin", subjects={"teams": ["bosses"]}))
     await password(plane, "boss")

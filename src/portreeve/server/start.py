@@ -186,6 +186,8 @@ async def _refuse_exposed(server: Server, *, behind_proxy: bool) -> None:
             f"{settings.host} can be reached from elsewhere, and nothing would be encrypted",
             hint="set PORTREEVE_SERVER_TLS_CERTIFICATE, or say --behind-proxy if a proxy in front of it does TLS",
         )
+    if settings.oidc_file:
+        return
     found = set(first_start.administrators(await server.writer.current()))
     async with server.database.reader.connect() as connection:
         with_password = set(await connection.scalars(select(PASSWORDS.c.user)))
