@@ -134,6 +134,7 @@ def test_a_problem_document_becomes_the_error_that_it_was(status: int, kind: typ
         ((200, {}, b"<html>welcome"), "server_answer"),
         (problem(404, code="Not A Code"), "server_answer"),
         (answered([1], 404), "server_answer"),
+        ((200, {"Content-Encoding": "gzip"}, b"no gzip"), "server_unreachable"),
         ((302, {"Location": "http://127.0.0.1:1/elsewhere"}, b""), "server_redirect"),
     ],
 )

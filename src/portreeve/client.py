@@ -241,7 +241,7 @@ class Client:
             pause_s = planned_s
             try:
                 response = self._http.send(request)
-            except httpx2.TransportError as error:
+            except httpx2.RequestError as error:
                 if pause_s is None or not _may_pass(error, number):
                     raise self._unreached(error) from None
             else:
@@ -265,10 +265,10 @@ class Client:
                     response.read()
                     _refuse_failure(response, self.url)
                 yield response
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             raise self._unreached(error) from None
 
-    def _unreached(self, error: httpx2.TransportError) -> Unavailable:
+    def _unreached(self, error: httpx2.RequestError) -> Unavailable:
         """What happened on the way, for a person: which server, why, and what to do."""
         import httpx2
 
@@ -320,7 +320,7 @@ def _present(query: Query | None) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def _may_pass(error: httpx2.TransportError, attempt: int) -> bool:
+def _may_pass(error: httpx2.RequestError, attempt: int) -> bool:
     """Whether another attempt may do better. A server that was never there will not come; one that went may."""
     import httpx2
 

@@ -84,9 +84,10 @@ class Operator:
 
 def operator_of(plane: Served, folder: Path, user: str = "root", role: str = "platform-admin") -> Operator:
     """The program as a user of the control plane, in a new folder."""
-    folder.mkdir()
+    (folder / "tmp").mkdir(parents=True)
     token = plane.token(user, role)
-    env = {"PORTREEVE_SERVER": plane.url, "PORTREEVE_TOKEN": token, "XDG_CONFIG_HOME": str(folder / "config")}
+    env = {"PORTREEVE_SERVER": plane.url, "PORTREEVE_TOKEN": token}
+    env |= {"XDG_CONFIG_HOME": str(folder / "config"), "TMPDIR": str(folder / "tmp")}
     return Operator(Program(folder, guarded_by=LOOPBACK_GUARD, env=env), plane, token)
 
 

@@ -98,6 +98,8 @@ def test_a_secret_is_nowhere_that_a_person_looks(operator: Operator, received: d
     for file in operator.program.folder.rglob("*"):
         assert not file.is_file() or b"canary" not in file.read_bytes(), file
     assert runs[3].json["credentials"] == [{"registry": "harbor", "purpose": "pull", "from": "env SECRET"}]
+    again = operator.run("apply", "-f", "registry.yaml", "-y", "-o", "json", env=env)
+    assert (again.json["state"], again.json["documents"]) == ("confirmed", []), "a secret alone is a change, too"
     assert runs[8].code == 0, "where a secret comes from is no difference"
 
 

@@ -35,7 +35,7 @@ def test_what_is_saved_is_stored(team: Operator) -> None:
     assert (done.code, done.out) == (0, "Team/shop changed\n")
     assert "update Team/shop" in done.err
     assert team.run("get", "team", "shop", "-o", "json").json["spec"]["title"] == "Store"
-    assert not list(Path("/tmp").glob("portreeve-edit-*/Team-shop.yaml")), "the file is gone"
+    assert not list((team.program.folder / "tmp").iterdir()), "the file is gone"
 
 
 def test_saved_without_a_change_it_changes_nothing(team: Operator) -> None:

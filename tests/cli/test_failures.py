@@ -33,7 +33,7 @@ spec:
     ("arguments", "said"),
     [
         (["chek"], ["there is no command 'chek'", "did you mean check?"]),
-        (["frobnicate"], ["there is no command", "commands: check"]),
+        (["xyzzy"], ["there is no command", "commands: check"]),
         (["check"], ["missing argument", "portreeve check --help"]),
         (["check", "app.yaml", "--polcy", "x"], ["--polcy", "--policy"]),
         (["check", "app.yaml", "-o", "nonsense"], ["'nonsense'", "'table'", "portreeve check --help"]),

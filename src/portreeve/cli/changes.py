@@ -59,9 +59,12 @@ def removal(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def lines(plan: Plan) -> list[str]:
     """The plan as a person reads it: each document, then what that does."""
+    from portreeve.cli.terminal import safe
+
     found = [f"{one['change']} {one['kind']}/{one['name']}" for one in plan.get("documents", ())]
     found += [str(line) for line in plan.get("text", ())]
-    return found + [f"warning: {_problem(one)}" for one in plan.get("warnings", ())]
+    found += [f"warning: {_problem(one)}" for one in plan.get("warnings", ())]
+    return list(map(safe, found))
 
 
 def show(plan: Plan, terminal: Terminal, *, must_be_seen: bool) -> None:
@@ -139,5 +142,5 @@ def answer(plan: Plan, output: str, terminal: Terminal, *, state: str | None = N
         return
     if not documents and not any(more.values()):
         terminal.note("nothing to change")
-    for one in documents if state is None else ():
+    for one in documents if state != "planned" else ():
         terminal.data(f"{one['kind']}/{one['name']} {DONE[one['change']]}")

@@ -25,7 +25,7 @@ Examples:
 def command(files: tuple[Path, ...], output: str, yes: bool, no_input: bool) -> int:
     """Store new documents, all or none: as apply, but whatever is there already is an error."""
     from portreeve.cli import credentials, documents
-    from portreeve.cli.apply import Applied, proposed
+    from portreeve.cli.applying import Applied, proposed
     from portreeve.cli.changes import Consent
     from portreeve.errors import Conflict, Problem
 

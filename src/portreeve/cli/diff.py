@@ -34,7 +34,7 @@ COLORS = {"+": "green", "-": "red", "@": "cyan"}
 def command(files: tuple[Path, ...], prune: bool, labels: tuple[str, ...], output: str) -> int:
     """Show how the documents of files differ from the stored ones, as a unified diff. Secrets are in neither."""
     from portreeve.cli import documents
-    from portreeve.cli.apply import check_prune
+    from portreeve.cli.applying import check_prune
     from portreeve.cli.comparison import differences
 
     check_prune(prune, labels)

@@ -30,7 +30,7 @@ Examples:
 def command(files: tuple[Path, ...], output: str, **options: Any) -> int:
     """Make a plan of the documents of files and show it; nothing is changed. It can be confirmed for a day."""
     from portreeve.cli import changes, documents
-    from portreeve.cli.apply import check_prune, proposed, pruned
+    from portreeve.cli.applying import check_prune, proposed, pruned
 
     check_prune(options["prune"], options["labels"])
     wanted = documents.read(files)
