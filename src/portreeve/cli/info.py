@@ -51,13 +51,14 @@ def command(output: str) -> int:
 
 def gathered() -> dict[str, dict[str, Any]]:
     """Section → name → value."""
-    from portreeve.cli import paths
+    from portreeve.cli import paths, profiles
 
     return {
         "versions": {"portreeve": __version__, "python": platform.python_version()} | dict(map(_package, _PACKAGES)),
         "paths": {name: str(getattr(paths, name)()) for name in ("config", "data", "cache", "state")},
         "settings": {
-            level: {"path": str(file), "exists": file.is_file()} for level, file in paths.settings_files().items()
+            level: {"path": str(file), "exists": file.is_file()}
+            for level, file in (paths.settings_files() | {"profiles": profiles.path()}).items()
         },
         "environment": _environment(),
         "tools": {name: _tool(name, arguments) for name, arguments in TOOLS.items()},
