@@ -9,7 +9,7 @@ import json
 import pytest
 import yaml
 
-from portreeve.cli.kinds import KINDS
+from portreeve.cli.kinds import KIND, KINDS
 from portreeve.server.documents import kinds as served_kinds
 from tests.cli import doubles
 from tests.cli.conftest import Operator
@@ -38,12 +38,19 @@ def test_the_kinds_are_those_of_the_control_plane() -> None:
     assert tuple(KINDS) == served_kinds.APPLY_ORDER
 
 
-def test_every_kind_can_be_listed_by_every_name(operator: Operator) -> None:
+@pytest.mark.parametrize("word", ["registry", "Registry", "REGISTRIES", "reg"])
+def test_a_kind_has_several_names(word: str) -> None:
+    assert KIND.convert(word, None, None).name == "Registry"
+
+
+def test_every_kind_is_called_by_its_name_and_its_plural() -> None:
     for kind in KINDS.values():
-        done = operator.run("get", kind.plural)
-        assert (done.code, done.out) == (0, "") or kind.name in {"User", "RoleBinding"}
-    for word in ("registry", "Registry", "REGISTRIES", "reg"):
-        assert operator.run("get", word).err == "no registries\n"
+        assert KIND.convert(kind.name, None, None) is KIND.convert(kind.plural, None, None) is kind
+
+
+def test_an_empty_list_is_told_on_standard_error(operator: Operator) -> None:
+    done = operator.run("get", "registries")
+    assert (done.code, done.out, done.err) == (0, "", "no registries\n")
     assert "did you mean" in operator.run("get", "registres").err
 
 
