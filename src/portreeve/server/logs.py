@@ -82,6 +82,11 @@ def request_failed(request: Request, error: BaseException) -> None:
     log.error("internal", **_facts(request), exc_info=error)
 
 
+def task_failed(task: str, error: BaseException) -> None:
+    """What one of our own tasks could not do, and will try again."""
+    log.error("task failed", task=task, exc_info=error)
+
+
 def _facts(request: Request) -> dict[str, Any]:
     caller = getattr(request.state, "caller", None)
     return {

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from portreeve.core.desired import DesiredState, desired, next_generation
 from portreeve.core.environments import Environment
-from portreeve.errors import PortreeveError
+from portreeve.server import logs
 from portreeve.server.credentials.keeper import Keeper
 from portreeve.server.database.engine import Database
 from portreeve.server.database.writer import Job, Transaction, Writer
@@ -40,6 +41,9 @@ AT_ONCE: Final = 64
 PAUSE_S: Final = 0.2
 """Seconds that changes are gathered for before a sweep; a sweep looks at every environment. An agent polls for long."""
 
+AGAIN_S: Final = 1
+"""Seconds until a sweep that failed is tried again."""
+
 SWEEP_S: Final = 60
 """Seconds between sweeps without any change: exemptions end, documents have to be renewed."""
 
@@ -56,16 +60,19 @@ class DesiredStates:
         self.key = key
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
 
     def start(self) -> None:
         """Sweep from now on."""
         self._task = asyncio.create_task(self._run(), name="desired states")
 
     async def stop(self) -> None:
-        """Sweep no more."""
+        """Sweep no more; a sweep that is under way is finished, so that no connection is broken off."""
+        self._stopping.set()
+        async with self._writer.changed:
+            self._writer.changed.notify_all()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await self._task
 
     async def current(self, environment: str) -> StoredState | None:
         """The present document of an environment."""
@@ -131,22 +138,32 @@ class DesiredStates:
         return found
 
     async def _run(self) -> None:
-        seen = -1
-        while True:
+        while not self._stopping.is_set():
+            # Changes that come together are looked at together.
+            await self._pause(PAUSE_S)
+            seen = self._writer.snapshot.revision
             try:
-                await asyncio.sleep(PAUSE_S)
                 seen = (await self._writer.current()).revision
                 await self.sweep()
-            except PortreeveError:
-                # The database is away, or a key service is: whatever is due is found again.
-                await asyncio.sleep(1)
+            except Exception as error:  # noqa: BLE001 -- whatever is due is found again, once the database is back
+                logs.task_failed("desired states", error)
+                await self._pause(AGAIN_S)
                 continue
-            async with self._writer.changed:
-                try:
-                    changed = self._writer.changed.wait_for(lambda: self._writer.snapshot.revision != seen)  # noqa: B023
-                    await asyncio.wait_for(changed, SWEEP_S)
-                except TimeoutError:
-                    pass
+            await self._changed(seen)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+    async def _changed(self, seen: int) -> None:
+        """Wait for a change behind this revision, for time to have passed, or for the end."""
+        with suppress(TimeoutError):
+            # Not asyncio.wait_for, which can swallow being cancelled (python/cpython#86296).
+            async with asyncio.timeout(SWEEP_S), self._writer.changed:
+                await self._writer.changed.wait_for(
+                    lambda: self._stopping.is_set() or self._writer.snapshot.revision != seen
+                )
 
 
 def _due(snapshot: Snapshot, held: dict[str, StoredState], keys: dict[str, bytes], now: datetime) -> list[Environment]:

@@ -116,8 +116,8 @@ async def _changed(writer: Writer, documents: Documents, revision: int) -> None:
     """Wait until something has changed, here or on another replica, or a heartbeat is due."""
     for _ in range(HEARTBEAT_S // POLL_S):
         try:
-            async with writer.changed:
-                await asyncio.wait_for(writer.changed.wait_for(lambda: writer.snapshot.revision != revision), POLL_S)
+            async with asyncio.timeout(POLL_S), writer.changed:
+                await writer.changed.wait_for(lambda: writer.snapshot.revision != revision)
         except TimeoutError:
             if (await documents.snapshot()).revision == revision:
                 continue
