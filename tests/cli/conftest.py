@@ -76,11 +76,6 @@ class Operator:
         """Write documents as a file of YAML; its path."""
         return self.program.write(name, yaml.safe_dump_all(documents))
 
-    def needs(self, path: str, method: str = "GET") -> None:
-        """Skip the test while the control plane has no such route."""
-        if not self.plane.has_route(path, token=self.token, method=method):
-            pytest.skip(f"this control plane has no {method} {path} yet")
-
 
 def operator_of(plane: Served, folder: Path, user: str = "root", role: str = "platform-admin") -> Operator:
     """The program as a user of the control plane, in a new folder."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import httpx2
 
-from tests.cli import doubles
 from tests.cli.conftest import Operator
+from tests.server.people.person import PASSWORD, with_password
 from tests.server.plane import document
 
 
 def test_events_are_listed_and_narrowed(operator: Operator) -> None:
-    operator.needs("/api/v1/audit")
     operator.write("team.yaml", document("Team", "shop"))
     operator.run("apply", "-f", "team.yaml", "-y")
     found = operator.run("audit", "--principal", "root", "-o", "json").json["items"]
@@ -32,7 +31,6 @@ def test_events_are_listed_and_narrowed(operator: Operator) -> None:
 
 
 def test_an_export_of_the_log_is_one_that_verify_reads(operator: Operator) -> None:
-    operator.needs("/api/v1/audit/export")
     done = operator.run("audit", "export", "-o", "audit.jsonl")
     assert (done.code, done.out) == (0, ""), done.err
     assert (operator.program.folder / "audit.jsonl").stat().st_size
@@ -46,15 +44,7 @@ def test_an_export_of_the_log_is_one_that_verify_reads(operator: Operator) -> No
     assert failed.code == 2
 
 
-def test_without_the_routes_the_error_says_so(operator: Operator) -> None:
-    for path, arguments in (("/api/v1/audit", ["audit"]), ("/api/v1/me/tokens", ["token", "list"])):
-        if not operator.plane.has_route(path, token=operator.token):
-            done = operator.run(*arguments, "-o", "json")
-            assert (done.code, done.json["error"]["code"]) == (2, "no_route")
-
-
 def test_tokens_are_for_people_who_signed_in(operator: Operator) -> None:
-    operator.needs("/api/v1/me/tokens")
     # An API token makes no others: the control plane refuses, and says where they are made.
     for arguments in (["create", "ci", "--expires-at", "2027-02-01T00:00:00Z"], ["list"], ["revoke", "nothing"]):
         done = operator.run("token", *arguments, "-o", "json")
@@ -62,20 +52,22 @@ def test_tokens_are_for_people_who_signed_in(operator: Operator) -> None:
 
 
 def test_whoever_signs_in_makes_lists_and_revokes_tokens(operator: Operator) -> None:
-    doubles.people(operator.plane, operator.token)
-    who, password = ("--user", "root", "--password-stdin"), "canary-password\n"
-    made = operator.run("token", "create", "ci", "--expires-at", "2027-02-01T00:00:00Z", *who, stdin=password)
-    assert (made.code, made.out) == (0, "prt_made\n"), "the token stands alone"
-    assert "prt_made" not in made.err
-    found = operator.run("token", "create", "ci", "--expires-at", "2027-02-01T00:00:00Z", *who, "--read-only", "-o",
-                         "json", stdin=password)  # fmt: skip
-    assert (found.json["token"], found.json["scope"]) == ("prt_made", {"readOnly": True})
-    listed = operator.run("token", "list", *who, stdin=password)
-    assert listed.out.splitlines()[1].split()[:2] == ["t-1", "ci"]
-    assert operator.run("token", "revoke", "t-1", *who, stdin=password).out == "token t-1 revoked\n"
+    operator.plane.run(with_password(operator.plane.plane, "root"))
+    who, end = ("--user", "root", "--password-stdin"), ("--expires-at", "2027-02-01T00:00:00Z")
+    made = operator.run("token", "create", "ci", *end, *who, stdin=f"{PASSWORD}\n")
+    assert (made.code, len(made.out.splitlines())) == (0, 1), "the token stands alone"
+    token = {"PORTREEVE_TOKEN": made.out.strip()}
+    assert made.out.strip() not in made.err
+    assert operator.run("get", "teams", env=token).code == 0
+    listed = operator.run("token", "list", *who, "-o", "json", stdin=PASSWORD)
+    found = next(one["id"] for one in listed.json["items"] if one["title"] == "ci")
+    revoked = operator.run("token", "revoke", found, *who, stdin=PASSWORD)
+    assert revoked.out == f"token {found} revoked\n"
+    assert operator.run("get", "teams", env=token).code == 4
     wrong = operator.run("token", "list", *who, "-o", "json", stdin="canary-other")
-    assert (wrong.code, wrong.json["error"]["code"]) == (4, "unauthenticated")
-    for done in (made, found, listed, wrong):
+    assert wrong.code == 4
+    for done in (made, listed, revoked, wrong):
+        assert PASSWORD not in done.out + done.err
         assert "canary" not in done.out + done.err
 
 

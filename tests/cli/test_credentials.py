@@ -6,18 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.cli import doubles
 from tests.cli.conftest import Operator
 from tests.cli.program import Outcome
 from tests.server.plane import document
 
 CANARY = "canary-7c1d-secret"
-
-
-@pytest.fixture
-def received(operator: Operator) -> doubles.Credentials:
-    """What the routes of credentials get."""
-    return doubles.credentials(operator.plane, operator.token)
 
 
 def registry(name: str = "harbor", host: str = "harbor.example.com", **places: Any) -> dict[str, Any]:
@@ -44,37 +37,30 @@ def clean(*done: Outcome) -> None:
         assert "canary" not in one.out + one.err
 
 
-def secret_of(
-    received: doubles.Credentials, operator: Operator, purpose: str = "pull", *, rotated: bool = False
-) -> None:
-    """See that the secret arrived."""
-    if received.real:
-        found = operator.run("get", "registry", "harbor", "-o", "json").json["status"]["credentials"]
-        assert next(one for one in found if one["purpose"] == purpose)["state"] == "stored"
-    else:
-        assert received.received["harbor", purpose, rotated]["secret"] == CANARY
+def stored(operator: Operator, purpose: str = "pull") -> dict[str, Any]:
+    """What is told of the credential that arrived."""
+    found = operator.run("get", "registry", "harbor", "-o", "json").json["status"]["credentials"]
+    return next(one for one in found if one["purpose"] == purpose and one["state"] == "stored")
 
 
 @pytest.mark.parametrize("place", [{"env": "SECRET"}, {"file": "secret"}, {"stdin": True}, {"helper": "test"}])
-def test_a_secret_is_read_after_the_plan_and_set(
-    operator: Operator, received: doubles.Credentials, place: dict[str, Any]
-) -> None:
+def test_a_secret_is_read_after_the_plan_and_set(operator: Operator, place: dict[str, Any]) -> None:
     operator.write("registry.yaml", registry(pull=place))
     operator.program.write("secret", f"{CANARY}\n")
     env = {"SECRET": CANARY, **helper(operator, f'{{"ServerURL": "x", "Username": "u", "Secret": "{CANARY}"}}')}
     refused = operator.run("apply", "-f", "registry.yaml", stdin=CANARY, env=env)
     assert refused.code == 2
     assert "set the credential pull of Registry/harbor from" in refused.err
-    assert received.received == {}
+    assert operator.run("get", "registries", "-o", "name").out == ""
     done = operator.run("apply", "-f", "registry.yaml", "-y", stdin=CANARY, env=env)
     assert (done.code, done.out) == (0, "Registry/harbor created\nRegistry/harbor credential pull set\n")
-    secret_of(received, operator)
+    assert stored(operator)
     if "helper" in place:
         assert (operator.program.folder / "bin/asked").read_text() == "harbor.example.com"
     clean(refused, done)
 
 
-def test_a_secret_is_nowhere_that_a_person_looks(operator: Operator, received: doubles.Credentials) -> None:
+def test_a_secret_is_nowhere_that_a_person_looks(operator: Operator) -> None:
     operator.write("registry.yaml", registry(pull={"env": "SECRET"}))
     env = {"SECRET": CANARY}
     runs = [
@@ -131,9 +117,7 @@ def test_standard_input_is_read_once(operator: Operator) -> None:
     ("answer", "code"),
     [(f'{{"Secret": "{CANARY}"', 0), (f"credentials not found {CANARY}", 1), (f'["{CANARY}"]', 0), ("{}", 0)],
 )
-def test_a_helper_that_fails_is_not_quoted(
-    operator: Operator, received: doubles.Credentials, answer: str, code: int
-) -> None:
+def test_a_helper_that_fails_is_not_quoted(operator: Operator, answer: str, code: int) -> None:
     operator.write("registry.yaml", registry(pull={"helper": "test"}))
     done = operator.run("apply", "-f", "registry.yaml", "-y", "-o", "json", env=helper(operator, answer, code))
     assert (done.code, done.json["error"]["code"]) == (2, "credential_helper")
@@ -142,7 +126,6 @@ def test_a_helper_that_fails_is_not_quoted(
 
 
 def test_a_secret_that_the_control_plane_does_not_take_is_named_and_not_shown(operator: Operator) -> None:
-    operator.needs("/api/v1/registries/none/credentials/pull", "PUT")
     operator.write("registry.yaml", registry(pull={"env": "SECRET"}))
     done = operator.run("apply", "-f", "registry.yaml", "-y", env={"SECRET": CANARY + "x" * 70_000})
     assert done.code == 2
@@ -154,9 +137,7 @@ def test_a_secret_that_the_control_plane_does_not_take_is_named_and_not_shown(op
     [(["--secret-stdin"], CANARY), (["--secret-stdin"], f"{CANARY}\n"), (["--from-file", "secret"], ""),
      (["--from-env", "SECRET"], ""), (["--from-helper", "test"], "")],
 )  # fmt: skip
-def test_a_credential_is_rotated_from_each_place(
-    operator: Operator, received: doubles.Credentials, arguments: list[str], stdin: str
-) -> None:
+def test_a_credential_is_rotated_from_each_place(operator: Operator, arguments: list[str], stdin: str) -> None:
     operator.plane.put(document("Registry", "harbor", provider="harbor", host="harbor.example.com",
                                 credentials=[{"purpose": "pull", "method": "basic"}]))  # fmt: skip
     operator.program.write("secret", f"{CANARY}\n")
@@ -167,7 +148,7 @@ def test_a_credential_is_rotated_from_each_place(
     done = operator.run(*again, stdin=stdin, env=env)
     assert done.code == 0, done.err
     assert {"registry": "harbor", "purpose": "pull"}.items() <= done.json.items()
-    secret_of(received, operator, rotated=True)
+    assert stored(operator)["version"] == 2
     clean(first, done)
 
 

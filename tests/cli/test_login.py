@@ -118,7 +118,11 @@ def test_the_settings_of_a_project_say_neither_where_nor_yes(operator: Operator)
 
 
 def test_who_may_not_gets_exit_code_4(control_plane: Served, operator: Operator) -> None:
+    nobody = {"PORTREEVE_TOKEN": control_plane.token("nobody")}
+    done = operator.run("audit", "export", env=nobody)
+    assert (done.code, done.out) == (4, "")
+    assert "audit_not_all" in done.err
+    # What somebody may not see is not there for them: that is a 404 and no refusal.
     operator.write("team.yaml", document("Team", "shop"))
-    done = operator.run("apply", "-f", "team.yaml", "-y", "-o", "json",
-                        env={"PORTREEVE_TOKEN": control_plane.token("nobody")})  # fmt: skip
-    assert (done.code, done.json["error"]["code"]) == (4, "forbidden")
+    hidden = operator.run("apply", "-f", "team.yaml", "-y", "-o", "json", env=nobody)
+    assert (hidden.code, hidden.json["error"]["code"]) == (2, "not_found")

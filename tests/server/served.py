@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx2
 import uvicorn
 
 from tests.server.plane import Plane, document, running
@@ -41,16 +40,6 @@ class Served:
         if role:
             self.put(document("RoleBinding", f"{user}-{role}", role=role, subjects={"users": [user]}, scope=scope))
         return self.run(self.plane.token(user)).reveal().decode()
-
-    def has_route(self, path: str, *, token: str, method: str = "GET") -> bool:
-        """Whether the control plane has such a route already; some come after the verbs that use them."""
-        headers = {"Authorization": f"Bearer {token}"}
-        # Only the head of the answer: a stream of events would never end.
-        with httpx2.stream(method, f"{self.url}{path}", headers=headers, trust_env=False) as answer:
-            if answer.headers.get("content-type", "") != "application/problem+json":
-                return True
-            answer.read()
-            return answer.json()["code"] not in {"no_route", "method"}
 
 
 @contextmanager

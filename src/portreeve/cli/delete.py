@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 import click
 
 from portreeve.cli.connection import connected, server_options
@@ -31,7 +29,7 @@ def command(kind: Kind, names: tuple[str, ...], force: bool, output: str, yes: b
 
     terminal = current()
     with connected() as client:
-        there = [client.get(f"{kind.path}/{quote(name, safe='')}") for name in dict.fromkeys(names)]
+        there = [client.get(kind.path_of(name)) for name in dict.fromkeys(names)]
         proposal = Proposal(delete=[removal(one) for one in there], force=force)
         plan = made(client, proposal, Consent(yes, no_input), terminal, question=f"Delete {len(there)}?")
     answer(plan, output, terminal)

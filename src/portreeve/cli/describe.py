@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
 
 import click
 
@@ -28,7 +27,7 @@ Examples:
 def command(kind: Kind, name: str, output: str) -> int:
     """Show one document and its status in full."""
     with connected() as client:
-        document = client.get(f"{kind.path}/{quote(name, safe='')}")
+        document = client.get(kind.path_of(name))
     if output != "table":
         from portreeve.cli.output import write
 

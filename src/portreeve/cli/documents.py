@@ -134,9 +134,27 @@ def stored(client: Client, kinds: Iterable[Kind], labels: Sequence[str] = ()) ->
     found: dict[Key, Document] = {}
     for kind in KINDS.values():
         if kind in set(kinds):
-            rows, _ = client.listed(kind.path, {"label": list(labels)} if labels else None)
+            rows = _single(client, kind, labels) if kind.single else _listed(client, kind, labels)
             found |= {(kind.name, name_of(row)): row for row in sorted(rows, key=name_of)}
     return found
+
+
+def _listed(client: Client, kind: Kind, labels: Sequence[str]) -> list[Any]:
+    return client.listed(kind.path, {"label": list(labels)} if labels else None)[0]
+
+
+def _single(client: Client, kind: Kind, labels: Sequence[str]) -> list[Any]:
+    """The one document of a kind, if it was ever written; whoever may not see it has none, as of a list."""
+    from portreeve.errors import NotFound
+
+    try:
+        document = client.get(kind.path)
+    except NotFound:
+        return []
+    held = at(document, "metadata.labels") or {}
+    pairs = (label.split("=", 1) for label in labels)
+    written = at(document, "status.etag") is not None
+    return [document] if written and all(held.get(name) == value for name, value in pairs) else []
 
 
 def labels_checked(labels: Sequence[str]) -> Sequence[str]:

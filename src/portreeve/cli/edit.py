@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 import click
 
@@ -59,7 +58,7 @@ def command(kind: Kind, name: str, output: str, **options: Any) -> int:
 
     terminal = current()
     with connected() as client:
-        stored = client.get(f"{kind.path}/{quote(name, safe='')}")
+        stored = client.get(kind.path_of(name))
         consent = changes.Consent(options["yes"], options["no_input"])
         plan = _edited(client, stored, Consents(options["replace"], options["force"]), consent, terminal)
     if plan is None:

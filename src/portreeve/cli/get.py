@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 import click
 
@@ -89,8 +88,10 @@ class Chosen:
 
 
 def _read(client: Client, kind: Kind, chosen: Chosen) -> tuple[list[Any], Mapping[str, Any]]:
+    if kind.single:
+        return [client.get(kind.path)], {}
     if chosen.names:
-        rows = [client.get(f"{kind.path}/{quote(name, safe='')}") for name in dict.fromkeys(chosen.names)]
+        rows = [client.get(kind.path_of(name)) for name in dict.fromkeys(chosen.names)]
         return _sorted(rows[: chosen.limit], chosen.order), {}
     query = {"label": list(chosen.labels)} if chosen.labels else None
     rows, metadata = client.listed(kind.path, query, most=chosen.limit)
@@ -140,29 +141,26 @@ def _write_names(rows: Iterable[Any], terminal: Terminal) -> None:
 
 
 def _watch(client: Client, shown: Shown, chosen: Chosen) -> None:
-    """What is there and then what changes, with JSON one object on each line. Of the stream of all kinds ours is taken.
-
-    The stream is opened before the rows are read: what changes in between is told twice rather than not at all.
+    """What is there and then what changes, as events; with JSON one object on each line.
 
     Raises:
         Stalled: `watch_unsupported`: the control plane has no such stream.
     """
+    from portreeve.cli import listing
     from portreeve.errors import NotFound, Stalled
 
     terminal = current()
+    told: set[str] = set()
     try:
-        with client.events(WATCH) as events:
-            rows, metadata = _read(client, shown.kind, chosen)
-            if shown.output in {"json", "yaml"}:
-                for row in rows:
-                    _write_event(shown, "ADDED", row, terminal)
-            else:
-                _write(shown, rows, metadata)
-            terminal.flush()
+        with client.events(WATCH, {"kind": shown.kind.plural}) as events:
+            if shown.headed and shown.output in {"table", "wide", "csv"}:
+                titles = ["TYPE", *listing.headers(shown.kind, wide=shown.output != "table")]
+                terminal.data(",".join(titles) if shown.output == "csv" else "  ".join(titles))
             for event in events:
                 document = event.get("object") if isinstance(event, Mapping) else None
-                ours = isinstance(document, Mapping) and document.get("kind") == shown.kind.name
-                if document is not None and ours and chosen.has(document):
+                # Of what is gone only the name is told, so labels cannot choose it.
+                if isinstance(document, Mapping) and (chosen.has(document) or name_of(document) in told):
+                    told.add(name_of(document))
                     _write_event(shown, str(event.get("type")), document, terminal)
                     terminal.flush()
     except NotFound as error:
@@ -170,6 +168,7 @@ def _watch(client: Client, shown: Shown, chosen: Chosen) -> None:
             raise
         message = "this control plane cannot tell what changes"
         raise Stalled("watch_unsupported", message, hint="leave -w out, and ask again") from None
+    terminal.note("the stream has ended")
 
 
 def _write_event(shown: Shown, change: str, document: Mapping[str, Any], terminal: Terminal) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 import click
 
@@ -13,7 +14,7 @@ import click
 class Kind:
     """One kind. Columns are title → path in the document; `wide` are those that -o wide adds.
 
-    `plural` stands in URLs, is what `get` takes, and names the folder of an export.
+    `plural` stands in URLs, is what `get` takes, and names the folder of an export. A `single` kind has one document.
     """
 
     name: str
@@ -21,17 +22,27 @@ class Kind:
     short: tuple[str, ...]
     columns: tuple[tuple[str, str], ...]
     wide: tuple[tuple[str, str], ...] = ()
+    single: bool = False
 
     @property
     def path(self) -> str:
-        """Of the list."""
+        """Of the list, or of the one document."""
         return f"/api/v1/{self.plural}"
+
+    def path_of(self, name: str) -> str:
+        """Of the document of this name."""
+        return self.path if self.single else f"{self.path}/{quote(name, safe='')}"
 
 
 _TITLE: Final = ("TITLE", "spec.title")
 _AGE: Final = ("AGE", "status.createdAt")
 
 _ALL: Final = (
+    Kind(
+        "Settings", "settings", (),
+        (("SELECTOR-LABELS", "spec.selectorLabels"), ("HIDE-DOCKER-HUB", "spec.hideAnonymousDockerHub"), _AGE),
+        single=True,
+    ),
     Kind("User", "users", (), (_TITLE, ("DISABLED", "spec.disabled"), _AGE)),
     Kind(
         "EnvironmentGroup", "groups", ("environmentgroup",),
