@@ -286,10 +286,22 @@ class Client:
 @contextmanager
 def session(server: Server, user: str, password: SecretValue) -> Iterator[Client]:
     """A client in a session of this user, for what a token may not do; the session ends with the block."""
+    with _session(server, "password", {"user": user, "password": password.reveal().decode()}) as client:
+        yield client
+
+
+@contextmanager
+def session_by_link(server: Server, token: SecretValue) -> Iterator[Client]:
+    """As `session`, by the token of a one-time link, which is used up by it."""
+    with _session(server, "link", {"token": token.reveal().decode()}) as client:
+        yield client
+
+
+@contextmanager
+def _session(server: Server, how: str, body: Mapping[str, str]) -> Iterator[Client]:
     with Client(replace(server, token=None)) as client:
         client.act_as_page()
-        body = {"user": user, "password": password.reveal().decode()}
-        client.change("POST", "/api/v1/sign-in/password", body, repeatable=False)
+        client.change("POST", f"/api/v1/sign-in/{how}", body, repeatable=False)
         try:
             yield client
         finally:

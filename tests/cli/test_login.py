@@ -56,6 +56,8 @@ def test_a_token_comes_by_file_and_variable_too(control_plane: Served, stranger:
         (["--token-stdin"], "prt_wrong\n", 4, "unauthenticated"),
         (["--token-stdin"], "two\nlines\n", 2, "token_malformed"),
         (["--token-stdin"], "", 2, "token_malformed"),
+        (["--link-stdin"], "https://elsewhere.example/login#t=abc\n", 2, "usage"),
+        (["--link-stdin"], "", 2, "usage"),
         (["--token-stdin", "--token-file", "x"], "x", 2, "usage"),
         (["--token-file", "nowhere"], "", 2, "file"),
         (["--token-stdin", "--profile", "../x"], "x", 2, "profile_name"),

@@ -68,6 +68,13 @@ async def test_an_empty_secret_keeps_the_stored_one(plane: Plane, stored: httpx2
     assert spec["credentials"][0]["expiresAt"] == ends
 
 
+async def test_the_same_secret_again_makes_no_new_version(plane: Plane, stored: httpx2.AsyncClient) -> None:
+    assert (await stored.put(URL, json={"secret": SECRET})).json()["version"] == 1
+    assert (await stored.post(f"{URL}/rotate", json={"secret": SECRET})).json()["version"] == 2
+    assert (await stored.put(URL, json={"secret": "another"})).json()["version"] == 3
+    assert await opened(plane) == b"another"
+
+
 async def test_the_first_secret_may_not_be_empty(plane: Plane, admin: httpx2.AsyncClient) -> None:
     await plane.put(registry())
     refused = await admin.put(URL, json={"secret": ""})

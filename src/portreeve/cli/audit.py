@@ -88,11 +88,17 @@ def _write(events: list[Mapping[str, Any]], output: str, *, headed: bool) -> Non
 
 @command.command("export")
 @click.option("-o", "--output", metavar="FILE", default="-", show_default=True, help="Where to; - is standard output.")
+@click.option("--key-file", metavar="FILE", help="Write the log's public key there, too; keep an early copy apart.")
 @server_options
 @terminal_options
-def export(output: str) -> int:
-    """Write the whole log, signed, as JSON lines: for keeping, and for portreeve verify audit."""
+def export(output: str, key_file: str | None) -> int:
+    """Write the whole log, signed, as JSON lines: for keeping, and for portreeve verify audit.
+
+    Whoever could change the log unseen could give another key with it, so verify with a copy that you have kept.
+    """
     with connected() as client:
+        if key_file is not None:
+            Path(key_file).write_bytes(b"".join(client.content(f"{EVENTS}/key")))
         if output == "-":
             for part in client.content(f"{EVENTS}/export"):
                 sys.stdout.buffer.write(part)

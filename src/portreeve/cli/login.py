@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -20,17 +22,22 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   portreeve login https://portreeve.example.com --token-file token
-  pass show portreeve | portreeve login https://portreeve.example.com --profile prod --token-stdin"""
+  pass show portreeve | portreeve login https://portreeve.example.com --profile prod --token-stdin
+  portreeve up --link | portreeve login http://127.0.0.1:8420 --link-stdin"""
+
+LINK_TOKEN_DAYS: Final = 30
+"""How long a token lasts that is made by a link: a first month, after which somebody has decided how they sign in."""
 
 
 @click.command(epilog=EPILOG)
 @click.argument("address", metavar="SERVER")
 @click.option("--token-stdin", is_flag=True, help="The token stands on standard input.")
 @click.option("--token-file", type=click.Path(path_type=Path), metavar="FILE", help="The token stands in this file.")
+@click.option("--link-stdin", is_flag=True, help="A one-time link stands on standard input; a token is made by it.")
 @output_option("table", "json", "yaml")
 @server_options
 @terminal_options
-def command(address: str, token_stdin: bool, token_file: Path | None, output: str) -> int:
+def command(address: str, token_stdin: bool, token_file: Path | None, link_stdin: bool, output: str) -> int:
     """Sign in to a control plane with an API token, and remember both as a profile.
 
     Without --token-stdin or --token-file the token is that of PORTREEVE_TOKEN or PORTREEVE_TOKEN_FILE; a terminal is
@@ -42,8 +49,9 @@ def command(address: str, token_stdin: bool, token_file: Path | None, output: st
 
     name = asked("profile") or profiles.FIRST
     profiles.check_name(name)
-    url, token = server_url(address), _token(token_stdin, token_file)
-    server = Server(url, token, _absolute(asked("ca_file")), asked("timeout") or TIMEOUT_S)
+    place = Server(server_url(address), None, _absolute(asked("ca_file")), asked("timeout") or TIMEOUT_S)
+    token = _by_link(place) if link_stdin else _token(token_stdin, token_file)
+    server = replace(place, token=token)
     held = profiles.read()
     who = signed_in(server)
     file = profiles.write(held.signed_in(name, profiles.Profile(server.url, server.token, server.ca_file)))
@@ -55,6 +63,32 @@ def command(address: str, token_stdin: bool, token_file: Path | None, output: st
     else:
         write({"server": server.url, "profile": name, "file": str(file), "user": who.get("user")}, output)
     return 0
+
+
+def _by_link(server: Server) -> SecretValue:
+    """A token of whoever the link on standard input is for. The link is used up.
+
+    Raises:
+        Invalid: `usage`: that is no link, or one of another server.
+    """
+    from portreeve.cli import connection
+    from portreeve.cli.clock import now
+    from portreeve.client import session_by_link
+    from portreeve.core.secret import SecretValue
+    from portreeve.errors import Invalid
+    from portreeve.wire.dump import time_text
+
+    written = sys.stdin.buffer.read(connection.MAX_TOKEN_BYTES + 1).decode(errors="replace").strip()
+    page, found, token = written.partition("/login#t=")
+    if not found or not token or page.rstrip("/") != server.url:
+        hint = f"portreeve up --link writes one, on the machine of {server.url}"
+        raise Invalid("usage", "what stands on standard input is no sign-in link of this server", hint=hint)
+    ends = time_text(now() + timedelta(days=LINK_TOKEN_DAYS))
+    body = {"title": "portreeve login", "expiresAt": ends, "scope": {}}
+    with session_by_link(server, SecretValue(token)) as client:
+        made = client.change("POST", "/api/v1/me/tokens", body, repeatable=False).body
+    current().note(f"a token was made, until {ends}")
+    return connection.token(str(made["token"]).encode())
 
 
 def _absolute(file: str | None) -> str:

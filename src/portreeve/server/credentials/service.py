@@ -71,6 +71,8 @@ class Credentials:
         assert stored is not None
         try:
             entry = _declared(stored, purpose)
+            if secret is not None and held is not None and not rotating:
+                secret = await self._unless_stored(transaction, held, secret)
             row = self._row(snapshot, stored, purpose, held, secret, expires_at or ends(entry))
             after = _after(snapshot, stored, row, expires_at, transaction.now)
             await asyncio.to_thread(_refuse, snapshot, after, transaction.now)
@@ -84,6 +86,16 @@ class Credentials:
         await store.save(transaction.connection, row, transaction.now, new=held is None)
         await self._publish(transaction, snapshot, after, row)
         return row, transaction.snapshot
+
+    async def _unless_stored(
+        self, transaction: Transaction, held: CredentialRow, secret: SecretValue
+    ) -> SecretValue | None:
+        """The secret, or None if it is the stored one: sending it again makes no new version, so a pipeline may.
+
+        This tells whoever may replace the secret whether they know it; a wrong guess has replaced it, once and for all.
+        """
+        stored = await self.keeper.open(transaction.connection, held)
+        return None if secret.equals_in_constant_time(stored) else secret
 
     async def delete(self, transaction: Transaction, caller: Caller, registry: str, purpose: str) -> None:
         """Delete a stored secret with all its versions; what was declared of it stays.
