@@ -47,7 +47,7 @@ def render_digest(state: DesiredState) -> str | None:
     if state.sources is None or state.policy is None or state.policy.plane is not Plane.ADMISSION:
         return None
     try:
-        manifests, _ = compile_policy(state.sources)
+        manifests = compile_policy(state.sources)
     except Invalid:
         return None
     return digest(list(manifests))
