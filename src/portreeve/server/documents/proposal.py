@@ -164,9 +164,8 @@ def check_version(stored: Stored | None, expected: str | None, key: Key) -> None
     elif stored is None:
         raise Outdated("version_outdated", f"{key} is not there any more", hint="read again")
     elif expected is not None and expected != stored.etag:
-        raise Outdated(
-            "version_outdated", f"{key} is at {stored.etag} and not at {expected[:80]}", hint="read it again, and merge"
-        )
+        message = f"{key} is at {stored.etag} and not at the version that was named"
+        raise Outdated("version_outdated", message, hint="read it again, and merge")
 
 
 def _name(read: Read) -> str:

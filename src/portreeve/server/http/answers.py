@@ -56,7 +56,7 @@ def json_bytes(value: Any) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Repeatable:
-    """The key of a request that may be sent again, and a digest of what it asks."""
+    """A request that may be sent again: digests of its key, which may be anything at all, and of what it asks."""
 
     key: str
     request: str
@@ -77,7 +77,7 @@ def repeatable(request: Request, body: Any) -> Repeatable | None:
     asked = [request.method, request.url.path, request.url.query, body]
     asked += [request.headers.get(name) for name in ("if-match", "if-none-match", "portreeve-plan")]
     text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
-    return Repeatable(key, hashlib.sha256(text.encode()).hexdigest())
+    return Repeatable(hashlib.sha256(key.encode()).hexdigest(), hashlib.sha256(text.encode()).hexdigest())
 
 
 async def carried_out(

@@ -160,8 +160,8 @@ def read_proposal(body: object) -> Proposal:
 def _mapping(body: object, known: set[str]) -> Mapping[str, Any]:
     if not isinstance(body, Mapping):
         raise Rejected(400, "body_type", "the body must be a mapping with documents or delete")
-    if unknown := sorted(set(body) - known):
-        problem = Problem("field_unknown", "is not a field here", ascii(unknown[0])[1:60], f"one of {sorted(known)}")
+    if set(body) - known:
+        problem = Problem("field_unknown", "is not a field here", "body", f"one of {sorted(known)}")
         raise Invalid("documents_invalid", "1 problem in what was read", problems=(problem,))
     return body
 
