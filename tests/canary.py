@@ -6,12 +6,12 @@
 Theory of operation. Every encoding of every canary is cut into all its pieces of 8 bytes. Data are looked at 8 bytes at
 a time, at every eighth position: whatever 15 bytes of an encoded canary stand together, one of these pieces lies on
 such a position. Looking a piece up in a set is done in C, at about 100 MB/s; only where one is found does Python look
-closer, and reports a hit if at least `SHORTEST` bytes of the encoded canary stand there. So parts of a canary, cut off
+closer, and reports a hit if as much as `SHORTEST` bytes of the canary stand there. So parts of a canary, cut off
 at a column's width or at a line's end, are found as well.
 
 What is compressed or packed is opened first, wherever in the data it begins, again and again within bounds: gzip, zlib,
-zip, tar (its members lie there as they are, so they are read with the rest), also in base64. zstd is opened where
-Python can.
+zip, tar (its members lie there as they are, so they are read with the rest), also in base64 and in hexadecimal. zstd is
+opened where Python can.
 
 Left out: encryption, which is what shall hide the canaries, and encodings that nobody here uses (base32, quoted text).
 Sources: reliability I5; threats CS-01, CS-06, API-01, AU-02.
@@ -33,7 +33,7 @@ PIECE: Final = 8
 """Bytes that are looked up at once: the widest number that memoryview reads."""
 
 SHORTEST: Final = 12
-"""Bytes of an encoded canary that make a hit. By chance they stand in 10^8 random bytes once in 10^15 times."""
+"""Bytes of a canary, as many as they are encoded, that make a hit. No chance brings twelve of them together."""
 
 MOST_DEEP: Final = 5
 """Containers within containers."""
@@ -123,7 +123,7 @@ class Finder:
     """Looks for canaries. `bytes_searched` counts what was looked at, what was opened included."""
 
     def __init__(self, canaries: Iterable[Canary]) -> None:
-        self._encoded: list[tuple[str, str, bytes]] = []
+        self._encoded: list[tuple[str, str, bytes, int]] = []
         self._pieces: dict[int, list[tuple[int, int]]] = {}
         self.bytes_searched = 0
         self._sinks: set[str] = set()
@@ -133,7 +133,9 @@ class Finder:
             # Most encodings of plain letters are those letters; each form is looked for once, under its first name.
             forms = {encode(canary.sought): name for name, encode in reversed(list(ENCODINGS.items()))}
             for form, name in forms.items():
-                self._add(canary.name, name, form)
+                # Six bytes in hexadecimal are twelve, and stand in any long list of digests.
+                shortest = -(-SHORTEST * len(form) // len(canary.sought.encode()))
+                self._add(canary.name, name, form, max(shortest, SHORTEST))
         self._known = frozenset(self._pieces)
 
     @property
@@ -151,9 +153,9 @@ class Finder:
                 found.setdefault((hit.canary, hit.encoding, inside), hit)
         return list(found.values())
 
-    def _add(self, canary: str, encoding: str, form: bytes) -> None:
+    def _add(self, canary: str, encoding: str, form: bytes, shortest: int) -> None:
         number = len(self._encoded)
-        self._encoded.append((canary, encoding, form))
+        self._encoded.append((canary, encoding, form, min(shortest, len(form))))
         for at in range(len(form) - PIECE + 1):
             piece = int.from_bytes(form[at : at + PIECE], "little")
             self._pieces.setdefault(piece, []).append((number, at))
@@ -167,8 +169,8 @@ class Finder:
             wanted = piece.to_bytes(PIECE, "little")
             while (start := padded.find(wanted, start + PIECE)) >= 0:
                 for number, at in self._pieces[piece]:
-                    canary, encoding, form = self._encoded[number]
-                    if _run(padded, start, form, at) >= min(SHORTEST, len(form)):
+                    canary, encoding, form, shortest = self._encoded[number]
+                    if _run(padded, start, form, at) >= shortest:
                         yield Hit(canary, encoding, sink, start, inside)
 
 
@@ -186,8 +188,11 @@ def _run(data: bytes, start: int, form: bytes, at: int) -> int:
 
 _GZIP, _ZIP, _ZSTD = b"\x1f\x8b\x08", b"PK\x03\x04", b"\x28\xb5\x2f\xfd"
 _BASE64: Final = rb"(?:H4sI|UEsDB|eJ|eN|eA|KLUv)[A-Za-z0-9+/_-]{28,}"
-_PACKED: Final = re.compile(rb"\x1f\x8b\x08|PK\x03\x04|\x28\xb5\x2f\xfd|\x78[\x01\x5e\x9c\xda]|(" + _BASE64 + rb")")
-"""Where something packed may begin: as it is, or in base64."""
+_HEX: Final = rb"(?i:1f8b08|504b0304|28b52ffd|78(?:01|5e|9c|da))[0-9A-Fa-f]{28,}"
+_PACKED: Final = re.compile(
+    rb"\x1f\x8b\x08|PK\x03\x04|\x28\xb5\x2f\xfd|\x78[\x01\x5e\x9c\xda]|(" + _BASE64 + rb")|(" + _HEX + rb")"
+)
+"""Where something packed may begin: as it is, in base64, or in hexadecimal as PostgreSQL writes bytes."""
 
 _ZIP_HEADER: Final = 30
 _DEFLATED: Final = 8
@@ -200,14 +205,24 @@ def _opened(data: bytes, inside: tuple[str, ...] = ()) -> Iterator[tuple[bytes, 
     if len(inside) == MOST_DEEP:
         return
     for found in _PACKED.finditer(data):
-        name, content = _decoded(found[1]) if found[1] else _unpacked(data, found.start())
+        if found[1] or found[2]:
+            name, content = _decoded(found[1], found[2])
+        else:
+            name, content = _unpacked(data, found.start())
         if content:
             yield from _opened(content, (*inside, name))
 
 
-def _decoded(text: bytes) -> tuple[str, bytes]:
-    data = base64.urlsafe_b64decode(text[: len(text) // 4 * 4].translate(bytes.maketrans(b"+/", b"-_")))
-    return "base64", data if _PACKED.match(data) else b""
+def _decoded(text: bytes | None, digits: bytes | None) -> tuple[str, bytes]:
+    if text:
+        name, data = "base64", base64.urlsafe_b64decode(_whole(text, 4).translate(bytes.maketrans(b"+/", b"-_")))
+    else:
+        name, data = "hex", bytes.fromhex(_whole(digits or b"", 2).decode())
+    return name, data if _PACKED.match(data) else b""
+
+
+def _whole(text: bytes, group: int) -> bytes:
+    return text[: len(text) // group * group]
 
 
 def _unpacked(data: bytes, start: int) -> tuple[str, bytes]:

@@ -65,6 +65,7 @@ def test_fifteen_bytes_of_a_canary_are_always_found_and_eleven_never() -> None:
         tarred,
         lambda data: gzip.compress(zipped(zlib.compress(data))),
         lambda data: base64.b64encode(gzip.compress(data * 3)),
+        lambda data: b"\\\\x" + gzip.compress(data).hex().encode(),
         lambda data: b'{"body": "' + base64.urlsafe_b64encode(zlib.compress(data * 3)) + b'"}',
     ],
 )
@@ -80,6 +81,12 @@ def test_what_is_packed_is_opened_wherever_it_begins(pack: object) -> None:
 def test_a_stream_that_is_cut_off_is_read_as_far_as_it_goes() -> None:
     packed = gzip.compress(CANARY.secret.encode() + secrets.token_bytes(10_000))
     assert Finder([CANARY]).search(packed[:5_000], "sink")
+
+
+def test_a_list_of_digests_holds_no_canary() -> None:
+    finder = Finder(Canary(str(number), f"canary-{secrets.token_hex(20)}") for number in range(100))
+    digests = b"".join(secrets.token_hex(32).encode().hex().encode() for _ in range(5_000))
+    assert finder.search(digests, "digests") == []
 
 
 def test_random_bytes_and_other_texts_hold_no_canary() -> None:
