@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -76,25 +77,29 @@ async def store(client: httpx2.AsyncClient, canaries: list[Canary]) -> None:
 
 
 async def read_all(plane: Plane, client: httpx2.AsyncClient) -> int:
-    """Every GET of the API's own description, with every twin; how many."""
+    """Every GET of the API's own description, with every twin; how many gave something."""
     described = (await client.get("/openapi.json")).json()
     plan = await client.post("/api/v1/plans", json={"documents": [registry("r1", project="blog", title="Other")]})
     assert plan.status_code == 201, plan.text
-    known = NAMED | {"plan_id": plan.json()["id"]}
-    asked = 0
+    known = defaultdict(lambda: "none", NAMED | {"plan_id": plan.json()["id"]})
+    given = 0
     for path, methods in described["paths"].items():
         if "get" not in methods or path == "/api/v1/watch":
             continue
         parameters = methods["get"].get("parameters", [])
-        query = {one["name"]: ASKED[one["name"]] for one in parameters if one["in"] == "query" and one.get("required")}
+        query = {
+            one["name"]: ASKED.get(one["name"], "1")
+            for one in parameters
+            if one["in"] == "query" and one.get("required")
+        }
         for form in ("json", "csv", "yaml") if "{form}" in path else ("",):
             names = {"prod", "production", "shop", "sources", "team", "root", "root-platform-admin", "r0"}
             for name in sorted(names) if "{name}" in path else ("",):
-                filled = path.format_map(known | {"form": form, "name": name})
+                filled = path.format_map(defaultdict(known.default_factory, {**known, "form": form, "name": name}))
                 answer = await client.get(filled, params=query)
-                assert answer.status_code in {200, 404}, answer.text
-                asked += 1
-    return asked
+                assert answer.status_code < 500, answer.text
+                given += answer.status_code == 200
+    return given
 
 
 async def watched(plane: Plane, authorization: str) -> bytes:

@@ -198,8 +198,7 @@ async def test_no_secret_is_in_any_byte_that_is_left(
             canaries += await exercise.misplace(client, plain("misplaced"))
             await exercise.change(plane, client, rotated)
             canaries += await exercise.fail(plane, client, plain("failed"))
-            asked = await exercise.read_all(plane, client)
-            assert asked > 50
+            assert await exercise.read_all(plane, client) > 30
             recorder.answers.append(("response watch", await exercise.watched(plane, client.headers["authorization"])))
             finder = Finder(canaries)
             hits = swept.found(finder)
