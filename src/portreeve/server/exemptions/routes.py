@@ -78,7 +78,9 @@ def _read(body: Any, *, renewing: bool) -> tuple[str, datetime | None]:
         raise Rejected(400, "body_type", "the body must be a mapping, or empty")
     known = {"comment", "expiresAt"} if renewing else {"comment"}
     problems = [
-        Problem("field_unknown", "is not a field here", ascii(name)[1:60]) for name in body if name not in known
+        Problem("field_unknown", "has a field that is none here (not shown)", "body")
+        for name in body
+        if name not in known
     ]
     comment = body.get("comment", "")
     if not isinstance(comment, str) or len(comment) > MAX_COMMENT:
