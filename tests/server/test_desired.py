@@ -110,6 +110,21 @@ async def test_a_document_is_renewed_before_it_ends(plane: Plane, scene: httpx2.
     assert second.not_after > first.not_after
 
 
+async def test_a_policy_that_is_enforced_names_the_objects_that_the_agent_renders(
+    plane: Plane, scene: httpx2.AsyncClient
+) -> None:
+    async def job(transaction: Transaction) -> None:
+        facts = {"kubernetes": "v1.33.1", "namespaces": [{"name": "shop", "labels": {}}]}
+        await observe(transaction, Observation("prod", 1, facts, []))
+
+    await plane.server.writer.run(job)
+    source = {"prefix": "harbor.example.com/shop", "scope": "Global"}
+    restrict = {"stage": "deny", "allowedSources": [source]}
+    await plane.put(document("RegistryPolicy", "sources", groups=["production"], allowOverride=True, restrict=restrict))
+    _, shown = await swept(plane)
+    assert str(shown["policy"]["renderDigest"]).startswith("sha256:")
+
+
 async def test_an_environment_made_anew_goes_on_counting(plane: Plane, scene: httpx2.AsyncClient) -> None:
     first, _ = await swept(plane)
     for path in ("access/shop", "environments/prod"):
