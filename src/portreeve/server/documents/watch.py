@@ -116,6 +116,8 @@ async def _changed(writer: Writer, documents: Documents, revision: int) -> None:
     """Wait until something has changed, here or on another replica, or a heartbeat is due."""
     for _ in range(HEARTBEAT_S // POLL_S):
         try:
+            # Not `asyncio.wait_for`: it waits in a task of its own, which may get the lock after a stream was hung up
+            # on, and would keep it. Then nothing could be written any more.
             async with asyncio.timeout(POLL_S), writer.changed:
                 await writer.changed.wait_for(lambda: writer.snapshot.revision != revision)
         except TimeoutError:
