@@ -11,7 +11,7 @@ from starlette.requests import Request
 from portreeve.core.estate import Key
 from portreeve.errors import Conflict, Invalid, NotFound, Problem
 from portreeve.server.database.engine import Database
-from portreeve.server.database.writer import Transaction, Writer
+from portreeve.server.database.writer import Refusal, Transaction, Writer
 from portreeve.server.documents.kinds import KINDS
 from portreeve.server.documents.proposal import ANY, NEW, Outcome, Proposal, Put, Removal
 from portreeve.server.documents.service import Committed, Confirmation, Documents
@@ -84,13 +84,16 @@ class Plans:
             plan = await store.find(connection, plan_id)
         if plan is None or plan.expires_at <= self._clock():
             raise _no_plan()
+        await self._refuse_foreign(caller, plan)
+        return plan
+
+    async def _refuse_foreign(self, caller: Caller, plan: StoredPlan) -> None:
+        """See that the plan is the caller's own, or one of which they may plan all: that may be seen."""
         if plan.proposer != caller.principal.user:
-            # Whoever may plan all of it may see what another person has planned.
             try:
                 await self._documents.preview(caller, _read_stored(plan, versions=False))
             except NotFound:
                 raise _no_plan() from None
-        return plan
 
     async def confirm(self, transaction: Transaction, caller: Caller, plan_id: str) -> Committed:
         """Run the plan, as a part of a job.
@@ -103,10 +106,17 @@ class Plans:
         if plan is None or plan.expires_at <= transaction.now:
             raise _no_plan()
         if plan.state != "open":
+            await self._refuse_foreign(caller, plan)
             raise Conflict("plan_confirmed", "this plan has run already", hint="make another one")
         confirmation = Confirmation(plan.digest, read_basis(plan.basis))
         proposal = _read_stored(plan)
-        made = await self._documents.in_transaction(transaction, caller, proposal, confirmation)
+        try:
+            made = await self._documents.in_transaction(transaction, caller, proposal, confirmation)
+        except Refusal as refusal:
+            if isinstance(refusal.error, NotFound) and plan.proposer != caller.principal.user:
+                # The refusal would name what another person has planned.
+                raise Refusal(_no_plan(), refusal.entry) from None
+            raise
         await store.confirmed(transaction.connection, plan_id, transaction.now)
         return made
 
