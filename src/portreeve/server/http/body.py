@@ -23,7 +23,9 @@ MAX_MANY_BYTES: Final = 16 << 20
 MAX_DEPTH: Final = 40
 """Levels. A document has at most 32, and lies two below the top of a plan."""
 
-_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+# A text that does not end is taken to the end of the body: else each quote in it would begin another search to there,
+# and a body of a megabyte would take an hour.
+_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _MAX_INTEGER_DIGITS: Final = 19
 
