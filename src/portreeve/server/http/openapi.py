@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from portreeve.server.documents.kinds import BY_PLURAL, KINDS
+from portreeve.server.http import answer_schemas
 from portreeve.server.http.answers import Answer
 from portreeve.server.http.guard import GuardedRoute, Who, public
 from portreeve.wire.documents import MODELS
@@ -139,7 +140,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
         routes=guarded,
     )
     schemas = found.setdefault("components", {}).setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)  # FastAPI's own; a problem is answered instead
     schemas.update(_schemas())
+    schemas.update(deepcopy(answer_schemas.SHARED))
     schemas["Problem"] = deepcopy(PROBLEM)
     found["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer"},
@@ -178,6 +182,8 @@ def _complete(operation: dict[str, Any], route: GuardedRoute, method: str) -> No
             parameters.append(
                 {"name": header, "in": "header", "required": False, "description": text, "schema": schema_of}
             )
+    if more := answer_schemas.parameters(name):
+        operation.setdefault("parameters", []).extend(more)
     _answers(operation, name, method)
 
 
@@ -191,10 +197,10 @@ def _body(operation: str) -> dict[str, Any] | None:
 
 
 def _answers(operation: dict[str, Any], name: str, method: str) -> None:
-    responses = operation["responses"]
-    verb, _, plural = name.partition("_")
-    if plural in BY_PLURAL and verb in {"create", "replace"}:
-        responses["201"] = {"description": "it was created"}
-        responses["200"] = {"description": "it was changed, or with dryRun its plan"}
-    if method == "DELETE":
-        responses["204"] = {"description": "it is gone"}
+    found = answer_schemas.answers(name)
+    if found is None and method == "DELETE":
+        found = {"204": {"description": "it is gone"}}
+    if found is not None:
+        responses = operation["responses"]
+        responses.pop("200", None)
+        responses.update(found)

@@ -1,0 +1,137 @@
+"""What answers look like, for the OpenAPI document: documents, lists, plans and the few other shapes.
+
+What an answer may hold beyond these fields is left open, so that a newer server does not break an older client.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from portreeve.server.documents.kinds import BY_PLURAL
+from portreeve.wire.documents import MODELS
+
+Schema = dict[str, Any]
+
+TEXT: Final[Schema] = {"type": "string"}
+COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+
+
+def record(**fields: Schema) -> Schema:
+    """An object that has at least these fields."""
+    return {"type": "object", "required": list(fields), "properties": fields}
+
+
+def rows(items: Schema | None = None) -> Schema:
+    """A list."""
+    return {"type": "array", "items": items or {"type": "object"}}
+
+
+def or_null(schema: Schema) -> Schema:
+    """The schema, or null."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def named(name: str) -> Schema:
+    """A reference to a schema of the document."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+PROBLEM_LINE: Final = record(code=TEXT, field=TEXT, message=TEXT, hint=TEXT)
+METADATA: Final[Schema] = {
+    "type": "object",
+    "required": ["revision", "total"],
+    "properties": {"revision": COUNT, "total": COUNT, "continue": TEXT},
+}
+_LISTS: Final = ("conflicts", "refusals", "valve", "warnings")
+_ROWS: Final = ("documents", "environments", "policiesReplaced", "newlyDenied", "newlyReported", "newlyAllowed", "uses")
+PREVIEW: Final = record(
+    digest=TEXT,
+    needsConfirmation={"type": "boolean"},
+    blocked={"type": "boolean"},
+    counts={"type": "object", "additionalProperties": COUNT},
+    text=rows(TEXT),
+    **{name: rows(PROBLEM_LINE) for name in _LISTS},
+    **{name: rows() for name in _ROWS},
+)
+SHARED: Final[dict[str, Schema]] = {
+    "Preview": PREVIEW,
+    "Plan": {"allOf": [named("Preview"), record(id=TEXT, state=TEXT, proposer=TEXT, createdAt=TEXT, expiresAt=TEXT)]},
+    "Credential": record(
+        registry=TEXT, purpose=TEXT, id=TEXT, version=COUNT, expiresAt=or_null(TEXT), state=TEXT, revision=COUNT
+    ),
+    "Image": record(
+        environment=TEXT, namespace=TEXT, owner=TEXT, image=TEXT, canonical=or_null(TEXT), verdict=or_null(TEXT),
+        stage=or_null(TEXT),
+    ),
+}  # fmt: skip
+
+_ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
+    "create_plans": (201, named("Plan")),
+    "read_plans": (200, named("Plan")),
+    "confirm_plans": (200, record(state=TEXT, revision=COUNT, documents=rows())),
+    "set_credentials": (200, named("Credential")),
+    "rotate_credentials": (200, named("Credential")),
+    "list_images": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("Image")))),
+    "read_verdict": (
+        200,
+        record(environment=TEXT, namespace=TEXT, image=TEXT, verdict=or_null(TEXT), reasons=rows()),
+    ),
+    "read_desired": (200, record(environment=TEXT, generation=COUNT, hash=TEXT, grants=rows())),
+    "list_policytemplates": (200, record(kind=TEXT, items=rows(), prefilled=rows())),
+    "read_policytemplates": (200, record(document=named("PolicyDocument"), prefilled=rows())),
+    "read_openapi": (200, record(openapi=TEXT, paths={"type": "object"})),
+}
+"""Operation → its good answer, where that is no document."""
+
+
+def answers(operation: str) -> dict[str, Any] | None:
+    """The good answers of an operation, None where only its route knows."""
+    verb, _, plural = operation.partition("_")
+    if operation == "watch":
+        return {"200": {"description": "events, until either side hangs up", "content": {"text/event-stream": {}}}}
+    if verb == "twin":
+        content: dict[str, Any] = {"application/json": {"schema": rows()}, "text/csv": {}, "application/yaml": {}}
+        return {"200": {"description": "all rows", "content": content}}
+    if operation in _ANSWERS:
+        status, schema = _ANSWERS[operation]
+        return {str(status): _json("it is done", schema)}
+    if plural not in BY_PLURAL:
+        return None
+    document = named(MODELS[BY_PLURAL[plural].name].__name__)
+    match verb:
+        case "listed":
+            return {"200": _json("one page", record(kind=TEXT, metadata=METADATA, items=rows(document)))}
+        case "read":
+            return {"200": _json("the document", document), "304": {"description": "as it was: If-None-Match"}}
+        case "create" | "replace":
+            changed = _json("it was changed, or with dryRun its plan", {"anyOf": [document, named("Preview")]})
+            return {"201": _json("it was created", document), "200": changed}
+        case "delete":
+            return {"204": {"description": "it is gone"}, "200": _json("with dryRun: its plan", named("Preview"))}
+        case "approve" | "deny" | "revoke" | "renew":
+            return {"200": _json("it is done", document)}
+        case _:
+            return None
+
+
+def _json(description: str, schema: Schema) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def parameters(operation: str) -> list[dict[str, Any]]:
+    """The parameters that handlers read by themselves: filters of lists, and consents of changes."""
+    verb, _, plural = operation.partition("_")
+    kind = BY_PLURAL.get(plural)
+    if kind is None:
+        return []
+    if verb in {"listed", "twin"}:
+        return [_query(name, f"only those whose {path} is or holds this") for name, path in kind.filters]
+    if verb in {"create", "replace", "delete"}:
+        flag = {"type": "boolean", "default": False}
+        said = {"replace": "groups may leave another policy", "force": "more may be deleted than is usual"}
+        return [_query(name, text, flag) for name, text in said.items()]
+    return []
+
+
+def _query(name: str, description: str, schema: Schema = TEXT) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": dict(schema)}

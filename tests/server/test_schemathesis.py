@@ -1,0 +1,163 @@
+"""The whole API as its OpenAPI document describes it: generated requests, and one good request for each operation.
+
+The stream of changes has no end to wait for, so it gets its good request alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.server.bridge import Bridge, bridged
+from tests.server.matrix import Cell, expectations, operation
+from tests.server.scene import NAMES, Scene, documents, labelled
+from tests.server.stream import begin_of_stream
+
+pytestmark = pytest.mark.slow
+
+EXAMPLES = 10
+"""Requests for each operation."""
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+HAND_WRITTEN: dict[str, dict[str, Any]] = {
+    "set_credentials": {"json": {"secret": "good", "expiresAt": "2027-02-01T00:00:00Z"}},
+    "rotate_credentials": {"json": {"secret": "next", "expiresAt": "2027-02-01T00:00:00Z"}},
+    "renew_exemptions": {"json": {"expiresAt": "2027-01-01T00:00:00Z"}},
+    "read_verdict": {"params": {"image": "nginx", "environment": "prod-eu", "namespace": "shop"}},
+    "create_plans": {"json": {"documents": [labelled(documents("own")["teams"])]}},
+}
+"""Operation → what its good request sends besides the path. What creates, changes and deletes sends a dry run."""
+
+DECIDED = ("approve_exemptions", "deny_exemptions", "revoke_exemptions", "renew_exemptions")
+
+
+@pytest.fixture(scope="module")
+def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
+    with bridged(tmp_path_factory.mktemp("schemathesis")) as found:
+        yield found
+
+
+def test_generated_and_good_requests_are_answered_as_described(
+    bridge: Bridge, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = schemathesis.openapi.from_asgi("/openapi.json", bridge)
+    sent: Counter[str] = Counter()
+    good: Counter[str] = Counter()
+    broken: list[str] = []
+    token = {"Authorization": bridge.scene.root.headers["authorization"]}
+    operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
+    by_hand = [one.definition.raw["operationId"] for one in operations]
+    for one in operations:
+        name = one.definition.raw["operationId"]
+        if name == "watch":
+            continue
+        generated(one, name, token, sent, good, broken)
+    by_hand = [name for name in by_hand if not good[name]]
+    for name in by_hand:
+        status, text = bridge.run(good_request(bridge.scene, name))
+        sent[name] += 1
+        good[name] += status < 300
+        if status >= 300:
+            broken.append(f"the good request of {name} answered {status} {text[:300]}")
+    errors = sum("Server error" in one for one in broken)
+    with capsys.disabled():
+        print(
+            f"\noperations {len(operations)}, requests {sent.total()}, server errors {errors}, "
+            f"2xx reached {len(good.keys() & {name for name, count in good.items() if count})}/{len(operations)} "
+            f"(by hand: {', '.join(by_hand)})"
+        )
+    assert not broken, f"{len(broken)} broken:\n" + "\n".join(list(dict.fromkeys(broken))[:12])
+
+
+def generated(
+    one: Any, name: str, token: dict[str, str], sent: Counter[str], good: Counter[str], broken: list[str]
+) -> None:
+    """Ask what is generated for one operation; every second time about an object that is there."""
+
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=one.as_strategy())
+    def ask(case: Any) -> None:
+        if "name" in case.path_parameters and sent[name] % 2:
+            case.path_parameters["name"] = NAMES["own"].get(one.path.split("/")[3], "nobody")
+            if case.method == "DELETE" and "credentials" not in one.path:
+                # What later requests need stays there.
+                case.query = {"dryRun": "All"}
+        answer = case.call(headers=token)
+        sent[name] += 1
+        good[name] += answer.status_code < 300
+        try:
+            case.validate_response(answer, checks=CHECKS)
+        except BaseExceptionGroup as failed:
+            broken.append(f"{name} {answer.status_code}: " + "; ".join(map(str, failed.exceptions))[:600])
+
+    ask()
+
+
+async def good_request(scene: Scene, name: str) -> tuple[int, str]:
+    """The status and text of an operation's good answer, asked for by root."""
+    assert name in expectations()
+    one = operation(await openapi(scene), name)
+    cell = Cell(one, "own", "P", yes=True)
+    names = {
+        **scene.names("own", "P"),
+        "name": scene.names("own", "P").get(one.plural, ""),
+        "plan_id": scene.plans["own"],
+    }
+    names |= {"form": "json", "purpose": "pull", "template_name": "sources-only", **one.expected.get("path", {})}
+    if name == "watch":
+        answer = await begin_of_stream(scene.root, "/api/v1/watch", {"kind": "teams"})
+        return answer.status_code, answer.text
+    if name in DECIDED:
+        await ready(scene, name, names["name"])
+    if name == "confirm_plans":
+        names["plan_id"] = (await scene.root.post("/api/v1/plans", json={})).json()["id"]
+    given: dict[str, Any] = dict(HAND_WRITTEN.get(name, {}))
+    if "document" in one.expected:
+        given = {"json": scene.document(one.plural, cell.tenancy, "P"), "params": {"dryRun": "All"}}
+        if one.method == "POST":
+            given["json"]["metadata"]["name"] += "-good"
+        else:
+            held = await scene.root.get(one.path.format_map(names))
+            given["headers"] = {"If-Match": held.headers["ETag"]} if "ETag" in held.headers else {}
+    elif one.method == "DELETE" and "credentials" not in one.path:
+        given = {"params": {"dryRun": "All"}}
+    elif name == "delete_credentials":
+        await scene.root.put(one.path.format_map(names), json=HAND_WRITTEN["set_credentials"]["json"])
+    answer = await scene.root.request(one.method, one.path.format_map(names), **given)
+    return answer.status_code, answer.text
+
+
+async def openapi(scene: Scene) -> dict[str, Any]:
+    found = (await scene.root.get("/openapi.json")).json()
+    assert isinstance(found, dict)
+    return found
+
+
+async def ready(scene: Scene, name: str, exemption: str) -> None:
+    """Bring the exemption into the state that the step starts from; another person than root asks for it."""
+    path = f"/api/v1/exemptions/{exemption}"
+    await scene.root.delete(path)
+    asked = await scene.clients["D"].post("/api/v1/exemptions", json=documents("own")["exemptions"])
+    assert asked.status_code == 201, asked.text
+    if name in {"revoke_exemptions", "renew_exemptions"}:
+        assert (await scene.root.post(f"{path}/approve")).status_code == 200
