@@ -165,7 +165,7 @@ def filters(request: Request) -> Wanted:
     given = [(name, value) for name, value in request.query_params.multi_items() if name not in PARAMETERS]
     found = dict(given)
     known = [*FILTERS, *TIMES]
-    if unknown := sorted(found.keys() - set(known)):
+    if found.keys() - set(known):
         hint = f"known here: {', '.join([*known, *sorted(PARAMETERS)])}"
         raise Rejected(400, "filter_unknown", "events cannot be filtered by that (not shown)", hint=hint)
     if len(found) != len(given) or not all(found.values()):
