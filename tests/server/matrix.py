@@ -20,7 +20,9 @@ CASES: Final = Path(__file__).parents[1] / "cases/operations.yaml"
 WHERE: Final = "add it to tests/cases/operations.yaml, with a row of letters for each tenancy"
 
 _DEFAULTS: Final = {"form": "json", "purpose": "pull"}
-_WORDS: Final = frozenset({"answers", "stream", "document", "path", "query", "body", "headers", "accept", "before"})
+_WORDS: Final = frozenset(
+    {"answers", "stream", "document", "path", "query", "body", "headers", "accept", "before", "refusal"}
+)
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,8 @@ def wrong(scene: Scene, cell: Cell, answer: httpx2.Response) -> str:
     if cell.yes:
         passed = answer.is_success or f"{answer.status_code} {_code(answer)}" in one.expected.get("accept", ())
         return "" if passed else told
-    return "" if (answer.status_code, _code(answer)) == (404, "not_found") else told
+    refusal = one.expected.get("refusal", "404 not_found")
+    return "" if f"{answer.status_code} {_code(answer)}" == refusal else told
 
 
 def scene_word(one: Operation) -> str:

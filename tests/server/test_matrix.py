@@ -29,6 +29,7 @@ from portreeve.server.http.guard import GuardedRoute
 from portreeve.server.http.openapi import describe
 from portreeve.server.images import routes as image_routes
 from portreeve.server.images import service as image_service
+from portreeve.server.people.authenticator import People
 from tests.server.matrix import WHERE, Operation, cells, described, expectations, operation, red
 from tests.server.plane import Plane, running
 from tests.server.scene import Scene, set_up
@@ -91,12 +92,13 @@ async def nothing(*_: Any, **__: Any) -> None:
 
 
 def everybody_is_root(scene: Scene) -> Any:
-    class Root:
-        async def caller(self, request: Request) -> Any:
-            request.scope["headers"] = [(b"authorization", scene.root.headers["authorization"].encode())]
-            return await scene.plane.server.people.caller(request)
+    proven = People.caller
 
-    return Root()
+    async def caller(self: People, request: Request) -> Any:
+        request.scope["headers"] = [(b"authorization", scene.root.headers["authorization"].encode())]
+        return await proven(self, request)
+
+    return caller
 
 
 Change = Callable[[pytest.MonkeyPatch, Scene], None]
@@ -172,7 +174,7 @@ MUTATIONS: dict[str, tuple[Change, str]] = {
         "read_plans/other/N",
     ),
     "nobody is authenticated": (
-        lambda patch, scene: patch.setattr(scene.plane.app.state, "authenticator", everybody_is_root(scene)),
+        lambda patch, scene: patch.setattr(People, "caller", everybody_is_root(scene)),
         "read_users/other/X",
     ),
 }
@@ -207,12 +209,12 @@ async def test_a_handler_that_forgets_to_ask_gives_nothing_away(scene: Scene) ->
 
     router = APIRouter(route_class=GuardedRoute)
     router.add_api_route("/api/v1/forgotten", guard.authorised((Kind.TEAM, Action.READ))(handler))
-    app = scene.plane.app
-    app.router.routes.extend(router.routes)
+    routes = scene.plane.app.router.routes
+    routes.extend(router.routes)
     try:
         answer = await scene.clients["P"].get("/api/v1/forgotten")
     finally:
-        del app.router.routes[-len(router.routes) :]
+        del routes[-len(router.routes) :]
     assert (answer.status_code, answer.json()["code"]) == (500, "route_undecided")
     assert "canary" not in answer.text + str(answer.headers)
 

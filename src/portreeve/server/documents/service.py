@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from portreeve.core.audit import Action as Recorded
 from portreeve.core.audit import Outcome as Ended
@@ -223,10 +223,16 @@ def _grants(caller: Caller, change: Written, found: Draft) -> Iterable[Decision]
     for name in sorted(_registries(change.after) - before):
         stored = found.after.documents.get(Key("Registry", name))
         kind = KINDS["Registry"].permission
+        if stored is None and may(caller, Action.GRANT, [Resource(kind, name, project=NOBODYS)]).allowed:
+            continue  # who may grant every registry may hear that there is none of this name: the plan says so
         if stored is None:
             yield may_not(caller, Action.GRANT, kind, name)
         else:
             yield may(caller, Action.GRANT, found.after.parts(stored))
+
+
+NOBODYS: Final = "?"
+"""The project of no registry: only a role that reaches every registry reaches one of it."""
 
 
 def _registries(stored: Stored | None) -> set[str]:

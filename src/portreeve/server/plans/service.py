@@ -146,6 +146,11 @@ def read_proposal(body: object) -> Proposal:
     fields = _mapping(body, {"documents", "delete", "replace", "force"})
     documents = _list(fields.get("documents", []), "documents")
     removals = _list(fields.get("delete", []), "delete")
+    if not documents and not removals:
+        problem = Problem(
+            "plan_empty", "is empty, and so is delete", "documents", "send documents, or name some to delete"
+        )
+        raise Invalid("documents_invalid", "1 problem in what was read", problems=(problem,))
     if len(documents) + len(removals) > MOST_DOCUMENTS:
         raise Rejected(413, "body_too_large", f"a plan has at most {MOST_DOCUMENTS:,} documents")
     puts: list[Put] = []

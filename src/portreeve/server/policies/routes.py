@@ -43,7 +43,9 @@ def routes(documents: Documents) -> APIRouter:
         request: Request,
         template_name: Annotated[Template, Path()],
         name: Annotated[str, Query(pattern="^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")] = "new-policy",
-        group: Annotated[list[str] | None, Query(max_length=MOST_GROUPS)] = None,
+        group: Annotated[
+            list[Annotated[str, Query(min_length=1, max_length=63)]] | None, Query(max_length=MOST_GROUPS)
+        ] = None,
         registry: Annotated[str, Query(max_length=253, description="of an air gap: the internal one")] = "",
     ) -> Response:
         caller = caller_of(request)
