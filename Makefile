@@ -31,13 +31,13 @@ static: $(STAMP)
 	$(BIN)/lint-imports --no-cache >.lint-imports.log || { cat .lint-imports.log; exit 1; }; rm -f .lint-imports.log
 
 fast: $(STAMP)
-	$(BIN)/python -m pytest -q -n 2 -m 'not slow'
+	$(BIN)/python -m pytest -q -n 2 -m 'not slow and not wide'
 
 test: $(STAMP) ## every test, with the real API server and the Go libraries
 	@$(BIN)/python -m tests.tools.components --get all || \
 	  echo "test: some real parts are missing (see above); their tests are skipped here and would fail in CI" >&2
 	$(BIN)/python -m pytest -q -n 2 -m 'not slow'
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -n 2 -m slow
 
 bench: $(STAMP) ## the figures, each against its limit or a peer of the same run
 	@$(BIN)/python -m bench

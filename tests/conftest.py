@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 
 from tests.tools.required import real_parts_required
@@ -12,3 +13,13 @@ pytest_plugins = ["tests.tools.fixtures"]
 # about the change; on a developer's machine every run tries new ones.
 settings.register_profile("portreeve", deadline=None, derandomize=real_parts_required())
 settings.load_profile("portreeve")
+
+WHOLE = frozenset({"control_plane", "postgres", "postgres_database"})
+"""Fixtures that run a database server, or the program against a control plane that listens: seconds for each test."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What goes through whole processes is `wide`, so that `make check` answers within two minutes."""
+    for item in items:
+        if WHOLE & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.wide)

@@ -45,7 +45,7 @@ def postgres_template(postgres: PostgresServer) -> Iterator[str]:
         yield url.rpartition("/")[2]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.wide)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of a database of each kind with the present schema and nothing in it."""
     if request.param == "sqlite":

@@ -29,6 +29,8 @@ OURS = {
     ".local/share/portreeve/portreeve.db.lock",
 }
 
+pytestmark = pytest.mark.wide
+
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
