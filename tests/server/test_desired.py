@@ -179,3 +179,30 @@ async def test_a_registry_that_is_deleted_names_the_workloads_that_use_it(
     preview = (await scene.delete("/api/v1/registries/harbor?dryRun=All")).json()
     assert [(one["owner"], one["registry"]) for one in preview["uses"]] == [("Deployment/api", "harbor")]
     assert preview["blocked"]  # an access still names it
+
+
+async def test_of_several_credentials_for_a_host_the_one_with_the_longest_path_pulls(
+    plane: Plane, admin: httpx2.AsyncClient
+) -> None:
+    named = {"names": ["shop"]}
+    await plane.put(
+        *SCENE,
+        document("Registry", "team", provider="harbor", host="harbor.example.com", path="team"),
+        document("Registry", "app", provider="harbor", host="harbor.example.com", path="team/app"),
+        document("RegistryAccess", "team", registry="team", environment="prod", namespaces=named),
+        document("RegistryAccess", "app", registry="app", environment="prod", namespaces=named),
+    )
+
+    async def pulled_by(image: str, namespace: str = "shop") -> str | None:
+        asked = {"image": image, "environment": "prod", "namespace": namespace}
+        pull = (await admin.get("/api/v1/verdict", params=asked)).json()["pull"]
+        return pull and str(pull["registry"])
+
+    assert await pulled_by("harbor.example.com/other:1") == "harbor"
+    assert await pulled_by("harbor.example.com/team/web:1") == "team"
+    assert await pulled_by("harbor.example.com/team/app/api:1") == "app"
+    # The kubelet takes an entry for what lies below its path.
+    assert await pulled_by("harbor.example.com/team/app:1") == "team"
+    assert await pulled_by("harbor.example.com/team-b/web:1") == "harbor"
+    assert await pulled_by("harbor.example.com/team/web:1", "cache") is None
+    assert await pulled_by("harbor.example.com.evil.io/team/web:1") is None
