@@ -45,6 +45,9 @@ class Bridge:
 
     async def _drive(self, scope: dict[str, Any], body: bytes) -> list[MutableMapping[str, Any]]:
         messages: list[MutableMapping[str, Any]] = []
+        # Tools make up a name of their own, and one that is not ours is not answered.
+        others = [pair for pair in scope["headers"] if pair[0] != b"host"]
+        scope = {**scope, "headers": [*others, (b"host", b"127.0.0.1:8420")]}
         bodies = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> dict[str, Any]:

@@ -84,11 +84,21 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
 """Operation → its good answer, where that is no document."""
 
 
+_OTHER_FORMS: Final = {
+    "read_audit_checkpoint": ("a signed note", "text/plain"),
+    "read_audit_key": ("a verifier key", "text/plain"),
+    "export_audit": ("the whole log, a line for each event and checkpoint", "application/jsonl"),
+    "watch": ("events, until either side hangs up", "text/event-stream"),
+}
+"""Operation → what it answers, and its media type, where that is not JSON."""
+
+
 def answers(operation: str) -> dict[str, Any] | None:
     """The good answers of an operation, None where only its route knows."""
     verb, _, plural = operation.partition("_")
-    if operation == "watch":
-        return {"200": {"description": "events, until either side hangs up", "content": {"text/event-stream": {}}}}
+    if operation in _OTHER_FORMS:
+        description, media_type = _OTHER_FORMS[operation]
+        return {"200": {"description": description, "content": {media_type: {}}}}
     if verb == "twin":
         content: dict[str, Any] = {"application/json": {"schema": rows()}, "text/csv": {}, "application/yaml": {}}
         return {"200": {"description": "all rows", "content": content}}

@@ -80,7 +80,7 @@ def granting(held: Governed, namespace: str, image: str) -> Grant | None:
         reference = parse(image)
     except UnsafeReference:
         return None
-    # As the kubelet compares: an entry for host/team/ is for what lies below it, and not for an image of that very name.
+    # As the kubelet compares: an entry for host/team/ is for what lies below it, not for an image of that very name.
     name = reference.repository
     fitting = [one for one in held.state.grants if name.startswith(_covered(one)) and _granted(held, one, namespace)]
     return max(fitting, key=lambda one: len(one.key), default=None)
