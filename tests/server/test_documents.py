@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import httpx2
 
 from tests.server.plane import Plane, document
@@ -81,3 +83,30 @@ async def test_who_guesses_a_document_does_not_hear_that_it_is_so(plane: Plane, 
     auditor = await plane.client("auditor", "auditor")
     assert (await auditor.put("/api/v1/teams/shop", json=team)).status_code == 200
     assert (await auditor.post("/api/v1/teams", json=team)).status_code == 404
+
+
+async def test_a_digest_confirms_what_was_previewed_and_nothing_else(admin: httpx2.AsyncClient) -> None:
+    """Also where the difference is one that no decision sees: a title, or a registry's TLS trust."""
+    preview = await admin.post("/api/v1/registries?dryRun=All", json=HARBOR)
+    headers = {"Portreeve-Plan": preview.json()["digest"]}
+    trusting = {**HARBOR, "spec": {**HARBOR["spec"], "tls": {"insecureSkipVerify": True}}}
+    other = await admin.post("/api/v1/registries", json=trusting, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (409, "plan_outdated")
+    planned = await admin.post("/api/v1/plans", json={"documents": [HARBOR]})
+    headers = {"Portreeve-Plan": planned.json()["digest"]}
+    other = await admin.post("/api/v1/registries", json=trusting, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (409, "plan_outdated")
+    assert (await admin.post("/api/v1/registries", json=HARBOR, headers=headers)).status_code == 201
+
+
+async def test_a_request_with_an_idempotency_key_is_carried_out_once(plane: Plane, admin: httpx2.AsyncClient) -> None:
+    key, team = {"Idempotency-Key": "once-1"}, document("Team", "shop")
+    first = await admin.post("/api/v1/teams", json=team, headers=key)
+    again = await admin.post("/api/v1/teams", json=team, headers=key)
+    assert (again.status_code, again.content, again.headers["ETag"]) == (201, first.content, first.headers["ETag"])
+    assert again.headers["Idempotency-Replayed"] == "true"
+    other = await admin.post("/api/v1/teams", json=document("Team", "another"), headers=key)
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
+    plane.clock.move(timedelta(hours=25))
+    late = await admin.post("/api/v1/teams", json=team, headers=key)
+    assert (late.status_code, late.json()["code"]) == (409, "name_taken")

@@ -111,7 +111,7 @@ async def prepare(server: Server) -> None:
     await Plane(server, FastAPI(), Clock()).put(document("User", "root"), bound)
     caller = await root(server)
     proposal = Proposal(tuple(Put(read_document(one)) for one in SCENE))
-    digest = (await server.documents.preview(caller, proposal)).basis.digest
+    digest = (await server.documents.preview(caller, proposal)).digest
     await server.documents.change(caller, proposal, Confirmation(digest))
     for name in OWNED:
         for secret in ("first", "second"):

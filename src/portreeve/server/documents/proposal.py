@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 from portreeve.core.confirmation import Basis, basis
@@ -17,6 +18,7 @@ from portreeve.core.people import Role
 from portreeve.core.plan import Plan, plan
 from portreeve.core.platform import named, selector_problems
 from portreeve.core.policy import Exemption, ExemptionState, Registry, RegistryPolicy
+from portreeve.core.render import digest
 from portreeve.errors import Conflict, Outdated, Problem, Unconfirmed
 from portreeve.server.documents.kinds import KINDS
 from portreeve.server.documents.snapshot import CredentialRow, Snapshot
@@ -98,6 +100,20 @@ class Outcome(Draft):
 
     plan: Plan
     basis: Basis
+
+    @cached_property
+    def content(self) -> str:
+        """The digest of every document as it would be stored."""
+        stored = [[str(one.key), one.after.document() if one.after else None] for one in self.changes]
+        return digest(sorted(stored, key=lambda pair: str(pair[0])))
+
+    @property
+    def digest(self) -> str:
+        """What a confirmation names: what the plan stands on, and what would be stored.
+
+        The basis alone would not do. It knows of a registry what decisions need, and not its title or its TLS trust.
+        """
+        return digest([self.basis.digest, self.content])
 
     @property
     def warnings(self) -> tuple[Problem, ...]:

@@ -133,7 +133,7 @@ class _Handlers:
         """The plan of a change that is not made."""
         found = await self.documents.preview(caller_of(request), proposal)
         decided(request)
-        return Answer(200, plan_document(found), {"Portreeve-Plan": found.basis.digest}).response()
+        return Answer(200, plan_document(found), {"Portreeve-Plan": found.digest}).response()
 
     async def change(self, request: Request, proposal: Proposal, body: Any, key: Key) -> Response:
         """Make a change and answer the document that came of it."""
@@ -150,7 +150,7 @@ class _Handlers:
 
     def _answer(self, made: Committed, key: Key) -> Answer:
         stored = made.snapshot.documents.get(key)
-        headers = {"Portreeve-Plan": made.outcome.basis.digest}
+        headers = {"Portreeve-Plan": made.outcome.digest}
         if stored is None:
             return Answer(204, None, headers)
         created = made.outcome.before.documents.get(key) is None

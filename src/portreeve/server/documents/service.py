@@ -46,6 +46,8 @@ class Confirmation:
 
     digest: str
     basis: Basis | None = None
+    content: str = ""
+    """The digest of what would be stored, of a plan that is known."""
 
 
 class Follower(Protocol):
@@ -290,11 +292,15 @@ def _refuse_unconfirmed(found: Outcome, confirmation: Confirmation | None) -> No
             )
         return
     if confirmation.basis is not None:
+        if confirmation.content != found.content:
+            raise _outdated(
+                (Problem("plan_outdated", "what would be stored is not what was planned", "Portreeve-Plan"),)
+            )
         validity = still_valid(confirmation.basis, found.basis)
         if not validity:
             raise _outdated(validity.reasons)
-    elif confirmation.digest != found.basis.digest:
-        raise _outdated((Problem("plan_outdated", f"the plan is {found.basis.digest} now", "Portreeve-Plan"),))
+    elif confirmation.digest != found.digest:
+        raise _outdated((Problem("plan_outdated", f"the plan is {found.digest} now", "Portreeve-Plan"),))
 
 
 def _outdated(reasons: tuple[Problem, ...]) -> Conflict:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -112,7 +112,7 @@ async def _stored(
 ) -> tuple[int, bytes, Mapping[str, str]] | None:
     mine = (ANSWERS.c.principal == caller.principal.user) & (ANSWERS.c.key == again.key)
     row = (await transaction.connection.execute(select(ANSWERS).where(mine))).one_or_none()
-    if row is None:
+    if row is None or row.expires_at <= transaction.now:
         return None
     if row.request != again.request:
         raise Conflict(
@@ -125,6 +125,8 @@ async def _store(
     transaction: Transaction, caller: Caller, again: Repeatable, found: tuple[int, bytes, Mapping[str, str]]
 ) -> None:
     status, body, headers = found
+    # An answer that has ended makes room, also for its own key.
+    await transaction.connection.execute(delete(ANSWERS).where(ANSWERS.c.expires_at <= transaction.now))
     await transaction.connection.execute(
         insert(ANSWERS).values(
             principal=caller.principal.user,

@@ -57,7 +57,7 @@ class Plans:
         now = self._clock()
         plan = StoredPlan(
             id=self._new_id(),
-            digest=found.basis.digest,
+            digest=found.digest,
             proposer=caller.principal.user,
             proposal=_proposal_document(proposal, found),
             basis=basis_document(found.basis),
@@ -108,7 +108,7 @@ class Plans:
         if plan.state != "open":
             await self._refuse_foreign(caller, plan)
             raise Conflict("plan_confirmed", "this plan has run already", hint="make another one")
-        confirmation = Confirmation(plan.digest, read_basis(plan.basis))
+        confirmation = Confirmation(plan.digest, read_basis(plan.basis), plan.summary["content"])
         proposal = _read_stored(plan)
         try:
             made = await self._documents.in_transaction(transaction, caller, proposal, confirmation)
@@ -134,7 +134,9 @@ class Plans:
         user = caller_of(request).principal.user
         async with self._database.reader.connect() as connection:
             plan = await store.find_by_digest(connection, digest, user, self._clock())
-        return Confirmation(digest, None if plan is None else read_basis(plan.basis))
+        if plan is None:
+            return Confirmation(digest)
+        return Confirmation(digest, read_basis(plan.basis), plan.summary["content"])
 
 
 def read_proposal(body: object) -> Proposal:

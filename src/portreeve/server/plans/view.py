@@ -25,7 +25,8 @@ def plan_document(found: Outcome) -> dict[str, Any]:
     made, radius = found.plan, found.plan.radius
     uses = list(_uses(found))
     return {
-        "digest": found.basis.digest,
+        "digest": found.digest,
+        "content": found.content,
         "needsConfirmation": found.needs_confirmation,
         "blocked": bool(made.blocked()),
         "documents": [
