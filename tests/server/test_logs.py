@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 
 from portreeve.core.secret import SecretValue
+from portreeve.errors import Stalled
 from portreeve.server import logs
 from tests.server.plane import Plane
 
@@ -123,6 +124,15 @@ async def test_health_is_told_to_anybody_and_says_nothing_else(plane: Plane) -> 
         answer = await nobody.get(path)
         assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
         assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_what_somebody_has_to_look_at_makes_it_degraded_and_is_not_told(plane: Plane) -> None:
+    async def failing() -> None:
+        raise Stalled("audit_rolled_back", CANARY)
+
+    await plane.server.audit.attempt("sign", failing)
+    answer = await plane.anonymous().get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "degraded"})
 
 
 async def test_without_its_database_it_lives_and_is_not_ready(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,7 +165,7 @@ def application(server: Server) -> FastAPI:
     )
     app.state.authenticator = server.people
     for router in (
-        health.routes(server.database),
+        health.routes(server.database, server.audit.problems),
         discovery.routes(server.settings.surroundings),
         people_routes.routes(server.people),
         plan_routes.routes(server.plans, server.writer),

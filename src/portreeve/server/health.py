@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from fastapi import APIRouter
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
@@ -13,8 +15,8 @@ from portreeve.server.http.answers import Answer
 from portreeve.server.http.guard import GuardedRoute, public
 
 
-def routes(database: Database) -> APIRouter:
-    """Both of them."""
+def routes(database: Database, problems: Callable[[], Sequence[object]]) -> APIRouter:
+    """Both of them. `problems` are those that somebody has to look at and that stop no request."""
     router = APIRouter(route_class=GuardedRoute, tags=["health"])
 
     @router.get("/healthz", operation_id="read_health", summary="Whether the process lives")
@@ -31,6 +33,7 @@ def routes(database: Database) -> APIRouter:
                 await journal.revision(connection)
         except (SQLAlchemyError, OSError):
             return Answer(503, {"status": "unavailable"}, {"Cache-Control": "no-store"}).response()
-        return Answer(200, {"status": "ok"}, {"Cache-Control": "no-store"}).response()
+        # What is wrong stands in the log; whoever asks here need not be one of us.
+        return Answer(200, {"status": "degraded" if problems() else "ok"}, {"Cache-Control": "no-store"}).response()
 
     return router

@@ -22,6 +22,7 @@ from portreeve.core.checkpoint import Note, VerifierKey, opened, parse
 from portreeve.core.merkle import Frontier, Read, consistency_proof, inclusion_proof
 from portreeve.core.permissions import Action, Kind
 from portreeve.errors import Invalid, NotFound, PortreeveError, Problem, Stalled, Unavailable
+from portreeve.server import logs
 from portreeve.server.audit import journal, key_file, store
 from portreeve.server.audit.deliveries import Sink
 from portreeve.server.audit.destinations import Destination
@@ -126,6 +127,7 @@ class AuditLog:
             await step()
         except Exception as error:  # noqa: BLE001 -- a task that ended would be missed by nobody
             self._failed[name] = _known(error)
+            logs.task_failed(f"audit {name}", error)
             self._not_before[name] = now + STALLED_FOR
             return False
         self._failed.pop(name, None)
