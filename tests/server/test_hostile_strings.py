@@ -25,7 +25,7 @@ from portreeve.server.database.tables import AUDIT_EVENTS
 from portreeve.server.documents.kinds import BY_PLURAL, KINDS
 from portreeve.wire.schemas import schema
 from tests.cases.hostile_strings import STRINGS
-from tests.server.plane import running
+from tests.server.plane import document, running
 from tests.server.scene import Scene, documents, set_up
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -114,7 +114,19 @@ def _parameter(field: tuple[str, Path]) -> Any:
 
 async def test_there_are_many_of_them_and_every_kind_takes_some() -> None:
     assert len(STRINGS) >= 500
-    assert {plural for plural, _ in FIELDS} == {kind.plural for kind in KINDS.values()}
+    # Settings, of which there is one, have a test of their own below.
+    assert {plural for plural, _ in FIELDS} | {"settings"} == {kind.plural for kind in KINDS.values()}
+
+
+async def test_the_settings_keep_every_text_as_it_is(scene: Scene) -> None:
+    texts = [text for text in STRINGS if text.strip() and not any("\ud800" <= one <= "\udfff" for one in text)]
+    assert len(texts) > 400
+    body = document("Settings", "platform", selectorLabels=texts)
+    stored = await scene.root.get("/api/v1/settings")
+    headers = {"If-Match": stored.headers["ETag"]} if "ETag" in stored.headers else {}
+    answer = await scene.root.put("/api/v1/settings", json=body, headers=headers)
+    assert answer.status_code in {200, 201}, answer.text[:300]
+    assert (await scene.root.get("/api/v1/settings")).json()["spec"]["selectorLabels"] == texts
 
 
 @pytest.mark.parametrize(("plural", "path"), [_parameter(field) for field in FIELDS])
