@@ -12,7 +12,9 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
+import os
 import socket
+import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -74,6 +76,8 @@ def observing(observed: Observation) -> Job[None]:
 
 def serve(pipe: Connection, directory: str) -> None:
     """Fill a control plane and serve it, until the parent hangs up."""
+    # A line for each request, as in operation, to where nobody reads it.
+    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 -- for as long as the process lasts
     asyncio.run(_serve(pipe, Path(directory)))
 
 
@@ -120,7 +124,7 @@ class Client:
     async def send(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
         """One request; its status and body."""
         head = (
-            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nAuthorization: Bearer {self._token}\r\n"
+            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:8420\r\nAuthorization: Bearer {self._token}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         self._writer.write(head.encode() + body)
