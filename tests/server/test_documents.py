@@ -110,3 +110,27 @@ async def test_a_request_with_an_idempotency_key_is_carried_out_once(plane: Plan
     plane.clock.move(timedelta(hours=25))
     late = await admin.post("/api/v1/teams", json=team, headers=key)
     assert (late.status_code, late.json()["code"]) == (409, "name_taken")
+
+
+async def test_whoever_may_change_a_grant_cannot_carry_it_elsewhere(plane: Plane) -> None:
+    """The path of an update asks for what the path of a creation asks for (threat API-03)."""
+    await plane.put(
+        document("EnvironmentGroup", "production"),
+        document("Environment", "prod", tier="development", group="production"),
+        document("Project", "shop", namespaces=[{"environment": "prod", "names": ["shop"]}]),
+        document("Registry", "theirs", provider="harbor", host="harbor.example.com", project="shop"),
+        document("RegistryAccess", "shop", registry="theirs", environment="prod", namespaces={"names": ["shop"]}),
+    )
+    environment_admin = await plane.client("edgar", "environment-admin", groups=["production"])
+    path = "/api/v1/access/shop"
+    etag = {"If-Match": (await environment_admin.get(path)).headers["ETag"]}
+
+    async def asked(*namespaces: str, **delivery: str) -> int:
+        names = {"names": [*namespaces]}
+        spec = {"registry": "theirs", "environment": "prod", "namespaces": names}
+        body = document("RegistryAccess", "shop", **spec, **({"delivery": delivery} if delivery else {}))
+        return (await environment_admin.put(f"{path}?dryRun=All", json=body, headers=etag)).status_code
+
+    assert await asked("shop", mode="workload") == 200
+    assert await asked("shop", "mine") == 404
+    assert await asked("mine") == 404

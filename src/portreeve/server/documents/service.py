@@ -221,8 +221,8 @@ def decide(caller: Caller, change: Written, found: Draft, *, dry: bool = False) 
 
 
 def _grants(caller: Caller, change: Written, found: Draft) -> Iterable[Decision]:
-    before = _registries(change.before)
-    for name in sorted(_registries(change.after) - before):
+    # A grant that is changed is granted anew: else whoever may change it could carry another's credential elsewhere.
+    for name in sorted({name for name, *_ in _granted(change.after) - _granted(change.before)}):
         stored = found.after.documents.get(Key("Registry", name))
         kind = KINDS["Registry"].permission
         if stored is None and may(caller, Action.GRANT, [Resource(kind, name, project=NOBODYS)]).allowed:
@@ -237,14 +237,15 @@ NOBODYS: Final = "?"
 """The project of no registry: only a role that reaches every registry reaches one of it."""
 
 
-def _registries(stored: Stored | None) -> set[str]:
-    if stored is None:
-        return set()
-    match stored.value:
-        case RegistryAccess(registry=registry):
-            return {registry}
-        case RegistryPolicy(access=access):
-            return {one.registry for one in access}
+def _granted(stored: Stored | None) -> set[tuple[str, object, object, object]]:
+    """What a document grants, as (registry, where, namespaces, subjects); what it narrows leaves the rest as it was."""
+    match None if stored is None else stored.value:
+        case RegistryAccess() as one:
+            return {(one.registry, (one.environment, one.project), one.namespaces, one.subjects)}
+        case RegistryPolicy() as policy:
+            return {
+                (one.registry, group, one.namespaces, None) for one in policy.access for group in policy.groups or ("",)
+            }
         case _:
             return set()
 

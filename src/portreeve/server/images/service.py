@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from portreeve.core.audit import ObjectKind
 from portreeve.core.authorization import Resource, visible_scope
 from portreeve.core.blast_radius import RunningImage
 from portreeve.core.estate import Key
@@ -18,8 +17,6 @@ from portreeve.server.documents.snapshot import Snapshot
 from portreeve.server.http.caller import Caller
 from portreeve.server.http.guard import in_scope
 from portreeve.server.images import store
-
-KIND = ObjectKind.ENVIRONMENT
 
 
 @dataclass(frozen=True, slots=True)
