@@ -47,6 +47,9 @@ class PortreeveError(Exception):
 
     handling: ClassVar[Handling] = Handling(500, 2, "Failed", retry=False)
 
+    retry_after_s: float | None = None
+    """Seconds until it makes sense to try again, where somebody has said so."""
+
     def __init__(self, code: str, message: str, *, hint: str = "", problems: tuple[Problem, ...] = ()) -> None:
         super().__init__(message)
         self.code = code

@@ -14,7 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from portreeve.core.secret import SecretValue
 from portreeve.transport.exchange import Exchange, Request
-from portreeve.vault.sigv4 import Credentials, signed
+from portreeve.transport.sigv4 import Credentials, signed
 
 REGION = "eu-west-1"
 CREDENTIALS = Credentials("AKIDEXAMPLE", SecretValue("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"))

@@ -11,8 +11,8 @@ import pytest
 from portreeve.core.secret import SecretValue
 from portreeve.errors import Denied, Invalid, PortreeveError, Stalled, Unavailable
 from portreeve.transport.session import LIMIT_BYTES, Session
+from portreeve.transport.sigv4 import Credentials
 from portreeve.vault.aws_kms import KmsKey, KmsMasterKey
-from portreeve.vault.sigv4 import Credentials
 from tests.tools.loopback import Answer, Asked, Hangs, Loopback, Raw, Says, answering
 from tests.vault.kms_server import CREDENTIALS, NOW, ask, kms, new_key
 
@@ -180,7 +180,7 @@ def test_credentials_that_are_not_one_word_are_refused_and_not_shown(word: str) 
     for parts in ((word, "b", None), ("a", word, None), ("a", "b", word)):
         with pytest.raises(Invalid) as why:
             Credentials(parts[0], SecretValue(parts[1]), None if parts[2] is None else SecretValue(parts[2]))
-        assert why.value.code == "key_service_credential"
+        assert why.value.code == "credential_word"
         assert not word or word not in why.value.diagnostics()
 
 

@@ -114,7 +114,7 @@ def test_a_token_that_is_not_one_word_is_never_sent(token: str) -> None:
         with pytest.raises(Invalid) as why:
             key.wrap(KEY, context=b"a")
         assert server.asked == []
-    assert why.value.code == "key_service_credential"
+    assert why.value.code == "credential_word"
     assert not token or token not in why.value.diagnostics()
 
 

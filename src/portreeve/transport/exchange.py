@@ -6,11 +6,15 @@ somebody takes an `Exchange`: the real one is `session.Session`, a test hands in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from portreeve.core.secret import SecretValue
+from portreeve.errors import Invalid
+
+_WORD: Final = re.compile(rb"[!-~]+")
 
 
 def _nothing() -> SecretValue:
@@ -47,3 +51,29 @@ class Exchange(Protocol):
             Unavailable: there was no whole answer in time; the same request may work later.
             Stalled: the answer is larger than anything that was asked for.
         """
+
+
+class AsyncExchange(Protocol):
+    """As `Exchange`, for programs that wait for many answers at once."""
+
+    async def send(self, request: Request) -> Response:
+        """The answer; a redirect is an answer and is not followed.
+
+        Raises:
+            As `Exchange.send`.
+        """
+
+
+def one_word(credential: SecretValue) -> SecretValue:
+    """A credential that fits into a header line and cannot start another one.
+
+    Raises:
+        Invalid: `credential_word`: it is empty, or has spaces, line ends or letters beyond ASCII in it.
+    """
+    if _WORD.fullmatch(credential.reveal()) is None:
+        raise Invalid(
+            "credential_word",
+            "a credential is empty, or is not one word",
+            hint="store it as it was given, without spaces or line breaks",
+        )
+    return credential

@@ -26,6 +26,7 @@ from typing import Any, Final
 from portreeve.core.secret import SecretValue
 from portreeve.errors import Invalid, PortreeveError
 from portreeve.transport.exchange import Exchange, Request, Response
+from portreeve.transport.sigv4 import Credentials, signed
 from portreeve.vault.key_service import (
     answered,
     base64_bytes,
@@ -37,7 +38,6 @@ from portreeve.vault.key_service import (
     unavailable,
     unexpected,
 )
-from portreeve.vault.sigv4 import Credentials, signed
 
 CONTEXT_NAME: Final = "portreeve"
 """The only name in our encryption contexts; key policies may ask for it (kms:EncryptionContextKeys)."""

@@ -8,19 +8,16 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from portreeve.core.secret import SecretValue
-from portreeve.errors import Denied, Invalid, PortreeveError, Stalled, Unavailable
+from portreeve.errors import Denied, PortreeveError, Stalled, Unavailable
 from portreeve.transport.addresses import redacted
 from portreeve.transport.exchange import Exchange, Request, Response
 
 _TRY_LATER: Final = {408, 412, 425, 429}
 """With every 5xx: too slow, not yet replicated (Vault), too early, too many. RFC 9110, RFC 6585 and RFC 8470."""
-
-_WORD: Final = re.compile(rb"[!-~]+")
 
 _REFUSED: Final = {401, 403}
 
@@ -85,21 +82,6 @@ def encoded_text(data: bytes) -> str:
 def json_body(fields: Mapping[str, object]) -> SecretValue:
     """A request's body; it holds the key that is wrapped, so it is a secret as a whole."""
     return SecretValue(json.dumps(fields, separators=(",", ":")))
-
-
-def one_word(credential: SecretValue) -> SecretValue:
-    """A credential that fits into a header line and cannot start another one.
-
-    Raises:
-        Invalid: it is empty, or has spaces, line ends or letters beyond ASCII in it.
-    """
-    if _WORD.fullmatch(credential.reveal()) is None:
-        raise Invalid(
-            "key_service_credential",
-            "a credential for a key service is empty, or is not one word",
-            hint="store it as it was given",
-        )
-    return credential
 
 
 def unavailable(url: str, what: str) -> PortreeveError:

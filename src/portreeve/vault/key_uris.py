@@ -28,10 +28,10 @@ from portreeve.errors import Invalid, Stalled
 from portreeve.transport.addresses import parsed
 from portreeve.transport.exchange import Exchange
 from portreeve.transport.session import Session
+from portreeve.transport.sigv4 import Credentials
 from portreeve.vault import key_providers
 from portreeve.vault.aws_kms import KmsKey, KmsMasterKey
 from portreeve.vault.ports import MasterKey
-from portreeve.vault.sigv4 import Credentials
 from portreeve.vault.transit import TransitKey, TransitMasterKey
 
 _VARIABLE: Final = re.compile("[A-Za-z_][A-Za-z0-9_]*")

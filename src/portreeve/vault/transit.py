@@ -27,14 +27,13 @@ from typing import Any, Final
 
 from portreeve.core.secret import SecretValue
 from portreeve.errors import Invalid
-from portreeve.transport.exchange import Exchange, Request, Response
+from portreeve.transport.exchange import Exchange, Request, Response, one_word
 from portreeve.vault.key_service import (
     answered,
     base64_bytes,
     encoded_text,
     json_body,
     json_object,
-    one_word,
     refused_ciphertext,
     unexpected,
 )

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from portreeve.core.secret import SecretValue
 from portreeve.transport.exchange import Request
-from portreeve.vault.sigv4 import Credentials, signed
+from portreeve.transport.sigv4 import Credentials, signed
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 SUITE = Credentials("AKIDEXAMPLE", SecretValue(SECRET))

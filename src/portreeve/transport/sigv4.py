@@ -19,8 +19,7 @@ from typing import Final
 from urllib.parse import SplitResult, quote, urlsplit
 
 from portreeve.core.secret import SecretValue
-from portreeve.transport.exchange import Request
-from portreeve.vault.key_service import one_word
+from portreeve.transport.exchange import Request, one_word
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}

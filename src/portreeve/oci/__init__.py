@@ -1,0 +1,1 @@
+"""An edge: the OCI Distribution API, spoken to one registry."""
