@@ -241,6 +241,8 @@ class Provider:
     """Whether manifests can be deleted by the OCI API."""
     depth: ClassVar[int] = 0
     """How many leading segments of a pasted path a registration should stand for; 0: the whole host."""
+    limit_probe: ClassVar[tuple[str, str] | None] = None
+    """Repository and tag whose HEAD tells how much may be pulled and counts as no pull; None where nothing does."""
     notes: ClassVar[tuple[str, ...]] = ()
     """What a person should know before adding one."""
 
