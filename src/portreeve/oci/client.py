@@ -262,7 +262,7 @@ class Client:
         try:
             answer = await self._asking.ask(question)
         except Denied as denied:
-            if denied.code != "registry_denied":
+            if denied.code != "registry_denied" and self._asking.login is not None:
                 raise
             return False
         if answer.status in {401, 403} or "DENIED" in errors.codes(answer):
