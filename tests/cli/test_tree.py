@@ -44,7 +44,24 @@ ASKING = {
     "apply": ("-f", "team.yaml", "-y"),
 }
 # What changes something by name, or needs something to be there; tried in the tests of each.
-CHANGING = {"create", "edit", "delete", "grant", "revoke", "confirm", "rotate", "exempt", "audit", "token", "login"}
+CHANGING = {
+    "add",
+    "browse",
+    "create",
+    "edit",
+    "egress",
+    "limits",
+    "validate",
+    "delete",
+    "grant",
+    "revoke",
+    "confirm",
+    "rotate",
+    "exempt",
+    "audit",
+    "token",
+    "login",
+}
 # What answers in a form of its own; tests/server/test_up.py runs `up`.
 WRITING = {"suggest", "completion", "help", "export", "up"}
 

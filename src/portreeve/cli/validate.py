@@ -26,7 +26,7 @@ Exit code 0: all that a pull needs works. 1: a stage failed. 3: nothing failed, 
 @server_options
 @terminal_options
 def command(what: str, name: str, image: str | None, purpose: str | None, output: str) -> int:
-    """Try a registry: name, connection, certificate, API, credential, one image, listing, and that it may not push.
+    """Try a registry, stage by stage: name, connection, certificate, API, credential, one image, and no right to push.
 
     Nothing is changed there: an upload that is opened to see whether it may be is cancelled at once.
     """

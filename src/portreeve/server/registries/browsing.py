@@ -10,7 +10,6 @@ A change goes out of the database, so its event is written before it as intended
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,12 +18,21 @@ from typing import Any, Final, Generic, TypeVar
 from portreeve.core.audit import Action as Recorded
 from portreeve.core.audit import ObjectKind, Outcome, Target, escaped
 from portreeve.core.blast_radius import RunningImage
-from portreeve.core.reference import PATH_PATTERN, Reference, UnsafeReference, parse, shown
+from portreeve.core.reference import Reference, UnsafeReference, parse, shown
 from portreeve.errors import Denied, Invalid, NotFound, Outdated, PortreeveError, Problem, Throttled, Unavailable
 from portreeve.oci.artifacts import LEGACY_TAGS, Artifact, kind_of, legacy_tag
 from portreeve.oci.distribution import Distribution
 from portreeve.oci.model import Descriptor, Manifest
-from portreeve.providers.contract import Browse, Listing, Place, Query, Repository, Tag
+from portreeve.providers.contract import (
+    Browse,
+    Listing,
+    Place,
+    Query,
+    Repository,
+    Tag,
+    checked_repository,
+    is_below,
+)
 from portreeve.server.audit.journal import Entry
 from portreeve.server.database.writer import Transaction, Writer
 from portreeve.server.http.caller import Caller
@@ -104,7 +112,7 @@ class Browsing:
         """A page of tags of a repository.
 
         Raises:
-            Invalid: `repository_outside`, `repository_invalid`. Else as `oci.distribution`.
+            Invalid: `repository_outside`, `repository_name`. Else as `oci.distribution`.
         """
         inside(contact.place, repository)
         async with self._contacts.line(contact) as line:
@@ -211,11 +219,9 @@ def inside(place: Place, repository: str) -> None:
     """See that a repository is one, and lies at or below the registration's path.
 
     Raises:
-        Invalid: `repository_invalid`, `repository_outside`.
+        Invalid: `repository_name`, `repository_outside`.
     """
-    if len(repository) > 255 or not re.fullmatch(PATH_PATTERN, repository):
-        raise Invalid("repository_invalid", f"{shown(repository)} is no repository", hint="lower-case path segments")
-    if place.path and not f"{repository}/".startswith(f"{place.path}/"):
+    if not is_below(checked_repository(repository), place):
         problem = Problem("repository_outside", f"is not below {place.path}", "repository")
         raise Invalid("repository_outside", "the registry does not stand for that repository", problems=(problem,))
 
@@ -227,8 +233,7 @@ def _within(place: Place, running: Iterable[RunningImage]) -> Iterator[Reference
             reference = parse(text)
         except UnsafeReference:
             continue
-        below = not place.path or f"{reference.path}/".startswith(f"{place.path}/")
-        if reference.host == place.host and below:
+        if reference.host == place.host and is_below(reference.path, place):
             yield reference
 
 

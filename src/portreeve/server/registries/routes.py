@@ -30,7 +30,7 @@ from portreeve.core.policy import Registry, RegistryAccess
 from portreeve.core.rate_limit import Forecast, Reading, forecasts
 from portreeve.core.reference import DIGEST_PATTERN, TAG_PATTERN
 from portreeve.errors import Invalid, Problem
-from portreeve.providers.contract import Claim, Method, Provider, Query, Repository, Tag
+from portreeve.providers.contract import Claim, Method, Provider, Query, Repository, Tag, is_tag
 from portreeve.providers.recognise import recognise
 from portreeve.server.audit.journal import Entry
 from portreeve.server.database.writer import Transaction, Writer
@@ -520,9 +520,9 @@ def _reference(text: str) -> str:
 
 
 def _tag_name(text: str) -> str:
-    if not re.fullmatch(TAG_PATTERN, text):
-        problem = Problem("tag_invalid", "is no tag", "tag", "letters, digits, _ . -; at most 128")
-        raise Invalid("tag_invalid", "the image cannot be named like this", problems=(problem,))
+    if not is_tag(text):
+        problem = Problem("reference_invalid", "is no tag", "tag", "letters, digits, _ . -; at most 128")
+        raise Invalid("reference_invalid", "the image cannot be named like this", problems=(problem,))
     return text
 
 
