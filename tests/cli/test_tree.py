@@ -31,6 +31,7 @@ READING = {
     "render": ("-p", "policy.yaml"),
     "hosts": ("-p", "policy.yaml"),
     "verify": ("audit", "audit.jsonl", "--key", str(KEY.verifier)),
+    "diagnose": ("events.txt",),
     "info": (),
     "version": (),
 }
@@ -82,6 +83,7 @@ def commands(verb: str) -> list[click.Command]:
 def prepared(program: Program) -> Program:
     program.write("cases.yaml", "kind: PolicyTest\nmetadata: {name: t}\n"
                   "spec: {policies: [policy.yaml], cases: [{image: nginx, verdict: DENY}]}\n")  # fmt: skip
+    program.write("events.txt", 'Failed to pull image "nginx": 429 Too Many Requests\n')
     program.write("audit.jsonl", b"".join(export(log(4), 2)).decode())
     return program
 

@@ -23,6 +23,7 @@ VERBS: Final[dict[str, Verb]] = {
     "check": Verb(OFFLINE, "Judge every image in manifests, charts, Compose files, Dockerfiles, workflows."),
     "images": Verb(OFFLINE, "List the images in files; --why shows how one is read."),
     "explain": Verb(OFFLINE, "Say whether one image may run in a namespace, and why."),
+    "diagnose": Verb(OFFLINE, "Say why images could not be pulled, from events."),
     "suggest": Verb(POLICIES, "Write a starter policy from the images in files."),
     "simulate": Verb(POLICIES, "Show what a new policy would deny or allow that the old one did not."),
     "test": Verb(POLICIES, "Run the test cases of policies."),
