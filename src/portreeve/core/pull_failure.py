@@ -78,7 +78,7 @@ ADVICE: Final[dict[Cause, Advice]] = {
     ),
     Cause.UNAUTHORIZED: Advice(
         "the registry does not know who asks: no credential was offered, or a wrong one",
-        "see that the namespace is granted and its ServiceAccount has the pull secret; portreeve validate registry NAME",
+        "see that the namespace is granted and its ServiceAccount has the secret; portreeve validate registry NAME",
     ),
     Cause.FORBIDDEN: Advice(
         "the credential may not pull this repository, or there is no such repository",
@@ -144,18 +144,24 @@ _SIGNS: Final[tuple[tuple[Cause, re.Pattern[str]], ...]] = tuple(
         (Cause.DISK, r"no space left on device|disk quota exceeded"),
         (
             Cause.CORRUPT,
-            r"failed size validation|unexpected commit digest|filesystem layer verification failed"
-            r"|unexpected EOF|invalid tar header",
+            (
+                r"failed size validation|unexpected commit digest|filesystem layer verification failed"
+                r"|unexpected EOF|invalid tar header"
+            ),
         ),
         (
             Cause.UNAUTHORIZED,
-            r"401 Unauthorized|unauthorized: authentication required|no basic auth credentials"
-            r"|incorrect username or password|failed to fetch (?:anonymous|oauth) token|UNAUTHORIZED",
+            (
+                r"401 Unauthorized|unauthorized: authentication required|no basic auth credentials"
+                r"|incorrect username or password|failed to fetch (?:anonymous|oauth) token|UNAUTHORIZED"
+            ),
         ),
         (
             Cause.FORBIDDEN,
-            r"403 Forbidden|insufficient_scope|requested access to the resource is denied|pull access denied"
-            r"|DENIED:",
+            (
+                r"403 Forbidden|insufficient_scope|requested access to the resource is denied|pull access denied"
+                r"|DENIED:"
+            ),
         ),
         (
             Cause.CERTIFICATE,
@@ -167,8 +173,10 @@ _SIGNS: Final[tuple[tuple[Cause, re.Pattern[str]], ...]] = tuple(
         (Cause.UNREACHABLE, r"network is unreachable|no route to host|proxyconnect"),
         (
             Cause.TIMEOUT,
-            r"i/o timeout|TLS handshake timeout|context deadline exceeded|Client\.Timeout"
-            r"|request canceled while waiting",
+            (
+                r"i/o timeout|TLS handshake timeout|context deadline exceeded|Client\.Timeout"
+                r"|request canceled while waiting"
+            ),
         ),
         (Cause.SERVER, r"\b50[0-4] (?:Internal|Not Impl|Bad Gateway|Service|Gateway)|connection reset by peer|: EOF\b"),
         (Cause.NOT_FOUND, r"manifest unknown|MANIFEST_UNKNOWN|NAME_UNKNOWN|name unknown|: not found|404 Not Found"),
