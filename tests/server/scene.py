@@ -194,6 +194,8 @@ async def set_up(plane: Plane) -> Scene:
     await _ask_for_exemptions(scene)
     await _plan(scene)
     await plane.server.desired.sweep()
+    # The background task signs when it comes to it: on a busy machine that is after the first request for a checkpoint.
+    await plane.server.audit.checkpoint()
     return scene
 
 

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from portreeve.core.authorization import Decision
 from portreeve.core.permissions import Action, Kind
 from portreeve.errors import Stalled
+from portreeve.server.audit import service as audit_service
 from portreeve.server.credentials.service import Credentials
 from portreeve.server.desired import routes as desired_routes
 from portreeve.server.documents import service as documents_service
@@ -35,6 +36,14 @@ from tests.server.plane import Plane, running
 from tests.server.scene import Scene, set_up
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_comes_by_itself() -> Iterator[None]:
+    """The log's tasks wait longer than the tests run: what a cell needs is set up, not hoped for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit_service, "TICK_S", 3600.0)
+        yield
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
