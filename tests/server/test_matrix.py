@@ -110,6 +110,11 @@ def everybody_is_root(scene: Scene) -> Any:
     return caller
 
 
+def registries_alone(granted: Callable[[Any], set[Any]]) -> Callable[[Any], set[Any]]:
+    """What a document grants, without where and to whom: as it once was, and a grant could be carried elsewhere."""
+    return lambda stored: {(registry, None, None, None) for registry, *_ in granted(stored)}
+
+
 Change = Callable[[pytest.MonkeyPatch, Scene], None]
 
 MUTATIONS: dict[str, tuple[Change, str]] = {
@@ -124,6 +129,18 @@ MUTATIONS: dict[str, tuple[Change, str]] = {
     "whoever may write a grant may grant any registry": (
         lambda patch, _: patch.setattr(documents_service, "_grants", lambda *_: ()),
         "create_access/own/E",
+    ),
+    "a policy grants a registry without a decision": (
+        lambda patch, _: patch.setattr(documents_service, "_grants", lambda *_: ()),
+        "replace_policies/carried/E",
+    ),
+    "an update of an access asks for less than its creation": (
+        lambda patch, _: patch.setattr(documents_service, "_granted", registries_alone(documents_service._granted)),
+        "replace_access/spread/E",
+    ),
+    "an update of an access asks nothing of its registry": (
+        lambda patch, _: patch.setattr(documents_service, "_grants", lambda *_: ()),
+        "replace_access/carried/J",
     ),
     "a document is read without a decision": (
         lambda patch, _: patch.setattr(documents_service.Documents, "_may", always),
