@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from portreeve.server.database.engine import Database, connect
 from portreeve.server.database.sqlite_driver import OneTripCursor
-from tests.server.conftest import sqlite_template
 
 ROWS = Table(
     "rows",
@@ -50,7 +48,6 @@ STATEMENTS: dict[str, tuple[Any, Any]] = {
 @pytest.fixture
 async def ours(tmp_path: Path) -> AsyncIterator[Database]:
     """A database through the engines that the server has."""
-    shutil.copyfile(sqlite_template(), tmp_path / "ours.db")
     database = connect(f"sqlite:///{tmp_path / 'ours.db'}")
     yield database
     await database.close()

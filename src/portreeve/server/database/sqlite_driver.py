@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -23,12 +22,11 @@ from sqlalchemy.util import EMPTY_DICT
 
 
 class _Done(NamedTuple):
-    """What a statement left: all that a cursor is asked for afterwards."""
+    """What a statement left besides its rows."""
 
     description: Any = None
     rowcount: int = -1
     lastrowid: int | None = None
-    rows: Sequence[Any] = ()
 
 
 class OneTripCursor(AsyncAdapt_aiosqlite_cursor):
@@ -69,7 +67,6 @@ class OneTripCursor(AsyncAdapt_aiosqlite_cursor):
 
     async def _execute_async(self, operation: Any, parameters: Any) -> Any:
         await self._run(_execute, operation, () if parameters is None else parameters)
-        self._rows = deque(self._done.rows)
         return self
 
     async def _executemany_async(self, operation: Any, seq_of_parameters: Any) -> Any:
@@ -80,7 +77,7 @@ class OneTripCursor(AsyncAdapt_aiosqlite_cursor):
         connection: Any = self._connection
         first, self._first = self._first, ""
         async with self._adapt_connection._execute_mutex:
-            self._done = await connection._execute(how, connection._conn, first, operation, parameters)
+            self._done, self._rows = await connection._execute(how, connection._conn, first, operation, parameters)
 
 
 class OneTripConnection(AsyncAdapt_aiosqlite_connection):
@@ -90,17 +87,19 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
     _cursor_cls = OneTripCursor
 
 
-def _execute(connection: sqlite3.Connection, first: str, operation: str, parameters: Any) -> _Done:
+def _execute(connection: sqlite3.Connection, first: str, operation: str, parameters: Any) -> tuple[_Done, deque[Any]]:
     with closing(_cursor(connection, first)) as cursor:
         cursor.execute(operation, parameters)
-        rows = cursor.fetchall() if cursor.description else ()
-        return _Done(cursor.description, cursor.rowcount, cursor.lastrowid, rows)
+        rows = deque(cursor.fetchall() if cursor.description else ())
+        return _Done(cursor.description, cursor.rowcount, cursor.lastrowid), rows
 
 
-def _executemany(connection: sqlite3.Connection, first: str, operation: str, parameters: Any) -> _Done:
+def _executemany(
+    connection: sqlite3.Connection, first: str, operation: str, parameters: Any
+) -> tuple[_Done, deque[Any]]:
     with closing(_cursor(connection, first)) as cursor:
         cursor.executemany(operation, parameters)
-        return _Done(cursor.description, cursor.rowcount, cursor.lastrowid)
+        return _Done(cursor.description, cursor.rowcount, cursor.lastrowid), deque()
 
 
 def _cursor(connection: sqlite3.Connection, first: str) -> sqlite3.Cursor:
