@@ -36,6 +36,9 @@ from portreeve.server.desired.service import DesiredStates
 from portreeve.server.documents import routes as document_routes
 from portreeve.server.documents import watch
 from portreeve.server.documents.service import Documents
+from portreeve.server.egress import routes as egress_routes
+from portreeve.server.egress.service import EgressRules
+from portreeve.server.egress.service import Forget as ForgetEgress
 from portreeve.server.environments import routes as environment_routes
 from portreeve.server.exemptions import routes as exemption_routes
 from portreeve.server.http import openapi, problems
@@ -50,7 +53,14 @@ from portreeve.server.people.authenticator import People
 from portreeve.server.plans import routes as plan_routes
 from portreeve.server.plans.service import Plans
 from portreeve.server.policies import routes as template_routes
+from portreeve.server.registries import routes as registry_routes
+from portreeve.server.registries.browsing import Browsing
+from portreeve.server.registries.contact import Contacts
+from portreeve.server.registries.limits import Limits
+from portreeve.server.registries.service import Forget as ForgetFound
 from portreeve.server.settings import Settings
+from portreeve.transport.address_rules import AddressRules
+from portreeve.transport.guarded import Resolver, resolve_here
 from portreeve.vault.ports import MasterKeys
 from portreeve.vault.signing import SigningKey
 from portreeve.version import __version__
@@ -82,6 +92,10 @@ class Server:
     desired: DesiredStates
     audit: AuditLog
     rewrap: Rewrap
+    contacts: Contacts
+    browsing: Browsing
+    limits: Limits
+    egress: EgressRules
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
 
@@ -91,9 +105,11 @@ class Server:
         await self.audit.start()
         self.desired.start()
         self.rewrap.start()
+        self.limits.start()
 
     async def stop(self) -> None:
         """Finish what was begun."""
+        await self.limits.stop()
         await self.rewrap.stop()
         await self.desired.stop()
         await self.audit.stop()
@@ -108,13 +124,20 @@ def build(
     *,
     clock: Callable[[], datetime] = utc_now,
     new_id: Callable[[], str] = new_id,
+    resolver: Resolver = resolve_here,
 ) -> Server:
-    """The objects of a control plane with these settings; nothing is contacted yet."""
+    """The objects of a control plane with these settings; nothing is contacted yet.
+
+    Raises:
+        Invalid: `address_entry`: a network in the settings is none.
+    """
     database = connect(settings.database_url)
     writer = Writer(database, clock)
     keeper = Keeper(masters)
     credentials = Credentials(keeper, new_id)
-    documents = Documents(writer, clock, new_id, followers=(credentials, Forget()))
+    documents = Documents(writer, clock, new_id, followers=(credentials, Forget(), ForgetFound(), ForgetEgress()))
+    rules = AddressRules.of(settings.private_addresses)
+    contacts = Contacts(keeper, database, rules, clock, resolver)
     return Server(
         settings=settings,
         database=database,
@@ -134,6 +157,10 @@ def build(
         ),
         people=People(writer, database, clock, new_id, settings),
         rewrap=Rewrap(keeper, writer, database, new_id),
+        contacts=contacts,
+        browsing=Browsing(contacts, writer),
+        limits=Limits(contacts, writer, database, clock),
+        egress=EgressRules(writer, database, rules, clock, resolver),
         clock=clock,
         new_id=new_id,
     )
@@ -177,6 +204,12 @@ def application(server: Server) -> FastAPI:
         exemption_routes.routes(server.writer, server.clock),
         image_routes.routes(server.documents, server.clock),
         audit_routes.routes(server.audit),
+        registry_routes.routes(
+            registry_routes.Parts(
+                server.documents, server.writer, server.contacts, server.browsing, server.limits, server.clock
+            )
+        ),
+        egress_routes.routes(server.documents, server.egress),
         document_routes.routes(server.documents, server.writer, server.clock, server.plans.confirmation),
     ):
         # The routes themselves and not their router, so that each can be seen below.

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -53,6 +54,16 @@ class CredentialRow:
     expires_at: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How the last validation of a registry ended: `reason` is the code of the first stage that failed, "" for none."""
+
+    outcome: str
+    reason: str
+    at: datetime
+    ms: int
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """Everything at one revision. Mappings are not changed once a snapshot has them."""
@@ -63,6 +74,8 @@ class Snapshot:
     capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
     running: Mapping[str, tuple[RunningImage, ...]] = field(default_factory=dict)
     """Environment → what runs there, for those that have reported."""
+    checks: Mapping[str, Checked] = field(default_factory=dict)
+    """Registry → how its last validation ended, for those that were validated."""
 
     def with_documents(self, revision: int, written: Iterable[Stored], deleted: Iterable[Key] = ()) -> Snapshot:
         """The snapshot after these changes."""
@@ -79,6 +92,14 @@ class Snapshot:
         held = {place: row for place, row in self.credentials.items() if place not in set(gone)}
         held.update(((row.registry, row.purpose), row) for row in rows)
         return replace(self, revision=revision, credentials=held)
+
+    def with_check(self, revision: int, registry: str, checked: Checked) -> Snapshot:
+        """The snapshot after a registry was validated."""
+        return replace(self, revision=revision, checks={**self.checks, registry: checked})
+
+    def without_check(self, registry: str) -> Snapshot:
+        """The snapshot without what was found of a registry."""
+        return replace(self, checks={name: held for name, held in self.checks.items() if name != registry})
 
     def with_observed(
         self, revision: int, environment: str, capabilities: Capabilities, running: tuple[RunningImage, ...]

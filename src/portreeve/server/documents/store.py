@@ -13,10 +13,11 @@ from portreeve.core.blast_radius import RunningImage
 from portreeve.core.cluster import Namespace
 from portreeve.core.estate import Capabilities, Key
 from portreeve.errors import Conflict
-from portreeve.server.database.tables import CHANGES, CREDENTIALS, DOCUMENTS, IMAGES, OBSERVATIONS
-from portreeve.server.documents.snapshot import CredentialRow, Snapshot
+from portreeve.server.database.tables import CHANGES, CREDENTIALS, DOCUMENTS, IMAGES, OBSERVATIONS, REGISTRY_CHECKS
+from portreeve.server.documents.snapshot import Checked, CredentialRow, Snapshot
 from portreeve.server.documents.stored import Stored, read
 
+CHECK = "Check"
 CREDENTIAL = "Credential"
 OBSERVATION = "Observation"
 """What besides kinds of documents stands in the list of changes."""
@@ -31,6 +32,7 @@ async def load(connection: AsyncConnection, revision: int) -> Snapshot:
     credentials = (await connection.execute(select(CREDENTIALS))).all()
     observed = (await connection.execute(select(OBSERVATIONS))).all()
     images = (await connection.execute(select(IMAGES))).all()
+    checks = (await connection.execute(select(REGISTRY_CHECKS))).all()
     running: dict[str, list[RunningImage]] = {}
     for row in images:
         running.setdefault(row.environment, []).append(_image(row))
@@ -40,6 +42,7 @@ async def load(connection: AsyncConnection, revision: int) -> Snapshot:
         {(row.registry, row.purpose): _credential(row) for row in credentials},
         {row.environment: capabilities(row.facts) for row in observed},
         {row.environment: tuple(running.get(row.environment, ())) for row in observed},
+        {row.registry: checked(row) for row in checks},
     )
 
 
@@ -55,7 +58,7 @@ async def refreshed(connection: AsyncConnection, snapshot: Snapshot, revision: i
             .limit(MOST_AT_ONCE + 1)
         )
     ).all()
-    others = {row.kind for row in changed} & {CREDENTIAL, OBSERVATION}
+    others = {row.kind for row in changed} & {CHECK, CREDENTIAL, OBSERVATION}
     if len(changed) > MOST_AT_ONCE or others or not snapshot.revision:
         return await load(connection, revision)
     keys = [Key(row.kind, row.name) for row in changed]
@@ -130,6 +133,12 @@ def capabilities(facts: Mapping[str, Any]) -> Capabilities:
     named: Iterable[Mapping[str, Any]] | None = facts.get("namespaces")
     namespaces = None if named is None else tuple(Namespace(one["name"], one.get("labels", {})) for one in named)
     return Capabilities(facts.get("kubernetes"), namespaces)
+
+
+def checked(row: Row[Any]) -> Checked:
+    """How a registry's last validation ended, out of its stored checklist."""
+    reason = next((check.get("code", "") for check in row.checks if check["outcome"] == "failed"), "")
+    return Checked(row.outcome, reason, row.checked_at, row.ms)
 
 
 def _stored(row: Row[Any]) -> Stored:
