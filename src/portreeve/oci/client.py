@@ -76,7 +76,7 @@ class Client:
             raise NotFound(
                 "registry_not_v2",
                 f"{where} is not the API of a registry",
-                hint="name the registry's own host and port, without a path; see whether it is https; a console has another",
+                hint="name the registry's own host and port, without a path; see whether it wants https",
             )
         raise self._asking.fault(question, answer)
 
