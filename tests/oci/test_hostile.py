@@ -18,8 +18,10 @@ from portreeve.oci.realms import Realm
 from portreeve.transport.address_rules import AddressRules
 from portreeve.transport.exchange import Request, Response
 from tests.fakes.hostile.behaviours import BEHAVIOURS
-from tests.fakes.hostile.realms import REALMS_WITH_CREDENTIAL, REALMS_WITHOUT_CREDENTIAL
+from tests.fakes.hostile.realms import REALMS_WITH_CREDENTIAL, REALMS_WITHOUT_CREDENTIAL, realms
+from tests.fakes.hostile.redirects import redirects
 from tests.fakes.hostile.registry import PASSWORD, USER, Behaviour, Hostile
+from tests.oci.hostile_run import faults
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,6 +33,14 @@ def test_there_are_enough_behaviours_each_with_a_name_of_its_own() -> None:
     assert not [name for name, count in Counter(each.name for each in BEHAVIOURS).items() if count > 1]
 
 
+async def test_no_realm_and_no_redirect_gets_anything(tmp_path: Path) -> None:
+    async with Hostile(tmp_path) as hostile:
+        for behaviour in [*realms(), *redirects()]:
+            outcome = await hostile.run(behaviour)
+            assert list(faults(behaviour, outcome)) == [], behaviour.name
+
+
+@pytest.mark.wide
 def test_each_is_called_what_it_is_and_gets_nothing_in_little_memory(tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "tests.oci.hostile_run", str(tmp_path)],

@@ -99,6 +99,25 @@ async def test_cookies_proxies_and_netrc_are_not_for_us(monkeypatch: pytest.Monk
     assert all("cookie" not in asked.headers and "authorization" not in asked.headers for asked in server.asked)
 
 
+async def test_how_a_request_is_carried_is_not_for_the_caller_to_say() -> None:
+    said = {"Host": "evil.example.com", "Accept-Encoding": "gzip", "Content-Length": "0", "User-Agent": "x", "X-A": "b"}
+    with answering(lambda asked: Says(200)) as server:
+        async with outward(server.url, Trust(plain_http=True)) as session:
+            await session.send(Request("PUT", server.url, said, SecretValue("body")))
+    (asked,) = server.asked
+    names = ("host", "accept-encoding", "user-agent", "x-a", "content-length")
+    assert [asked.headers[name] for name in names] == [server.url.removeprefix("http://"), "identity", "x", "b", "4"]
+
+
+async def test_a_header_cannot_start_another() -> None:
+    with answering(lambda asked: Says(200)) as server:
+        session = outward(server.url, Trust(plain_http=True))
+        async with session:
+            with pytest.raises(PortreeveError):
+                await session.send(Request("GET", server.url, {"X-A": "b\r\nX-Evil: 1"}))
+    assert server.asked == []
+
+
 async def test_a_redirect_is_an_answer_and_no_log_shows_a_secret(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with answering(lambda asked: Says(302, headers={"Location": f"/{SECRET}"})) as server:

@@ -28,7 +28,10 @@ class Distribution(Protocol):
         """`GET /v2/` without a credential: how the registry wants to be asked."""
 
     async def sign_in(self, scope: str = "") -> None:
-        """Show the credential and have it accepted: Basic on `/v2/`, or a token for the scope."""
+        """Show the credential and have it accepted: Basic on `/v2/`, or a token for the scope.
+
+        An open registry is shown nothing, and accepts anybody.
+        """
 
     async def head(self, repository: str, reference: str) -> Head:
         """A manifest by tag or digest, without its body. On Docker Hub this is no pull."""
