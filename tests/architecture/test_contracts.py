@@ -25,6 +25,9 @@ PLANTED = {
         ("workspace/stray.py", "import portreeve.cli.main"),
         ("vault/stray.py", "import portreeve.workspace.reading"),
         ("transport/stray.py", "import portreeve.vault.ports"),
+        ("transport/outward.py", "import portreeve.oci.client"),
+        ("oci/stray.py", "import portreeve.providers.contract"),
+        ("oci/client.py", "import portreeve.vault.ports"),
         ("core/rewrap.py", "import portreeve.vault.envelope"),
         ("stray.py", ""),
     ],
@@ -44,9 +47,12 @@ PLANTED = {
     "Only the vault knows the cryptography library": [
         ("core/credential.py", "import cryptography.hazmat.primitives.hpke"),
         ("cli/stray.py", "from cryptography.fernet import Fernet"),
+        ("oci/stray.py", "import cryptography"),
     ],
     "Only the transport knows the HTTP library": [
         ("vault/stray.py", "import httpx2"),
+        ("oci/client.py", "import httpx2"),
+        ("oci/stray.py", "import httpcore2"),
         ("cli/stray.py", "from httpcore2 import ConnectionPool"),
     ],
     "Only the server knows the database and the web framework": [

@@ -31,12 +31,12 @@ class Offer:
 
 
 def offers(header: str, *, where: str) -> tuple[Offer, ...]:
-    """The challenges of a header, in order; what cannot be read ends the list.
+    """The challenges of a header, in order; what cannot be read ends the list, and one too long has none.
 
     Raises:
         Stalled: `answer_ambiguous`: a parameter stands twice in a challenge.
     """
-    return tuple(_offers(header[:_LENGTH], where))
+    return tuple(_offers(header, where)) if len(header) <= _LENGTH else ()
 
 
 def _offers(header: str, where: str) -> Iterator[Offer]:

@@ -72,11 +72,11 @@ class Client:
             if found is None:
                 raise errors.unsupported(where, "wants a login of a kind that is not known here")
             return found
-        if answer.status in {200, 404} or answer.status in REDIRECTS:
+        if answer.status in {200, 400, 404} or answer.status in REDIRECTS:
             raise NotFound(
                 "registry_not_v2",
                 f"{where} is not the API of a registry",
-                hint="name the registry's own host and port, without a path; a web console often has another",
+                hint="name the registry's own host and port, without a path; see whether it wants https",
             )
         raise self._asking.fault(question, answer)
 

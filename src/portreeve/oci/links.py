@@ -19,8 +19,9 @@ from portreeve.transport.origin import Origin, joined, split_url
 MOST: Final = 1000
 """Entries of a page; Distribution refuses more (PAGINATION_NUMBER_INVALID)."""
 
-_AFTER_MOST: Final = 2048
-_LINK: Final = re.compile(r'<([^<>"]{0,4096})>\s*((?:;[^,"]{0,200}(?:"[^"]{0,200}")?)*+)')
+_AFTER_MOST: Final = 4096
+"""Characters. Clouds put a token of a kilobyte and more into it."""
+_LINK: Final = re.compile(r'<([^<>"]{0,8000})>\s*((?:;[^,"]{0,200}(?:"[^"]{0,200}")?)*+)')
 _NEXT: Final = re.compile(r';\s*rel\s*=\s*"?next"?\s*(?:;|$)', re.IGNORECASE)
 _QUERY: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%\[\]|-]*", re.ASCII)
 
@@ -49,7 +50,7 @@ def following(header: str, origin: Origin, path: str) -> str:
     Raises:
         Invalid: `url_refused`: it leads to another origin, or to another path.
     """
-    for target, parameters in _LINK.findall(header[:8192]):
+    for target, parameters in _LINK.findall(header[:16384]):
         if not _NEXT.search(parameters):
             continue
         to, to_path, to_query = split_url(joined(f"{origin}{path}", target))

@@ -80,7 +80,9 @@ _ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})
 _NUMBER: Final = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)")
 """A last label that readers of hosts take for a number. Source: WHATWG URL, "ends in a number"."""
 
-_NAME: Final = re.compile(r"(?=.{1,253}\.?$)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?)+", re.ASCII)
+_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME: Final = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(?:\.{_LABEL})*\.?", re.ASCII)
+"""Underscores are in names of containers and of many a company's own hosts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,9 @@ WAIT_S: Final = 10.0
 HEADERS: Final = 200
 """Lines of headers in an answer; registries and the proxies before them send twenty."""
 
+OURS: Final = frozenset({"host", "accept-encoding", "content-length", "transfer-encoding", "connection"})
+"""Headers that say how a request is carried; a caller's are not sent."""
+
 for _logger in ("httpcore2.http11", "httpcore2.connection"):
     # They write requests and the headers of answers at DEBUG.
     logging.getLogger(_logger).addFilter(lambda record: False)  # noqa: ARG005 -- nothing of it is shown
@@ -126,9 +129,9 @@ class Outward:
 
     async def _answer(self, request: Request, origin: Origin, target: str) -> Response:
         pool = self._own if origin == self._origin else self._elsewhere
-        headers = [(b"host", origin.address.encode("ascii")), (b"user-agent", b"portreeve")]
-        headers += [(b"accept-encoding", b"identity")]
-        headers += [(name.encode("ascii"), _plain(value)) for name, value in request.headers.items()]
+        given = {name.lower(): _plain(value) for name, value in request.headers.items() if name.lower() not in OURS}
+        sent = {"host": origin.address.encode("ascii"), "user-agent": b"portreeve", "accept-encoding": b"identity"}
+        headers = [(name.encode("ascii"), value) for name, value in (sent | given).items()]
         body = request.body.reveal()
         if body or request.method in {"POST", "PUT", "PATCH"}:
             headers.append((b"content-length", str(len(body)).encode()))
