@@ -193,5 +193,6 @@ def test_no_flag_takes_a_secret() -> None:
                     "--password-stdin",
                     "--secret-stdin",
                     "--token-file",
+                    "--token-realm",  # an address
                     "--token-stdin",
                 }, f"{verb} {flags}"
