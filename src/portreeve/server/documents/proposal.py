@@ -20,6 +20,7 @@ from portreeve.core.platform import in_use_problems, labels_taken_out, named, se
 from portreeve.core.policy import Exemption, ExemptionState, Registry, RegistryPolicy
 from portreeve.core.render import digest
 from portreeve.errors import Conflict, Outdated, Problem, Unconfirmed
+from portreeve.providers.declared import problems as declared_problems
 from portreeve.server.documents.kinds import KINDS
 from portreeve.server.documents.snapshot import CredentialRow, Snapshot
 from portreeve.server.documents.stored import Stored
@@ -310,6 +311,7 @@ def _refusals(snapshot: Snapshot, after: Snapshot, changes: tuple[Written, ...])
     for one in changes:
         yield from _moved_registry(snapshot, one)
         if one.after is not None:
+            yield from _misdeclared(one.after)
             yield from named(selector_problems(one.after.value, after.settings), one.key)
         if isinstance(one.after and one.after.value, Exemption) and one.before is not None:
             hint = "renew it, or revoke it and request another"
@@ -331,6 +333,12 @@ def _labels_in_use(snapshot: Snapshot, after: Snapshot, changes: tuple[Written, 
                 yield from named(in_use_problems(stored.value, taken_out), stored.key)
 
 
+def _misdeclared(after: Stored) -> Iterator[Problem]:
+    """What its provider finds wrong in a registry: the documents' shape knows no provider."""
+    if after.key.kind == "Registry":
+        yield from (replace(one, field=f"{after.key} {one.field}") for one in declared_problems(after.spec))
+
+
 def _moved_registry(snapshot: Snapshot, change: Written) -> Iterator[Problem]:
     """A stored secret was given for one server. Pointing the registry elsewhere would send it there."""
     old, new = change.before, change.after
@@ -342,6 +350,7 @@ def _moved_registry(snapshot: Snapshot, change: Written) -> Iterator[Problem]:
         "spec.provider": old.value.provider != new.value.provider,
         "spec.project": old.value.project != new.value.project,
         "spec.tls": _trust(old) != _trust(new),
+        "spec.tokenRealm": old.spec.get("tokenRealm") != new.spec.get("tokenRealm"),
     }
     for field, differs in moved.items():
         if differs and held:
