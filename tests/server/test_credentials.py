@@ -109,6 +109,26 @@ async def test_a_registry_with_a_secret_cannot_be_pointed_elsewhere(stored: http
         assert answer.json()["code"] == "plan_refused"
 
 
+async def test_a_parameter_that_steers_the_secret_is_bound_to_it(plane: Plane) -> None:
+    """GitLab's own host gets the token, too, to browse."""
+    admin = await plane.client("root", "platform-admin")
+
+    def gitlab(host: str, **more: str) -> dict[str, Any]:
+        entry = {"purpose": "pull", "method": "token", "parameters": {"username": "u", "gitlabHost": host}, **more}
+        return document("Registry", "gitlab", provider="gitlab", host="registry.example.com", credentials=[entry])
+
+    await plane.put(gitlab("gitlab.example.com"))
+    path = "/api/v1/registries/gitlab"
+    assert (await admin.put(f"{path}/credentials/pull", json={"secret": "glpat"})).status_code == 200
+    for changed in (gitlab("evil.example.com"), gitlab("gitlab.example.com", method="deploy-token")):
+        refused = await planned(admin, "PUT", path, changed)
+        assert refused.json()["code"] == "plan_refused"
+        assert "credential_bound" in refused.text
+    renamed = gitlab("gitlab.example.com")
+    renamed["spec"]["credentials"][0]["parameters"]["username"] = "v"
+    assert (await planned(admin, "PUT", path, renamed)).status_code == 200
+
+
 async def test_another_user_name_delivers_the_same_secret_as_a_new_version(
     plane: Plane, stored: httpx2.AsyncClient
 ) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -68,7 +69,9 @@ _SCOPE: Final = {
     "cn": "https://management.chinacloudapi.cn/.default",
 }
 _APP: Final = Field("appId", "Application id", pattern=_GUID, example="11111111-2222-3333-4444-555555555555")
-_TENANT: Final = Field("tenant", "Tenant", pattern=rf"{_GUID}|[A-Za-z0-9.-]{{1,253}}", example="acme.onmicrosoft.com")
+_TENANT: Final = Field(
+    "tenant", "Tenant", pattern=rf"{_GUID}|[A-Za-z0-9.-]{{1,253}}", example="acme.onmicrosoft.com", steers=True
+)
 _MINTING: Final = Minting(
     "Azure Container Registry", "see that the secret has not ended, and that the principal has AcrPull here"
 )
@@ -86,7 +89,7 @@ class Acr(Provider):
             "azure-service-principal",
             "Service principal",
             "Client secret",
-            (_APP, Field("tenant", "Tenant", False, _TENANT.pattern, _TENANT.example)),
+            (_APP, replace(_TENANT, required=False)),
             needs=("AcrPull on the registry", "to browse: Container Registry Repository Catalog Lister"),
         ),
         Method(

@@ -59,7 +59,10 @@ class Browse(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One parameter that a method asks for; never a secret. `pattern` must match the whole value, "" matches any."""
+    """One parameter that a method asks for; never a secret. `pattern` must match the whole value, "" matches any.
+
+    `steers` is whether it decides where the secret is sent: with a stored secret it cannot be changed.
+    """
 
     name: str
     label: str
@@ -67,6 +70,7 @@ class Field:
     pattern: str = ""
     example: str = ""
     hint: str = ""
+    steers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

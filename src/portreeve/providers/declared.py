@@ -38,6 +38,18 @@ def problems(spec: Mapping[str, Any]) -> Iterator[Problem]:
             yield replace(problem, field=f"spec.credentials[{index}].{problem.field}")
 
 
+def steering(spec: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Purpose → what of the declared credential decides where its secret is sent: its method, and some parameters."""
+    provider = every().get(str(spec.get("provider", "")))
+    found = {}
+    for credential in spec.get("credentials", []):
+        method, parameters = str(credential.get("method", "")), credential.get("parameters", {})
+        known = next((one for one in provider.methods if one.name == method), None) if provider else None
+        steers = [field.name for field in known.fields if field.steers] if known else []
+        found[str(credential.get("purpose", ""))] = (method, *(str(parameters.get(name, "")) for name in steers))
+    return found
+
+
 def can_end(provider: str, method: str) -> bool:
     """Whether the provider lets a credential of this method end; False where either is not known."""
     known = every().get(provider)

@@ -67,6 +67,7 @@ _API_HOST: Final = Field(
     pattern=r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?",
     example="gitlab.example.com",
     hint="only to browse; the token is sent there",
+    steers=True,
 )
 _GUESSED: Final = re.compile(r"registry\.git(?:lab)?[a-z0-9-]*\.[a-z0-9.-]+(?::443)?|[a-z0-9.-]+:5050")
 _BROWSING: Final = Browsing("GitLab", "it needs a token with read_api")

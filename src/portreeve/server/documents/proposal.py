@@ -21,6 +21,7 @@ from portreeve.core.policy import Exemption, ExemptionState, Registry, RegistryP
 from portreeve.core.render import digest
 from portreeve.errors import Conflict, Outdated, Problem, Unconfirmed
 from portreeve.providers.declared import problems as declared_problems
+from portreeve.providers.declared import steering
 from portreeve.server.documents.kinds import KINDS
 from portreeve.server.documents.snapshot import CredentialRow, Snapshot
 from portreeve.server.documents.stored import Stored
@@ -344,13 +345,16 @@ def _moved_registry(snapshot: Snapshot, change: Written) -> Iterator[Problem]:
     old, new = change.before, change.after
     if old is None or new is None or not isinstance(old.value, Registry) or not isinstance(new.value, Registry):
         return
-    held = [row for (registry, _), row in snapshot.credentials.items() if registry == old.key.name]
+    held = [purpose for registry, purpose in snapshot.credentials if registry == old.key.name]
+    before, after = steering(old.spec), steering(new.spec)
     moved = {
         "spec.host": old.value.prefix.host != new.value.prefix.host,
         "spec.provider": old.value.provider != new.value.provider,
         "spec.project": old.value.project != new.value.project,
         "spec.tls": _trust(old) != _trust(new),
         "spec.tokenRealm": old.spec.get("tokenRealm") != new.spec.get("tokenRealm"),
+        # A purpose that is declared no more takes its secret with it.
+        "spec.credentials": any(before.get(one) != after[one] for one in held if one in after),
     }
     for field, differs in moved.items():
         if differs and held:
