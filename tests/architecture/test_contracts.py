@@ -24,6 +24,7 @@ PLANTED = {
         ("wire/dump.py", "import portreeve.cli.main"),
         ("workspace/stray.py", "import portreeve.cli.main"),
         ("vault/stray.py", "import portreeve.workspace.reading"),
+        ("providers/gar.py", "import portreeve.vault.jws"),
         ("transport/stray.py", "import portreeve.vault.ports"),
         ("transport/outward.py", "import portreeve.oci.client"),
         ("oci/stray.py", "import portreeve.providers.contract"),
@@ -41,19 +42,29 @@ PLANTED = {
         ("cli/check.py", "import portreeve.server.app"),
         ("cli/stray.py", "from portreeve.server.settings import Settings"),
     ],
-    "Only the reading of documents knows pydantic": [("cli/stray.py", "import pydantic")],
+    "A provider knows no other provider": [
+        ("providers/ecr_public.py", "import portreeve.providers.ecr"),
+        ("providers/stray.py", "from portreeve.providers.harbor import PROVIDER"),
+        ("providers/_aws.py", "import portreeve.providers.ecr"),
+    ],
+    "Only the reading of documents knows pydantic": [
+        ("cli/stray.py", "import pydantic"),
+        ("providers/stray.py", "import pydantic"),
+    ],
     "Only the command line knows click and rich": [("wire/stray.py", "import click")],
     "Files are read as YAML in wire alone": [("workspace/stray.py", "import yaml")],
     "Only the vault knows the cryptography library": [
         ("core/credential.py", "import cryptography.hazmat.primitives.hpke"),
         ("cli/stray.py", "from cryptography.fernet import Fernet"),
         ("oci/stray.py", "import cryptography"),
+        ("providers/gar.py", "from cryptography.hazmat.primitives.asymmetric import rsa"),
     ],
     "Only the transport knows the HTTP library": [
         ("vault/stray.py", "import httpx2"),
         ("oci/client.py", "import httpx2"),
         ("oci/stray.py", "import httpcore2"),
         ("cli/stray.py", "from httpcore2 import ConnectionPool"),
+        ("providers/harbor.py", "import httpx2"),
     ],
     "Only the server knows the database and the web framework": [
         ("vault/stray.py", "import sqlalchemy"),

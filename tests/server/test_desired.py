@@ -29,7 +29,14 @@ SCENE = (
         "harbor",
         provider="harbor",
         host="harbor.example.com",
-        credentials=[{"purpose": "pull", "method": "basic", "expiresAt": "2027-02-01T00:00:00Z"}],
+        credentials=[
+            {
+                "purpose": "pull",
+                "method": "basic",
+                "parameters": {"username": "robot"},
+                "expiresAt": "2027-02-01T00:00:00Z",
+            }
+        ],
     ),
     document("RegistryAccess", "shop", registry="harbor", environment="prod", namespaces={"names": ["shop"]}),
 )

@@ -195,8 +195,7 @@ async def good_request(scene: Scene, name: str) -> tuple[int, str]:
     names |= {"form": "json", "purpose": "pull", "template_name": "sources-only", **one.expected.get("path", {})}
     if name in REACHED:
         names["name"] = REAL
-        given = REACHED[name]
-        answer = await scene.root.request(one.method, one.path.format_map(names), **given)
+        answer = await scene.root.request(one.method, one.path.format_map(names), **REACHED[name])
         return answer.status_code, answer.text
     if name in SIGNED_IN:
         return await in_session(scene, name, one.method, one.path)

@@ -76,8 +76,8 @@ def command(what: str, text: str, output: str, yes: bool, no_input: bool, valida
     assert what == "registry", "the only choice"
     terminal = current()
     claim, provider = recognised(text, options["provider"], terminal)
-    source = _source(**options)
-    document = registry(claim, provider, source, **options)
+    source = _source(options)
+    document = registry(claim, provider, source, options)
     name = document["metadata"]["name"]
     wanted = None
     if source is not None:
@@ -133,7 +133,7 @@ def recognised(text: str, named: str | None, terminal: Terminal) -> tuple[Claim,
     return chosen, provider
 
 
-def _source(**options: Any) -> Source | None:
+def _source(options: Mapping[str, Any]) -> Source | None:
     from portreeve.cli import credentials
 
     given = (options["secret_stdin"], options["from_file"], options["from_env"], options["from_helper"])
@@ -142,7 +142,7 @@ def _source(**options: Any) -> Source | None:
     return credentials.source_of(stdin=given[0], file=given[1], env=given[2], helper=given[3])
 
 
-def registry(claim: Claim, provider: Provider, source: Source | None, **options: Any) -> dict[str, Any]:
+def registry(claim: Claim, provider: Provider, source: Source | None, options: Mapping[str, Any]) -> dict[str, Any]:
     """The document of the registry.
 
     Raises:
@@ -161,12 +161,14 @@ def registry(claim: Claim, provider: Provider, source: Source | None, **options:
     if options["registry_ca"]:
         tls["caBundle"] = _certificates(options["registry_ca"])
     spec |= {"tls": tls} if tls else {}
-    spec |= {"credentials": credentials} if (credentials := _credentials(claim, provider, source, **options)) else {}
+    spec |= {"credentials": credentials} if (credentials := _credentials(claim, provider, source, options)) else {}
     name = options["name"] or name_for(claim.place.host, path)
     return canonical({"apiVersion": "portreeve.io/v1", "kind": "Registry", "metadata": {"name": name}, "spec": spec})
 
 
-def _credentials(claim: Claim, provider: Provider, source: Source | None, **options: Any) -> list[dict[str, Any]]:
+def _credentials(
+    claim: Claim, provider: Provider, source: Source | None, options: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     from portreeve.errors import Invalid
 
     if source is None and not options["method"]:

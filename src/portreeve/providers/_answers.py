@@ -3,15 +3,12 @@
 A provider asks through here, so that whatever can go wrong becomes one of a few kinds of failure. There are two
 families of codes: `mint_*` while a token is fetched, `browse_*` while something is listed.
 
-The JSON reader below is small and strict enough for answers of known services (size, depth, no duplicate names). The
-transport's own reader of JSON may take its place: `_parsed` is the only function that knows.
+What is read is taken field by field, each by its type: a field that is missing or of another type is not there.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +20,11 @@ from urllib.parse import quote, urlencode
 from portreeve.core.secret import SecretValue
 from portreeve.errors import Denied, Invalid, NotFound, PortreeveError, Stalled, Throttled, Unavailable
 from portreeve.providers.contract import Outside
+from portreeve.transport import strict
 from portreeve.transport.exchange import Request, Response, one_word
 
 MAX_ANSWER_BYTES: Final = 8 << 20
 """Of one answer. A thousand images of ECR with all their fields are about 1 MB."""
-
-MAX_DEPTH: Final = 32
 
 MAX_CURSOR_CHARACTERS: Final = 4096
 """Of a token that continues a list, which goes to the caller and comes back."""
@@ -153,40 +149,14 @@ def parsed(response: Response, failures: Failures) -> Any:
     """The JSON of an answer.
 
     Raises:
-        Stalled: it is none, names something twice, or is nested too deep.
+        Stalled: it is none, is read in more than one way, or is too large.
     """
     try:
-        return _parsed(response.body.reveal())
-    except (ValueError, RecursionError):
+        return strict.read(response.body.reveal(), where=failures.title)
+    except Stalled:
         pass
-    # Raised here and not above: the library's own error holds the whole answer, and with it the token.
-    raise failures.unreadable("what it sent is no JSON")
-
-
-def _parsed(data: bytes) -> Any:
-    if _depth(data) > MAX_DEPTH:
-        raise ValueError
-    return json.loads(data, object_pairs_hook=_once, parse_constant=_no_number)
-
-
-def _depth(data: bytes) -> int:
-    """An upper bound of the nesting: brackets in texts count as well."""
-    deepest = depth = 0
-    for byte in re.finditer(rb"[\[{\]}]", data):
-        depth += 1 if byte[0] in b"[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError
-    return found
-
-
-def _no_number(_: str) -> float:
-    raise ValueError
+    # Raised here and not above, so that nothing of the answer, and of the token in it, hangs on the error.
+    raise failures.unreadable("what it sent is no JSON that is read in one way only")
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -292,8 +262,8 @@ def jwt_end(token: SecretValue) -> datetime | None:
     if len(parts) != 3 or len(parts[1]) > 16384:
         return None
     try:
-        claims = _parsed(base64.urlsafe_b64decode(parts[1] + b"=" * (-len(parts[1]) % 4)))
-    except (ValueError, RecursionError, binascii.Error):
+        claims = strict.read(base64.urlsafe_b64decode(parts[1] + b"=" * (-len(parts[1]) % 4)), where="a token")
+    except (ValueError, Stalled):
         return None
     return moment(mapping(claims).get("exp"))
 

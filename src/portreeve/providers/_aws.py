@@ -133,11 +133,20 @@ async def call(
     request = signed(request, who, region=service.region, service=service.name, now=outside.now)
     response = await asked(outside, request, failures)
     if response.status == 400:
-        # Some services write a namespace before the name: "com.amazonaws.ecr#ThrottlingException".
-        raise _refused(text(mapping(parsed(response, failures)).get("__type")).rpartition("#")[2], response, failures)
+        raise _refused(_kind(response), response, failures)
     if response.status != 200:
         raise failed(response, failures)
     return mapping(parsed(response, failures))
+
+
+def _kind(response: Response) -> str:
+    """What a service calls its refusal, "" if it does not say so exactly once.
+
+    The refusal is not read as JSON: some services write its message under two spellings of one name, which our reader
+    refuses. They also write a namespace before the kind: "com.amazonaws.ecr#ThrottlingException".
+    """
+    found = re.findall(rb'"__type"\s*:\s*"(?:[A-Za-z0-9_.]{1,80}#)?([A-Za-z]{1,80})"', response.body.reveal())
+    return found[0].decode() if len(found) == 1 else ""
 
 
 async def _signer(service: Service, stored: Stored, outside: Outside, failures: Failures) -> Credentials:

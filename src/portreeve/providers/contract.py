@@ -215,6 +215,8 @@ class Reader:
     distribution: Distribution
     outside: Outside
     stored: Stored | None = None
+    plain_http: bool = False
+    """Whether the registration has no TLS: an API on the registry's own host has none either."""
 
 
 BASIC = Method(
@@ -222,6 +224,7 @@ BASIC = Method(
     "User name and password",
     "Password or token",
     (Field("username", "User name", example="robot$portreeve"),),
+    needs=("the right to pull",),
 )
 """What every registry with users takes."""
 
@@ -268,6 +271,10 @@ class Provider:
     def realms(self, place: Place) -> Sequence[str]:
         """Addresses of token services, without query, that the provider publishes: a credential may go there."""
         return ()
+
+    def misplaced(self, place: Place) -> Problem | None:
+        """What is wrong with a registration at this place: a field relative to the spec, as `host`."""
+        return None
 
     def keys(self, place: Place) -> tuple[str, ...]:
         """The keys of `auths` in a pull secret."""

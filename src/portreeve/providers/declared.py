@@ -13,6 +13,7 @@ from typing import Any
 from portreeve.core.reference import shown
 from portreeve.errors import Problem
 from portreeve.providers import every
+from portreeve.providers.contract import Place
 
 
 def problems(spec: Mapping[str, Any]) -> Iterator[Problem]:
@@ -28,6 +29,9 @@ def problems(spec: Mapping[str, Any]) -> Iterator[Problem]:
         hint += f"one of {', '.join(every())}"
         yield Problem("provider_unknown", f"there is no provider {shown(name, 40)}", "spec.provider", hint)
         return
+    misplaced = provider.misplaced(Place(str(spec.get("host", "")), str(spec.get("path", ""))))
+    if misplaced is not None:
+        yield replace(misplaced, field=f"spec.{misplaced.field}")
     for index, credential in enumerate(spec.get("credentials", [])):
         parameters = {str(key): str(value) for key, value in credential.get("parameters", {}).items()}
         for problem in provider.problems(str(credential.get("method", "")), parameters):

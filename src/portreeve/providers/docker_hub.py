@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from portreeve.core.egress import Purpose
 from portreeve.core.reference import DOCKER_HUB, DOCKER_HUB_ALIAS
 from portreeve.core.secret import SecretValue
+from portreeve.errors import Problem
 from portreeve.providers._answers import (
     JSON,
     Browsing,
@@ -99,6 +100,7 @@ class DockerHub(Provider):
     browse = Browse.API
     deletes = False
     depth = 1
+    limit_probe = ("ratelimitpreview/test", "latest")
     notes = (
         "without a credential, 100 pulls in six hours for an address; every architecture of an image counts as one",
         "anybody can publish here: in staging and production it is an upstream of mirrors only",
@@ -122,6 +124,11 @@ class DockerHub(Provider):
 
     def origin(self, place: Place, *, plain_http: bool = False) -> str:
         return "https://registry-1.docker.io"
+
+    def misplaced(self, place: Place) -> Problem | None:
+        if place.host == DOCKER_HUB:
+            return None
+        return Problem("registry_host", f"images name Docker Hub as {DOCKER_HUB}", "host", f"write {DOCKER_HUB}")
 
     def realms(self, place: Place) -> Sequence[str]:
         return ("https://auth.docker.io/token",)

@@ -3,8 +3,8 @@
 Anybody pulls without a credential; signing in raises the limits. Signs in and mints as private ECR does (12 h, reported
 as ending 600 s early), with two rights of its own.
 
-Needs: ecr-public:GetAuthorizationToken and sts:GetServiceBearerToken. To browse one's own: ecr-public:DescribeRepositories,
-ecr-public:DescribeImageTags.
+Needs: ecr-public:GetAuthorizationToken and sts:GetServiceBearerToken. To browse one's own:
+ecr-public:DescribeRepositories, ecr-public:DescribeImageTags.
 Lists: the repositories of the account that the credential is of; others by the tags of a named repository alone.
 Limits: without a credential 500 GB a month and a few pulls a second for an address; not told in headers.
 

@@ -45,8 +45,8 @@ from portreeve.providers._answers import (
     moment,
     parsed,
     rows,
-    secret,
     seconds,
+    secret,
     segment,
     successful,
     text,
@@ -130,7 +130,7 @@ class Gar(Provider):
     def claim(self, host: str, path: str = "") -> Claim | None:
         if found := _HOST.fullmatch(host):
             parameters = {"location": found["location"]} if found["location"] else {}
-            return Claim(self.name, Place(host, leading(path, self.depth)), parameters=parameters)
+            return Claim(self.name, Place(host, _base(path)), parameters=parameters)
         if host in _LEGACY:
             instead = f"{_LEGACY[host]}-docker.pkg.dev"
             note = f"{host} is legacy: new deployments use Artifact Registry"
@@ -181,12 +181,13 @@ class Gar(Provider):
         found = _HOST.fullmatch(place.host)
         if found is None or reader.stored is None:
             return await super().repositories(place, reader, query)
-        if place.path.count("/") < 1:
+        if place.path.count("/") < _projects(place.path):
             raise no_catalog(self.title, "it lists those of one repository", "set spec.path to project/repository")
         parent = _parent(found["location"], place.path)
+        token = (await _access(reader.stored, reader.outside, _BROWSING)).login.password
         after = query.after
         for _ in range(MAX_ROUNDS):
-            answer = await _page(f"{parent}/packages", reader, query, after)
+            answer = await _page(f"{parent}/packages", token, reader, query, after)
             names = tuple(_packages(rows(answer.get("packages")), place, query.search))
             after = cursor(answer.get("nextPageToken"), _BROWSING)
             if names or not after:
@@ -195,13 +196,14 @@ class Gar(Provider):
 
     async def tags(self, place: Place, repository: str, reader: Reader, query: Query) -> Listing[Tag]:
         found = _HOST.fullmatch(place.host)
-        parts = checked_repository(repository).split("/", 2)
-        if found is None or reader.stored is None or len(parts) < 3:
+        package = checked_repository(repository).removeprefix(f"{_base(repository)}/")
+        if found is None or reader.stored is None or package == repository:
             return await super().tags(place, repository, reader, query)
-        url = f"{_parent(found['location'], repository)}/packages/{segment(parts[2])}/tags"
+        url = f"{_parent(found['location'], repository)}/packages/{segment(package)}/tags"
+        token = (await _access(reader.stored, reader.outside, _BROWSING)).login.password
         after = query.after
         for _ in range(MAX_ROUNDS):
-            answer = await _page(url, reader, query, after)
+            answer = await _page(url, token, reader, query, after)
             named = (_tag(row) for row in rows(answer.get("tags")))
             tags = tuple(tag for tag in named if tag is not None and query.search in tag.name)
             after = cursor(answer.get("nextPageToken"), _BROWSING)
@@ -265,8 +267,9 @@ async def _access(stored: Stored, outside: Outside, failures: Failures) -> Minte
         raise failed(response, failures)
     answer = mapping(parsed(response, failures))
     token, life = secret(answer.get("access_token"), failures), seconds(answer.get("expires_in"))
-    ends = None if life is None else outside.now + life
-    return Minted(Login("oauth2accesstoken", token), ending(ends, outside, LIFE, failures))
+    if life is None:
+        raise failures.unreadable("it does not say how long the token lives")
+    return Minted(Login("oauth2accesstoken", token), ending(outside.now + life, outside, LIFE, failures))
 
 
 def _encoded(data: bytes) -> str:
@@ -278,18 +281,28 @@ def _is_legacy(place: Place) -> bool:
     return place.host in _LEGACY or place.host == "*.gcr.io"
 
 
+def _projects(path: str) -> int:
+    """How many segments are the project: that of a domain, `example.com:acme`, has two in references."""
+    return 2 if "." in path.partition("/")[0] else 1
+
+
+def _base(path: str) -> str:
+    """Project and repository."""
+    return leading(path, _projects(path) + 1)
+
+
 def _parent(location: str, path: str) -> str:
-    project, repository = path.split("/")[:2]
-    return f"{API}/projects/{segment(project)}/locations/{segment(location)}/repositories/{segment(repository)}"
+    *project, repository = _base(path).split("/")
+    return (
+        f"{API}/projects/{segment(':'.join(project))}/locations/{segment(location)}/repositories/{segment(repository)}"
+    )
 
 
-async def _page(url: str, reader: Reader, query: Query, after: str) -> Mapping[str, Any]:
-    assert reader.stored is not None
-    minted = await _access(reader.stored, reader.outside, _BROWSING)
+async def _page(url: str, token: SecretValue, reader: Reader, query: Query, after: str) -> Mapping[str, Any]:
     asking = address(url, {"pageSize": max(1, min(query.limit, MAX_PAGE)), "pageToken": after})
     headers: dict[str, str | SecretValue] = {
         "accept": "application/json",
-        "authorization": bearer(minted.login.password),
+        "authorization": bearer(token),
     }
     response = await asked(reader.outside, Request("GET", asking, headers), _BROWSING)
     return mapping(successful(response, _BROWSING))
@@ -297,7 +310,7 @@ async def _page(url: str, reader: Reader, query: Query, after: str) -> Mapping[s
 
 def _packages(found: Any, place: Place, search: str) -> Iterator[Repository]:
     """Names are `projects/…/packages/<name>`, the last part percent-encoded."""
-    base = leading(place.path, 2)
+    base = _base(place.path)
     for row in found:
         name = f"{base}/{unquote(text(row.get('name')).rpartition('/')[2])}"
         if is_repository(name) and is_below(name, place) and search in name:

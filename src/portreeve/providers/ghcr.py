@@ -1,8 +1,8 @@
 """GitHub Container Registry: ghcr.io/<owner>.
 
 Signs in with a *classic* personal access token; fine-grained ones are not accepted by the registry. It pulls as it is
-stored; `ghcr.io/token` exchanges it for whoever pulls. A token of a GitHub App or of an Actions run lives an hour and is
-minted by those, not by us.
+stored; `ghcr.io/token` exchanges it for whoever pulls. A token of a GitHub App or of an Actions run lives an hour and
+is minted by those, not by us.
 
 Needs: read:packages and nothing else; the owner of the token must be allowed to read the packages (and SSO authorised).
 Lists: api.github.com, as an organisation's or else as a user's packages; `_catalog` answers 404.

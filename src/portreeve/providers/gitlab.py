@@ -110,10 +110,12 @@ class GitLab(Provider):
         return Claim(self.name, Place(host, leading(path, self.depth)), certain=False, note=note)
 
     def console(self, host: str, path: str) -> Claim | None:
-        found = re.fullmatch(r"(?:groups/)?([a-z0-9_./-]+?)/-?/?container_registr(?:y|ies)(?:/.*)?", path)
-        if host != "gitlab.com" or found is None:
+        if host != "gitlab.com":
             return None
-        return Claim(self.name, Place(HOST, found[1] if is_repository(found[1]) else ""))
+        # Pages of a group or project stand behind `/-/`; the registry's own had none in older releases.
+        of = re.split("/(?:-|container_registr)", path.removeprefix("groups/"), maxsplit=1)[0]
+        note = f"images of gitlab.com lie on {HOST}"
+        return Claim(self.name, Place(HOST, of if is_repository(of) else ""), note=note)
 
     def realms(self, place: Place) -> Sequence[str]:
         return ("https://gitlab.com/jwt/auth",) if place.host == HOST else ()

@@ -131,7 +131,8 @@ async def _page(
 ) -> tuple[Sequence[Mapping[str, Any]], str]:
     """The rows of a page, and where the next one begins."""
     page, size = page_number(query.after), max(1, min(query.limit, MAX_HARBOR_PAGE))
-    url = address(f"https://{place.host}/api/v2.0{path}", {"page": page, "page_size": size, **wanted})
+    origin = PROVIDER.origin(place, plain_http=reader.plain_http)
+    url = address(f"{origin}/api/v2.0{path}", {"page": page, "page_size": size, **wanted})
     headers: dict[str, str | SecretValue] = {"accept": "application/json", "x-is-resource-name": "true"}
     if reader.stored is not None:
         headers["authorization"] = basic(reader.stored.parameters.get("username", ""), reader.stored.secret)

@@ -173,7 +173,8 @@ class Quay(Provider):
         if not namespace:
             raise no_catalog(self.title, "it lists those of one namespace", "set spec.path to the organisation")
         wanted = {"namespace": namespace, "public": "true", "last_modified": "true", "next_page": query.after}
-        answer = mapping(await _ask(address(f"https://{place.host}/api/v1/repository", wanted), reader))
+        origin = self.origin(place, plain_http=reader.plain_http)
+        answer = mapping(await _ask(address(f"{origin}/api/v1/repository", wanted), reader))
         found = tuple(_repositories(rows(answer.get("repositories")), place, query.search))
         note = "" if _has_token(reader) else "only public ones: robots cannot list, an OAuth token with repo:read can"
         return Listing(found, cursor(answer.get("next_page"), _BROWSING), note)
@@ -183,7 +184,8 @@ class Quay(Provider):
             return await super().tags(place, repository, reader, query)
         namespace, _, name = checked_repository(repository).partition("/")
         page, size = page_number(query.after), max(1, min(query.limit, MAX_QUAY_PAGE))
-        base = f"https://{place.host}/api/v1/repository/{segment(namespace)}/{segment(name)}/tag/"
+        origin = self.origin(place, plain_http=reader.plain_http)
+        base = f"{origin}/api/v1/repository/{segment(namespace)}/{segment(name)}/tag/"
         like = f"like:{query.search}" if query.search else ""
         wanted: dict[str, str | int] = {"page": page, "limit": size, "onlyActiveTags": "true", "filter_tag_name": like}
         answer = mapping(await _ask(address(base, wanted), reader))

@@ -1,11 +1,11 @@
 """Which registry somebody means: from whatever they paste, offline.
 
-Understood are references and hosts, addresses of registries and of their consoles, lines of `docker login` or `pull` and
-of their likes, Helm's `oci://`, and ARNs of ECR. Every provider is asked whether the host is its own; for one that
+Understood are references and hosts, addresses of registries and of their consoles, lines of `docker login` or `pull`
+and of their likes, Helm's `oci://`, and ARNs of ECR. Every provider is asked whether the host is its own; for one that
 nobody knows the answer is `generic`, as a guess.
 
-What is pasted may hold a secret: a password in an address or behind `-p`. It is dropped while reading, said to have been
-there, and stands in no answer and in no message.
+What is pasted may hold a secret: a password in an address or behind `-p`. It is dropped while reading, said to have
+been there, and stands in no answer and in no message.
 """
 
 from __future__ import annotations

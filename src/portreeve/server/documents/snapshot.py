@@ -21,6 +21,7 @@ from portreeve.core.blast_radius import Inventory, RunningImage
 from portreeve.core.estate import Capabilities, CredentialFacts, Estate, Key
 from portreeve.core.platform import NAME, PlatformSettings
 from portreeve.core.policy import Registry
+from portreeve.providers.declared import can_end
 from portreeve.server.documents.placement import parts
 from portreeve.server.documents.stored import Stored
 
@@ -36,10 +37,6 @@ _FIELDS = {
     "Exemption": "exemptions",
 }
 """Kind → field of the estate. Users are in none: what a role names need not be known here."""
-
-EXPIRING_PROVIDERS = frozenset({"docker-hub", "acr", "gar", "ghcr", "gitlab", "harbor", "artifactory", "nexus"})
-"""Providers whose credentials can have an end. ECR's access keys, Quay's robots and ProGet's keys cannot.
-Source: the providers page of the design, column "credential"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +195,9 @@ class Snapshot:
         for (registry, purpose), row in self.credentials.items():
             stored = self.documents.get(Key("Registry", registry))
             if purpose == "pull" and stored is not None and isinstance(stored.value, Registry):
-                supports = stored.value.provider in EXPIRING_PROVIDERS
+                # What the document declares now; a row without a declaration is about to go.
+                entries = stored.spec.get("credentials", [])
+                method = next((str(one["method"]) for one in entries if one["purpose"] == purpose), "")
+                supports = can_end(stored.value.provider, method)
                 found[registry] = CredentialFacts(row.id, row.version, row.expires_at, supports)
         return found

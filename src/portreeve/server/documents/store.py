@@ -88,7 +88,7 @@ async def write(connection: AsyncConnection, stored: Stored, *, before: Stored |
     at = (DOCUMENTS.c.kind == stored.key.kind, DOCUMENTS.c.name == stored.key.name)
     if before is None:
         created = {"kind": stored.key.kind, "name": stored.key.name, "created_at": stored.created_at}
-        await connection.execute(insert(DOCUMENTS).values(**row, **created))
+        await connection.execute(insert(DOCUMENTS), row | created)
         verb = "created"
     else:
         done = await connection.execute(
@@ -120,7 +120,7 @@ async def remove(connection: AsyncConnection, stored: Stored, *, revision: int, 
 async def note(connection: AsyncConnection, revision: int, key: Key, verb: str, version: int, now: datetime) -> None:
     """One line in the list of changes, which watchers and other replicas read."""
     values = {"revision": revision, "kind": key.kind, "name": key.name, "verb": verb, "version": version, "at": now}
-    await connection.execute(insert(CHANGES).values(**values))
+    await connection.execute(insert(CHANGES), values)
 
 
 def _refuse_unless_one(rows: int, key: Key) -> None:
