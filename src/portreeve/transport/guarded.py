@@ -32,6 +32,12 @@ Resolver = Callable[[str, int], Awaitable[Sequence[IpAddress]]]
 ADDRESSES: Final = 16
 """More than any registry's name has; each one that does not answer takes its time."""
 
+READ_BYTES: Final = 16 * 1024
+"""At once. The library takes what was read apart in one go, a byte at a time if it was sent so: some 0.05 s of it."""
+
+HEAD_BYTES: Final = 256 * 1024
+"""Of all that comes before a body. The library allows 100 KiB for one head, and any number of interim ones."""
+
 CONNECT_S: Final = 10.0
 """For one connection, and for one handshake."""
 
@@ -122,6 +128,7 @@ class GuardedStream(httpcore2.AsyncNetworkStream):
 
     def __init__(self, made: socket.socket, where: str, budget: Budget) -> None:
         self._socket, self._where, self._budget = made, where, budget
+        self._head_bytes: int | None = 0
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -155,17 +162,32 @@ class GuardedStream(httpcore2.AsyncNetworkStream):
         try:
             async with asyncio.timeout(timeout):
                 reader, _ = await self._open()
-                data = await reader.read(max_bytes)
+                # What is there already is read without waiting: whoever sends quickly would have the loop to himself.
+                await asyncio.sleep(0)
+                data = await reader.read(min(max_bytes, READ_BYTES))
         except TimeoutError:
             raise httpcore2.ReadTimeout from None
         except OSError:
             raise httpcore2.ReadError from None
         self._budget.receive(len(data))
+        if self._head_bytes is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                raise Stalled(
+                    "answer_too_large",
+                    f"{self._where} sends headers and interim answers, and no answer",
+                    hint="see that the address is that of a registry",
+                )
         return data
+
+    def expect_body(self) -> None:
+        """The headers are there: what comes now is the body, which has limits of its own."""
+        self._head_bytes = None
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Raises: what the library expects of a stream."""
         try:
+            self._head_bytes = 0
             async with asyncio.timeout(timeout):
                 _, writer = await self._open()
                 writer.write(buffer)

@@ -26,7 +26,7 @@ from portreeve.transport.address_rules import AddressRules, literal
 from portreeve.transport.addresses import redacted
 from portreeve.transport.budget import Budget
 from portreeve.transport.exchange import Request, Response
-from portreeve.transport.guarded import GuardedBackend, Resolver, resolve_here
+from portreeve.transport.guarded import GuardedBackend, GuardedStream, Resolver, resolve_here
 from portreeve.transport.origin import Origin, split_url
 from portreeve.transport.trust import Trust
 
@@ -38,6 +38,9 @@ WAIT_S: Final = 10.0
 
 HEADERS: Final = 200
 """Lines of headers in an answer; registries and the proxies before them send twenty."""
+
+PIECES: Final = 5_000
+"""Chunks of an answer. Those of a byte each would take a thousand times as long; servers put kilobytes into one."""
 
 OURS: Final = frozenset({"host", "accept-encoding", "content-length", "transfer-encoding", "connection"})
 """Headers that say how a request is carried; a caller's are not sent."""
@@ -140,6 +143,9 @@ class Outward:
         )
         waits = {"timeout": {"connect": WAIT_S, "read": WAIT_S, "write": WAIT_S, "pool": WAIT_S}}
         async with pool.stream(request.method, url, headers=headers, content=body, extensions=waits) as answer:
+            stream = answer.extensions.get("network_stream")
+            if isinstance(stream, GuardedStream):
+                stream.expect_body()
             return await self._whole(answer, request)
 
     async def _whole(self, answer: httpcore2.Response, request: Request) -> Response:
@@ -158,11 +164,14 @@ class Outward:
         length = headers.get("content-length", "")
         if request.method != "HEAD" and length.isdecimal() and int(length[:20]) > self._body_bytes:
             raise _too_large(request.url, f"{self._body_bytes} bytes")
-        body = bytearray()
+        body, pieces = bytearray(), 0
         async for piece in answer.aiter_stream():
             body += piece
+            pieces += 1
             if len(body) > self._body_bytes:
                 raise _too_large(request.url, f"{self._body_bytes} bytes")
+            if pieces > PIECES:
+                raise _too_large(request.url, f"{PIECES} pieces")
         return Response(answer.status, headers, SecretValue(bytes(body)))
 
 

@@ -8,7 +8,7 @@ import zlib
 from portreeve.oci.manifests import OCI_INDEX
 from tests.fakes.hostile.answers import always, once, served, streamed
 from tests.fakes.hostile.asks import BLOB, GOOD, MIB, blob_of_unknown_size, huge_blob, manifest, referrers, tags
-from tests.fakes.hostile.registry import Behaviour, says
+from tests.fakes.hostile.registry import SOON_S, Behaviour, says
 
 
 def floods() -> list[Behaviour]:
@@ -20,6 +20,12 @@ def floods() -> list[Behaviour]:
     return [
         Behaviour(
             "endless chunks", tags, "answer_too_large", streamed(start + b"transfer-encoding: chunked\r\n\r\n", chunk)
+        ),
+        Behaviour(
+            "a byte in each chunk",
+            tags,
+            "answer_too_large",
+            streamed(start + b"transfer-encoding: chunked\r\n\r\n", b"1\r\n[\r\n" * 2000),
         ),
         Behaviour("endless body", tags, "answer_too_large", streamed(start + b"\r\n", b" " * 65536)),
         Behaviour("endless refusal", tags, "answer_too_large", streamed(b"HTTP/1.1 500 No\r\n\r\n", b" " * 65536)),
@@ -34,7 +40,7 @@ def floods() -> list[Behaviour]:
         Behaviour(
             "endless interim answers",
             tags,
-            "budget_spent",
+            "answer_too_large",
             streamed(b"", b"HTTP/1.1 103 Early\r\nlink: x\r\n\r\n" * 500),
         ),
         Behaviour(
@@ -46,10 +52,18 @@ def floods() -> list[Behaviour]:
         ),
         Behaviour("a blob that is said to be huge", huge_blob, "answer_too_large", always(says(200, BLOB))),
         Behaviour("a manifest of 5 MiB", manifest, "answer_too_large", served(b" " * 5 * MIB + GOOD.content)),
-        Behaviour("slow headers", tags, "budget_spent", streamed(b"HTTP/1.1 200 OK\r\nx-a: ", b"b", 0.05)),
-        Behaviour("slow body", tags, "budget_spent", streamed(start + b"content-length: 9999\r\n\r\n", b" ", 0.05)),
-        Behaviour("slow status line", tags, "budget_spent", streamed(b"H", b"", 0.05)),
-        Behaviour("slow TLS", tags, "budget_spent", always(b""), port="silent"),
+        Behaviour(
+            "slow headers", tags, "budget_spent", streamed(b"HTTP/1.1 200 OK\r\nx-a: ", b"b", 0.05), seconds=SOON_S
+        ),
+        Behaviour(
+            "slow body",
+            tags,
+            "budget_spent",
+            streamed(start + b"content-length: 9999\r\n\r\n", b" ", 0.05),
+            seconds=SOON_S,
+        ),
+        Behaviour("slow status line", tags, "budget_spent", streamed(b"H", b"", 0.05), seconds=SOON_S),
+        Behaviour("slow TLS", tags, "budget_spent", always(b""), port="silent", seconds=SOON_S),
         Behaviour("nothing", tags, "no_answer", always(b"")),
         Behaviour("half an answer", tags, "no_answer", once(says(200, b'{"tags": [', content_length="400"))),
         Behaviour(
