@@ -6,6 +6,7 @@ The names of providers stand in no other place that decides anything: that is wh
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -126,9 +127,12 @@ def test_every_page_and_every_test_of_a_provider_has_one() -> None:
     assert {path.stem.removeprefix("test_") for path in suites} == set(MODULES)
 
 
-def test_the_table_of_providers_names_each() -> None:
+def test_the_table_of_providers_names_none_that_is_not_there() -> None:
+    """It is an overview of the first ones: a new provider has its page, and need not touch this one."""
     table = (ROOT / "docs/providers/README.md").read_text(encoding="utf-8")
-    assert all(f"| `{name}` |" in table for name in every())
+    named = set(re.findall(r"^\| \[.+?\]\(.+?\) \| `([a-z-]+)` \|", table, re.MULTILINE))
+    assert len(named) > 10
+    assert named <= set(every())
 
 
 def files(root: Path) -> dict[str, bytes]:
