@@ -28,6 +28,7 @@ from portreeve.server.documents.stored import Stored
 from portreeve.server.http.caller import SYSTEM
 from portreeve.server.people import store as people
 from portreeve.server.people.tokens import digest, new_api_token
+from portreeve.server.refresh.minter import Minter
 from portreeve.server.settings import Settings
 from portreeve.vault import aead
 from portreeve.vault.key_providers import LocalMasterKey
@@ -131,14 +132,23 @@ class Plane:
 
 
 @asynccontextmanager
-async def running(url: str, data: Path, masters: MasterKeys | None = None, **settings: Any) -> AsyncIterator[Plane]:
+async def running(
+    url: str,
+    data: Path,
+    masters: MasterKeys | None = None,
+    *,
+    clock: Clock | None = None,
+    minter: Minter | None = None,
+    **settings: Any,
+) -> AsyncIterator[Plane]:
     """A replica on the database of this address, which is brought to the present schema first.
 
-    Without master keys it gets one of its own, which opens nothing of what others have stored.
+    Without master keys it gets one of its own, which opens nothing of what others have stored. Several replicas may
+    have one clock. Without a minter nothing is minted.
     """
-    clock = Clock()
+    clock = clock or Clock()
     masters = masters or MasterKeys(LocalMasterKey(aead.new_key()))
-    server = build(Settings(data=data, database=url, **settings), masters, generate(), clock=clock)
+    server = build(Settings(data=data, database=url, **settings), masters, generate(), clock=clock, minter=minter)
     await to_head(server.database)
     await server.start()
     plane = Plane(server, application(server), clock)

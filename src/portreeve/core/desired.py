@@ -32,7 +32,7 @@ from portreeve.core.cluster import (
     Requirement,
     restriction_problem,
 )
-from portreeve.core.credential import auth_key
+from portreeve.core.credential import CredentialRef, auth_key
 from portreeve.core.environments import Environment, EnvironmentType
 from portreeve.core.estate import Capabilities, CredentialFacts, Estate
 from portreeve.core.people import NOBODY, Subjects
@@ -66,7 +66,8 @@ class Grant:
     """An access in force. `owner` says where it stands: "policy prod-sources" or "access shop-harbor".
 
     `namespaces` is as written, so that it includes those to come; outside Kubernetes it is empty and `subjects` says
-    who may use the registry. `key` is the entry of the pull secret; `credential` None means anonymous.
+    who may use the registry. `key` is the entry of the pull secret; `credential` is what is stored, None means
+    anonymous. `delivered` is what the environment gets of it: that, or a token minted from it, or nothing yet.
     """
 
     owner: str
@@ -77,6 +78,7 @@ class Grant:
     delivery: Delivery
     credential: CredentialFacts | None = None
     field: str = ""
+    delivered: CredentialRef | None = None
 
     def selected(self, known: Iterable[Namespace] | None) -> tuple[str, ...]:
         """The namespaces granted among those that exist, sorted; where these are not known, those that it names."""
@@ -139,6 +141,7 @@ def desired(
     own = _own_accesses(estate, environment)
     masked = own if policy is not None and not policy.allow_override else ()
     in_force = (*_policy_accesses(estate, environment, policy), *(one for one in own if one not in masked))
+    in_force = tuple(replace(one, delivered=estate.delivered(one.registry, now)) for one in in_force)
     grants = tuple(sorted((grant for grant in in_force if grant.key), key=_grant_order))
     state = DesiredState(
         environment.name,
@@ -308,7 +311,7 @@ def _owners(held: Mapping[str, AllowedSource]) -> dict[str, str]:
 
 
 def _grant_document(grant: Grant) -> dict[str, Any]:
-    credential = grant.credential
+    credential = grant.delivered
     return {
         "owner": grant.owner,
         "registry": grant.registry,

@@ -50,6 +50,8 @@ from portreeve.server.people.authenticator import People
 from portreeve.server.plans import routes as plan_routes
 from portreeve.server.plans.service import Plans
 from portreeve.server.policies import routes as template_routes
+from portreeve.server.refresh.minter import Minter, NoNetwork, ProviderMinter, no_signature
+from portreeve.server.refresh.service import Refresh
 from portreeve.server.settings import Settings
 from portreeve.vault.ports import MasterKeys
 from portreeve.vault.signing import SigningKey
@@ -82,6 +84,7 @@ class Server:
     desired: DesiredStates
     audit: AuditLog
     rewrap: Rewrap
+    refresh: Refresh
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
 
@@ -91,9 +94,11 @@ class Server:
         await self.audit.start()
         self.desired.start()
         self.rewrap.start()
+        self.refresh.start()
 
     async def stop(self) -> None:
         """Finish what was begun."""
+        await self.refresh.stop()
         await self.rewrap.stop()
         await self.desired.stop()
         await self.audit.stop()
@@ -108,8 +113,9 @@ def build(
     *,
     clock: Callable[[], datetime] = utc_now,
     new_id: Callable[[], str] = new_id,
+    minter: Minter | None = None,
 ) -> Server:
-    """The objects of a control plane with these settings; nothing is contacted yet."""
+    """The objects of a control plane with these settings; nothing is contacted yet. `minter` None mints nothing."""
     database = connect(settings.database_url)
     writer = Writer(database, clock)
     keeper = Keeper(masters)
@@ -134,6 +140,7 @@ def build(
         ),
         people=People(writer, database, clock, new_id, settings),
         rewrap=Rewrap(keeper, writer, database, new_id),
+        refresh=Refresh(writer, database, keeper, minter or ProviderMinter(NoNetwork(), no_signature), clock, new_id),
         clock=clock,
         new_id=new_id,
     )
@@ -165,7 +172,7 @@ def application(server: Server) -> FastAPI:
     )
     app.state.authenticator = server.people
     for router in (
-        health.routes(server.database, server.audit.problems),
+        health.routes(server.database, lambda: (*server.audit.problems(), *server.refresh.problems())),
         discovery.routes(server.settings.surroundings),
         people_routes.routes(server.people),
         plan_routes.routes(server.plans, server.writer),
