@@ -138,10 +138,8 @@ def desired(
     exist is left out of the grants and leaves its sources unresolved. So is the grant of one with a wildcard.
     """
     policy = estate.policy_of(environment)
-    own = _own_accesses(estate, environment)
-    masked = own if policy is not None and not policy.allow_override else ()
-    in_force = (*_policy_accesses(estate, environment, policy), *(one for one in own if one not in masked))
-    in_force = tuple(replace(one, delivered=estate.delivered(one.registry, now)) for one in in_force)
+    accesses, masked = _accesses(estate, environment, policy)
+    in_force = tuple(replace(one, delivered=estate.delivered(one.registry, now)) for one in accesses)
     grants = tuple(sorted((grant for grant in in_force if grant.key), key=_grant_order))
     state = DesiredState(
         environment.name,
@@ -153,6 +151,21 @@ def desired(
         not_after,
     )
     return replace(state, hash=digest(document(state)))
+
+
+def granted(estate: Estate, environment: Environment) -> tuple[Grant, ...]:
+    """The accesses in force in the environment, in no order: what `desired` says, for who needs nothing else of it."""
+    return _accesses(estate, environment, estate.policy_of(environment))[0]
+
+
+def _accesses(
+    estate: Estate, environment: Environment, policy: RegistryPolicy | None
+) -> tuple[tuple[Grant, ...], tuple[Grant, ...]]:
+    """The accesses in force, and those that the policy masks."""
+    own = _own_accesses(estate, environment)
+    if policy is not None and not policy.allow_override:
+        return _policy_accesses(estate, environment, policy), own
+    return (*_policy_accesses(estate, environment, policy), *own), ()
 
 
 def next_generation(previous: DesiredState | None, state: DesiredState) -> DesiredState:

@@ -25,6 +25,8 @@ from portreeve.server import discovery, health, logs
 from portreeve.server.audit import routes as audit_routes
 from portreeve.server.audit.destinations import parse_all
 from portreeve.server.audit.service import AuditLog
+from portreeve.server.calendar import routes as calendar_routes
+from portreeve.server.calendar.service import Alerts
 from portreeve.server.credentials import routes as credential_routes
 from portreeve.server.credentials.keeper import Keeper
 from portreeve.server.credentials.rewrap import Rewrap
@@ -85,6 +87,7 @@ class Server:
     audit: AuditLog
     rewrap: Rewrap
     refresh: Refresh
+    alerts: Alerts
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
 
@@ -95,9 +98,15 @@ class Server:
         self.desired.start()
         self.rewrap.start()
         self.refresh.start()
+        self.alerts.start()
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What somebody has to look at, and what stops no request."""
+        return (*self.audit.problems(), *self.refresh.problems(), *self.alerts.problems())
 
     async def stop(self) -> None:
         """Finish what was begun."""
+        await self.alerts.stop()
         await self.refresh.stop()
         await self.rewrap.stop()
         await self.desired.stop()
@@ -141,6 +150,7 @@ def build(
         people=People(writer, database, clock, new_id, settings),
         rewrap=Rewrap(keeper, writer, database, new_id),
         refresh=Refresh(writer, database, keeper, minter or ProviderMinter(NoNetwork(), no_signature), clock, new_id),
+        alerts=Alerts(writer, database, clock, new_id),
         clock=clock,
         new_id=new_id,
     )
@@ -172,7 +182,7 @@ def application(server: Server) -> FastAPI:
     )
     app.state.authenticator = server.people
     for router in (
-        health.routes(server.database, lambda: (*server.audit.problems(), *server.refresh.problems())),
+        health.routes(server.database, server.problems),
         discovery.routes(server.settings.surroundings),
         people_routes.routes(server.people),
         plan_routes.routes(server.plans, server.writer),
@@ -183,6 +193,7 @@ def application(server: Server) -> FastAPI:
         environment_routes.routes(server.documents, server.clock),
         exemption_routes.routes(server.writer, server.clock),
         image_routes.routes(server.documents, server.clock),
+        calendar_routes.routes(server.documents, server.clock),
         audit_routes.routes(server.audit),
         document_routes.routes(server.documents, server.writer, server.clock, server.plans.confirmation),
     ):

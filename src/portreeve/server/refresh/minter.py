@@ -39,15 +39,15 @@ class NoNetwork:
         """As `AsyncExchange`.
 
         Raises:
-            Unavailable: `mint_unavailable`.
+            Unavailable: `mint_no_network`.
         """
-        raise Unavailable("mint_unavailable", "this control plane was built without a way to the network")
+        raise Unavailable("mint_no_network", "this control plane was built without a way to the network")
 
 
 def no_signature(pem: SecretValue, message: bytes) -> bytes:  # noqa: ARG001 -- as `Outside.sign_rs256`
     """The signature of a control plane that was built without one.
 
     Raises:
-        Unavailable: `mint_unavailable`.
+        Unavailable: `mint_no_network`.
     """
-    raise Unavailable("mint_unavailable", "this control plane was built without a way to sign")
+    raise Unavailable("mint_no_network", "this control plane was built without a way to sign")
