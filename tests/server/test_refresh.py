@@ -22,7 +22,7 @@ from portreeve.core.estate import Key
 from portreeve.core.refresh import Notice
 from portreeve.core.rewrap import Phase
 from portreeve.errors import Denied, Unavailable
-from portreeve.server.database.tables import AUDIT_EVENTS, MINT_LEASES, MINTED_TOKENS
+from portreeve.server.database.tables import AUDIT_EVENTS, METADATA, MINT_LEASES, MINTED_TOKENS
 from portreeve.server.database.writer import Transaction
 from portreeve.server.desired.store import save_sealing_key
 from portreeve.vault import aead, sealing
@@ -185,6 +185,31 @@ async def test_a_rotation_mints_at_once_and_keeps_the_old_token_until_then(
     plane.clock.move(timedelta(minutes=2))
     await settled(plane)
     assert await delivered(plane, key) == ("AWS", "token-1-of-second")
+
+
+async def test_other_parameters_mint_anew_and_keep_the_old_token_until_then(
+    plane: Plane, scene: httpx2.AsyncClient, service: TokenService
+) -> None:
+    await settled(plane)
+    service.failure = Unavailable("mint_unavailable", "down")
+    changed = registry(credentials=[DECLARED | {"parameters": {"region": "us", "access_key_id": "AKIA1"}}])
+    plan = (await scene.post("/api/v1/plans", json={"documents": [changed]})).json()
+    assert (await scene.post(f"/api/v1/plans/{plan['id']}/confirm")).status_code == 200
+    await settled(plane)
+    assert await delivered(plane) is not None
+    service.failure = None
+    plane.clock.move(timedelta(minutes=2))
+    await settled(plane)
+    assert service.minted == {FIRST: 2}
+
+
+async def test_no_table_holds_a_token_or_a_secret_in_plain_text(plane: Plane, scene: httpx2.AsyncClient) -> None:
+    await enrolled(plane)
+    await settled(plane)
+    async with plane.server.database.reader.connect() as connection:
+        for table in METADATA.sorted_tables:
+            for row in (await connection.execute(select(table))).all():
+                assert not any(FIRST in str(value) or f"-of-{FIRST}" in str(value) for value in row), table.name
 
 
 async def test_an_outage_is_told_in_steps_and_its_end_withdraws_the_token(

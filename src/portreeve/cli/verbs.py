@@ -45,6 +45,7 @@ VERBS: Final[dict[str, Verb]] = {
     "grant": Verb(GOVERN, "Grant a registry to namespaces, users or teams: shows the plan, asks."),
     "revoke": Verb(GOVERN, "Take grants back: shows what loses its pull secret, asks."),
     "rotate": Verb(GOVERN, "Rotate a registry's credential."),
+    "calendar": Verb(GOVERN, "Show what ends when: credentials, tokens, exemptions; also as iCalendar."),
     "exempt": Verb(GOVERN, "Request, approve, deny, renew or revoke an exception to a policy."),
     "audit": Verb(GOVERN, "Show events of the audit log; audit export writes all of it."),
     "token": Verb(GOVERN, "Make, list and revoke API tokens of your own."),

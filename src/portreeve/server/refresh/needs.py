@@ -9,11 +9,10 @@ from portreeve.core.egress import Purpose
 from portreeve.core.estate import Key
 from portreeve.core.policy import Registry
 from portreeve.core.refresh import Wanted
-from portreeve.core.secret import SecretValue
 from portreeve.errors import PortreeveError
 from portreeve.providers.contract import Place, Provider
 from portreeve.server import logs
-from portreeve.server.credentials.material import material, place_of
+from portreeve.server.credentials.material import place_of
 from portreeve.server.documents.snapshot import PULL, CredentialRow, Snapshot, method_of
 from portreeve.server.documents.stored import Stored
 
@@ -34,7 +33,7 @@ class Need:
 
 
 def needs(snapshot: Snapshot) -> dict[str, Need]:
-    """Mint key → need. A provider that cannot say what a token would serve keeps no other from its token."""
+    """Mint key → need. A provider that cannot say whom it would ask keeps no other from its token."""
     found = {}
     for (name, purpose), row in sorted(snapshot.credentials.items()):
         registry = snapshot.documents.get(Key("Registry", name))
@@ -56,9 +55,9 @@ def _need(registry: Stored, row: CredentialRow) -> Need | None:
         return None
     assert isinstance(registry.value, Registry)
     provider, place = providers.named(registry.value.provider), place_of(registry)
-    # What a token serves follows from the declaration; the secret is not opened for it.
-    key = f"{row.id}/{provider.mint_key(place, material(registry, row, SecretValue(b'')))}"
-    wanted = Wanted(key, _peer(provider, place), row.version, method.life.total_seconds())
+    # A credential is that of one registry, and a registry lies in one region. Were the region a part of the key, a
+    # change of it would let go of the old token before there is a new one; so the credential's version says it.
+    wanted = Wanted(row.id, _peer(provider, place), row.version, method.life.total_seconds())
     return Need(wanted, registry, row)
 
 

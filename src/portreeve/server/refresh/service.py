@@ -229,11 +229,10 @@ class Refresh:
         await self._publish(transaction, [(found[key], after.lines[key]) for key in dict.fromkeys(told)], gone)
 
     async def _forgotten(self, transaction: Transaction, key: str) -> str:
-        """Delete a line and its token; the id of the credential, which may be gone."""
-        credential = key.partition("/")[0]
-        await self._keeper.drop_token(transaction.connection, credential)
+        """Delete a line and its token; the id of the credential, which is the key, and may be gone."""
+        await self._keeper.drop_token(transaction.connection, key)
         await store.drop_line(transaction.connection, key)
-        return credential
+        return key
 
     @staticmethod
     async def _publish(transaction: Transaction, lines: Sequence[tuple[Need, Line]], gone: Sequence[str]) -> None:
