@@ -57,7 +57,7 @@ def documents(tenancy: str) -> dict[str, dict[str, Any]]:
     source = {"prefix": f"{at['namespaces']}.example.com/library", "scope": "Global"}
     scope = {"environments": [at["environments"]], "namespaces": [at["namespaces"]]}
     exempt = {"groups": [at["groups"]], "namespaces": [at["namespaces"]], "image": "public.ecr.aws/library/redis"}
-    credential = {"purpose": "pull", "method": "basic", "expiresAt": ENDS}
+    credential = {"purpose": "pull", "method": "basic", "parameters": {"username": "robot"}, "expiresAt": ENDS}
     host = f"{at['namespaces']}.example.com"
     found = {
         "groups": document("EnvironmentGroup", at["groups"]),

@@ -28,7 +28,8 @@ ASKED = {"kind": "registries", "image": "r0.example.com/a:1", "environment": "pr
 
 def registry(name: str, **spec: Any) -> dict[str, Any]:
     """A registry that declares both credentials."""
-    declared = [{"purpose": purpose, "method": "basic", "expiresAt": ENDS} for purpose in PURPOSES]
+    ways = {"method": "basic", "parameters": {"username": "robot"}, "expiresAt": ENDS}
+    declared = [{"purpose": purpose, **ways} for purpose in PURPOSES]
     given = {"provider": "harbor", "host": f"{name}.example.com", "credentials": declared}
     return document("Registry", name, **given | spec)
 
