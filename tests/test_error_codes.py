@@ -36,6 +36,7 @@ POSITIONS = {
     "PortreeveError": 0,
     "_refused": 0,
     "_JsonError": 0,
+    "_Refused": 0,
     "_RefusedError": 0,
     "JsonError": 2,
     "NotEvaluated": 2,

@@ -197,7 +197,7 @@ class Client:
         return self._asked(method, path, body=body, query=query, headers=once, pauses_s=PAUSES_S if repeatable else ())
 
     @contextmanager
-    def events(self, path: str, query: Query | None = None) -> Iterator[Iterator[Any]]:
+    def events(self, path: str, query: Query | None = None, *, method: str = "GET") -> Iterator[Iterator[Any]]:
         """The events of a stream as they come, until it ends; open before the first is asked for.
 
         Source: HTML Living Standard, 9.2 (server-sent events).
@@ -205,7 +205,7 @@ class Client:
         import httpx2
 
         accept = {"Accept": "text/event-stream"}
-        with self._open(path, query, accept, httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S)) as response:
+        with self._open(path, query, accept, httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S), method) as response:
             yield (_parsed(event.data.encode()) for event in httpx2.EventSource(response) if event.data)
 
     def content(self, path: str, query: Query | None = None) -> Iterator[bytes]:
@@ -254,13 +254,13 @@ class Client:
 
     @contextmanager
     def _open(
-        self, path: str, query: Query | None, headers: Mapping[str, str], timeout: Any = None
+        self, path: str, query: Query | None, headers: Mapping[str, str], timeout: Any = None, method: str = "GET"
     ) -> Iterator[httpx2.Response]:
         import httpx2
 
         limits = {} if timeout is None else {"timeout": timeout}
         try:
-            with self._http.stream("GET", path, params=_present(query), headers=headers, **limits) as response:
+            with self._http.stream(method, path, params=_present(query), headers=headers, **limits) as response:
                 if response.status_code != 200:
                     response.read()
                     _refuse_failure(response, self.url)

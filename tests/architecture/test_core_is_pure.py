@@ -17,8 +17,8 @@ MODULES = sorted(CORE.rglob("*.py"))
 
 ALLOWED_IMPORTS = {
     "__future__", "base64", "bisect", "collections", "dataclasses", "datetime", "difflib", "enum", "functools",
-    "hashlib", "heapq", "hmac", "itertools", "json", "math", "operator", "portreeve", "re", "string", "textwrap",
-    "types", "typing", "unicodedata",
+    "hashlib", "heapq", "hmac", "ipaddress", "itertools", "json", "math", "operator", "portreeve", "re", "string",
+    "textwrap", "types", "typing", "unicodedata",
 }  # fmt: skip
 """Parts of the standard library that neither see nor touch the world."""
 

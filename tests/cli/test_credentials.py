@@ -138,8 +138,9 @@ def test_a_secret_that_the_control_plane_does_not_take_is_named_and_not_shown(op
      (["--from-env", "SECRET"], ""), (["--from-helper", "test"], "")],
 )  # fmt: skip
 def test_a_credential_is_rotated_from_each_place(operator: Operator, arguments: list[str], stdin: str) -> None:
-    operator.plane.put(document("Registry", "harbor", provider="harbor", host="harbor.example.com",
-                                credentials=[{"purpose": "pull", "method": "basic"}]))  # fmt: skip
+    declared = {"purpose": "pull", "method": "basic", "parameters": {"username": "u"}}
+    harbor = document("Registry", "harbor", provider="harbor", host="harbor.example.com", credentials=[declared])
+    operator.plane.put(harbor)
     operator.program.write("secret", f"{CANARY}\n")
     env = {"SECRET": CANARY, **helper(operator, f'{{"Secret": "{CANARY}"}}')}
     first = operator.run("rotate", "registry", "harbor", "--set", *arguments, stdin=stdin, env=env)
@@ -193,5 +194,6 @@ def test_no_flag_takes_a_secret() -> None:
                     "--password-stdin",
                     "--secret-stdin",
                     "--token-file",
+                    "--token-realm",  # an address
                     "--token-stdin",
                 }, f"{verb} {flags}"

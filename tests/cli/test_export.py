@@ -15,8 +15,9 @@ SCENE: tuple[dict[str, Any], ...] = (
     document("EnvironmentGroup", "production"),
     document("Environment", "prod", tier="production", group="production"),
     document(
-        "Registry", "harbor", provider="harbor", host="harbor.example.com",
-        credentials=[{"purpose": "pull", "method": "basic", "parameters": {"zone": "b", "username": "u", "a": "1"}}],
+        "Registry", "harbor", provider="gitlab", host="harbor.example.com",
+        credentials=[
+            {"purpose": "pull", "method": "token", "parameters": {"username": "u", "gitlabHost": "git.example.com"}}],
     ),
     document("RegistryAccess", "shop", registry="harbor", environment="prod",
              namespaces={"names": ["shop"], "selector": {"matchLabels": {"z": "1", "team": "shop"}}}),

@@ -150,3 +150,15 @@ def test_the_settings_are_one_document(operator: Operator) -> None:
     exported = operator.run("export").out
     assert exported.startswith("apiVersion: portreeve.io/v1\nkind: Settings\n")
     assert operator.run("apply", "-f", "-", stdin=exported).err == "nothing to change\n"
+
+
+def test_a_label_that_is_selected_by_stays_in_the_settings(filled: Operator) -> None:
+    filled.write("settings.yaml", document("Settings", "platform", selectorLabels=["team"]))
+    assert filled.run("apply", "-f", "settings.yaml", "-y").code == 0
+    selecting = {"selector": {"matchLabels": {"team": "shop"}}}
+    filled.plane.put(document("RegistryAccess", "s", registry="harbor", environment="prod", namespaces=selecting))
+    filled.write("settings.yaml", document("Settings", "platform"))
+    done = filled.run("apply", "-f", "settings.yaml", "-y")
+    assert done.code == 2
+    assert "RegistryAccess/s spec.namespaces.selector: selects by the label team" in done.err
+    assert "--replace" not in done.err

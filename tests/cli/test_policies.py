@@ -93,3 +93,18 @@ def test_hosts_take_the_provider_from_registry_documents(program: Program) -> No
                   "spec: {provider: harbor, host: harbor.example.com}\n")  # fmt: skip
     done = program.run("hosts", "-p", "policy.yaml", "-p", "registry.yaml", "-o", "json")
     assert "harbor" in {one["provider"] for one in json.loads(done.out)["hosts"]}
+
+
+def test_a_registry_of_no_provider_is_refused_offline_with_those_that_there_are(program: Program) -> None:
+    program.write("registry.yaml", "apiVersion: portreeve.io/v1\nkind: Registry\nmetadata: {name: harbor}\n"
+                  "spec: {provider: harbr, host: harbor.example.com,\n"
+                  "       credentials: [{purpose: pull, method: basic, parameters: ~}]}\n")  # fmt: skip
+    done = program.run("hosts", "-p", "policy.yaml", "-p", "registry.yaml", "-o", "json")
+    assert done.code == 2
+    assert "registry.yaml:1: spec.provider" in done.err
+    assert "did you mean harbor?" in done.err
+    program.write("registry.yaml", "apiVersion: portreeve.io/v1\nkind: Registry\nmetadata: {name: harbor}\n"
+                  "spec: {provider: harbor, host: harbor.example.com,\n"
+                  "       credentials: [{purpose: pull, method: basic, parameters: ~}]}\n")  # fmt: skip
+    done = program.run("hosts", "-p", "policy.yaml", "-p", "registry.yaml")
+    assert (done.code, "spec.credentials[0].parameters.username" in done.err) == (2, True)

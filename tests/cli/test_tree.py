@@ -31,6 +31,7 @@ READING = {
     "render": ("-p", "policy.yaml"),
     "hosts": ("-p", "policy.yaml"),
     "verify": ("audit", "audit.jsonl", "--key", str(KEY.verifier)),
+    "diagnose": ("events.txt",),
     "info": (),
     "version": (),
 }
@@ -45,7 +46,24 @@ ASKING = {
     "calendar": ("--within", "30"),
 }
 # What changes something by name, or needs something to be there; tried in the tests of each.
-CHANGING = {"create", "edit", "delete", "grant", "revoke", "confirm", "rotate", "exempt", "audit", "token", "login"}
+CHANGING = {
+    "add",
+    "browse",
+    "create",
+    "edit",
+    "egress",
+    "limits",
+    "validate",
+    "delete",
+    "grant",
+    "revoke",
+    "confirm",
+    "rotate",
+    "exempt",
+    "audit",
+    "token",
+    "login",
+}
 # What answers in a form of its own; tests/server/test_up.py runs `up`.
 WRITING = {"suggest", "completion", "help", "export", "up"}
 
@@ -66,6 +84,7 @@ def commands(verb: str) -> list[click.Command]:
 def prepared(program: Program) -> Program:
     program.write("cases.yaml", "kind: PolicyTest\nmetadata: {name: t}\n"
                   "spec: {policies: [policy.yaml], cases: [{image: nginx, verdict: DENY}]}\n")  # fmt: skip
+    program.write("events.txt", 'Failed to pull image "nginx": 429 Too Many Requests\n')
     program.write("audit.jsonl", b"".join(export(log(4), 2)).decode())
     return program
 

@@ -1,21 +1,29 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portreeve.core.egress import HEADER, Purpose, host_needs, to_rows
+from portreeve.core import egress
+from portreeve.core.egress import HEADER, HostNeed, Purpose, to_rows
 from portreeve.core.policy import AllowedSource, Exemption, ExemptionState, Registry, RegistryPolicy
 from portreeve.core.reference import parse_prefix
 from portreeve.core.sources import ResolvedSources, resolve
+from portreeve.providers.firewall import needs
 
 
 def of(*prefixes: str) -> ResolvedSources:
     """Only these sources, without the pre-filled ones."""
     held = [AllowedSource(parse_prefix(prefix)) for prefix in prefixes]
     return ResolvedSources("p", 1, RegistryPolicy("p").stage, {s.prefix.key: s for s in held}, {})
+
+
+def host_needs(sources: ResolvedSources, registries: Iterable[Registry] = ()) -> tuple[HostNeed, ...]:
+    """With the hosts that our providers tell."""
+    return egress.host_needs(sources, registries, needs=needs)
 
 
 def hosts(*prefixes: str) -> dict[str, set[str]]:

@@ -63,13 +63,13 @@ class Bridge:
 
 
 @contextmanager
-def bridged(directory: Path) -> Iterator[Bridge]:
-    """A scene behind a bridge, on SQLite."""
+def bridged(directory: Path, **settings: Any) -> Iterator[Bridge]:
+    """A scene behind a bridge, on SQLite; `settings` as of `running`."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="plane")
     thread.start()
     bridge = Bridge(loop)
-    context = running(f"sqlite:///{directory / 'portreeve.db'}", directory)
+    context = running(f"sqlite:///{directory / 'portreeve.db'}", directory, **settings)
     try:
         bridge.scene = bridge.run(_entered(context))
         yield bridge

@@ -12,10 +12,8 @@ from tempfile import mkdtemp
 import httpx2
 import pytest
 
-from portreeve import providers
 from portreeve.server.database.engine import connect
 from portreeve.server.database.migrate import to_head
-from tests.server.fakes import FAKES
 from tests.server.plane import Plane, running
 from tests.tools.postgres import PostgresServer
 
@@ -58,12 +56,6 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     postgres: PostgresServer = request.getfixturevalue("postgres")
     with postgres.database(request.getfixturevalue("postgres_template")) as url:
         yield url
-
-
-@pytest.fixture(autouse=True)
-def providers_of_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fakes in the place of all providers: what a product does is tried in tests/providers."""
-    monkeypatch.setattr(providers, "every", lambda: FAKES)
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ makes them for everybody.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from portreeve.server.people import store as people
 from portreeve.server.people.tokens import digest, new_api_token
 from portreeve.server.refresh.minter import Minter
 from portreeve.server.settings import Settings
+from portreeve.transport.address_rules import IpAddress
+from portreeve.transport.guarded import Resolver
 from portreeve.vault import aead
 from portreeve.vault.key_providers import LocalMasterKey
 from portreeve.vault.ports import MasterKeys
@@ -131,11 +134,17 @@ class Plane:
         await self.server.stop()
 
 
+async def here(host: str, port: int) -> Sequence[IpAddress]:
+    """A resolver to which every name is this machine."""
+    return [ip_address("127.0.0.1")]
+
+
 @asynccontextmanager
 async def running(
     url: str,
     data: Path,
     masters: MasterKeys | None = None,
+    resolver: Resolver | None = None,
     *,
     clock: Clock | None = None,
     minter: Minter | None = None,
@@ -143,12 +152,20 @@ async def running(
 ) -> AsyncIterator[Plane]:
     """A replica on the database of this address, which is brought to the present schema first.
 
-    Without master keys it gets one of its own, which opens nothing of what others have stored. Several replicas may
-    have one clock. Without a minter nothing is minted.
+    Without master keys it gets one of its own, which opens nothing of what others have stored. Every name is this
+    machine, so that no test asks a resolver or leaves it; `private_addresses` say whether that may be contacted.
+    Several replicas may have one clock.
     """
     clock = clock or Clock()
     masters = masters or MasterKeys(LocalMasterKey(aead.new_key()))
-    server = build(Settings(data=data, database=url, **settings), masters, generate(), clock=clock, minter=minter)
+    server = build(
+        Settings(data=data, database=url, **settings),
+        masters,
+        generate(),
+        clock=clock,
+        resolver=resolver or here,
+        minter=minter,
+    )
     await to_head(server.database)
     await server.start()
     plane = Plane(server, application(server), clock)

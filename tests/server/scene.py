@@ -108,6 +108,15 @@ def documents(tenancy: str) -> dict[str, dict[str, Any]]:
 
 SHARED: Final = document("Registry", "shared-registry", provider="harbor", host="shared.example.com")
 
+WIDER: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
+    "spread": {"access": {"project": None, "environment": "prod-eu", "namespaces": {"names": ["shop", "cellar"]}}},
+    "carried": {
+        "access": {"registry": "pay-registry"},
+        "policies": {"access": [{"registry": "shop-registry", "namespaces": {"names": ["cellar"]}}]},
+    },
+}
+"""Tenancy → plural → what the own document says then, which is more than it did: more namespaces, another registry."""
+
 _ORDER: Final = (
     "groups",
     "environments",
@@ -137,7 +146,7 @@ class Scene:
 
     def names(self, tenancy: str, letter: str) -> dict[str, str]:
         """What stands in paths → name, as this caller means it."""
-        place = {"mine": "own", "same": "own", "shared": "own", "any": "own"}.get(tenancy, tenancy)
+        place = tenancy if tenancy in NAMES else "own"
         found = {"users": CALLERS[letter] or "nobody", "plans": self.plans.get(place, ""), **NAMES[place]}
         if tenancy == "mine":
             found["exemptions"] = f"mine-{letter.lower()}"
@@ -146,14 +155,17 @@ class Scene:
         return found
 
     def document(self, plural: str, tenancy: str, letter: str) -> dict[str, Any]:
-        """The document that a caller sends for this tenancy; for "same" as it is stored."""
+        """The document that a caller sends for this tenancy; for "same" as it is stored, for WIDER with more in it."""
         names = self.names(tenancy, letter)
         if plural == "users":
             return document("User", names["users"], **({} if tenancy == "same" else {"title": "changed"}))
         if tenancy == "shared":
             place = {"environment": names["environments"], "namespaces": {"names": [names["namespaces"]]}}
             return document("RegistryAccess", "shared-access", registry="shared-registry", **place)
-        found = documents("own" if tenancy == "same" else tenancy)[plural]
+        found = documents(tenancy if tenancy in NAMES else "own")[plural]
+        if tenancy in WIDER:
+            changed = {**found["spec"], **WIDER[tenancy][plural]}
+            return {**found, "spec": {name: value for name, value in changed.items() if value is not None}}
         return found if tenancy == "same" else labelled(found)
 
     def plan(self, tenancy: str) -> dict[str, Any]:
@@ -194,6 +206,8 @@ async def set_up(plane: Plane) -> Scene:
     await _ask_for_exemptions(scene)
     await _plan(scene)
     await plane.server.desired.sweep()
+    # The background task signs when it comes to it: on a busy machine that is after the first request for a checkpoint.
+    await plane.server.audit.checkpoint()
     return scene
 
 

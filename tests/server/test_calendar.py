@@ -16,15 +16,14 @@ from sqlalchemy import select
 
 from portreeve import providers
 from portreeve.core.audit import decode
-from portreeve.providers.contract import BASIC
 from portreeve.server.database.tables import AUDIT_EVENTS
 from portreeve.vault import aead
 from portreeve.vault.key_providers import LocalMasterKey
 from portreeve.vault.ports import MasterKeys
-from tests.server.fakes import FAKES, Plain
 from tests.server.plane import Clock, Plane, document, running
 
 DECLARED = {"purpose": "pull", "method": "basic", "parameters": {"username": "robot"}}
+ROBOT = {"purpose": "pull", "method": "robot", "parameters": {"username": "acme+robot"}}
 PATH = "/api/v1/registries/{}/credentials/pull"
 
 
@@ -39,7 +38,7 @@ SCENE = (
     document("Environment", "prod", tier="production", group="production"),
     document("Environment", "dev", tier="development", group="development"),
     registry("harbor"),
-    registry("quay", "quay"),
+    registry("quay", "quay", credentials=[ROBOT]),
     document("RegistryAccess", "a", registry="harbor", environment="prod", namespaces={"names": ["shop", "pay"]}),
     document("RegistryAccess", "b", registry="harbor", environment="dev", namespaces={"names": ["shop"]}),
 )
@@ -131,10 +130,10 @@ async def test_production_refuses_an_unending_credential_where_its_method_could_
     plane: Plane, scene: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, ends: bool
 ) -> None:
     """Rule 13 by the provider's own word: `Method.ends`, and not a list of ours."""
-    method = replace(BASIC, ends=ends)
-    quay = type("Quay", (Plain,), {"name": "quay", "title": "Quay", "methods": (method,)})()
-    monkeypatch.setattr(providers, "every", lambda: {**FAKES, "quay": quay})
-    await plane.put(registry("own", "quay"))
+    real = providers.named("quay")
+    methods = tuple(replace(one, ends=ends) for one in real.methods)
+    monkeypatch.setattr(type(real), "methods", methods)
+    await plane.put(registry("own", "quay", credentials=[ROBOT]))
     assert (await scene.put(PATH.format("own"), json={"secret": "x"})).status_code == 200
     access = document("RegistryAccess", "c", registry="own", environment="prod", namespaces={"names": ["shop"]})
     plan = (await scene.post("/api/v1/plans", json={"documents": [access]})).json()

@@ -96,6 +96,7 @@ async def test_a_registry_with_a_secret_cannot_be_pointed_elsewhere(stored: http
         "spec.host": {"host": "evil.example.com"},
         "spec.provider": {"provider": "generic"},
         "spec.tls": {"tls": {"insecureSkipVerify": True}},
+        "spec.tokenRealm": {"tokenRealm": "https://evil.example.com/token"},
     }
     for field, spec in changes.items():
         path = "/api/v1/registries/harbor"

@@ -134,3 +134,24 @@ async def test_whoever_may_change_a_grant_cannot_carry_it_elsewhere(plane: Plane
     assert await asked("shop", mode="workload") == 200
     assert await asked("shop", "mine") == 404
     assert await asked("mine") == 404
+
+
+async def test_what_its_provider_finds_wrong_refuses_a_registry(admin: httpx2.AsyncClient) -> None:
+    pull = {"purpose": "pull", "method": "basic"}
+    for spec, found in (
+        ({"provider": "harbr"}, [("provider_unknown", "spec.provider")]),
+        ({"credentials": [pull]}, [("parameter_missing", "spec.credentials[0].parameters.username")]),
+        ({"credentials": [pull | {"method": "aws-key"}]}, [("credential_method", "spec.credentials[0].method")]),
+        (
+            {"credentials": [pull | {"parameters": {"username": "u", "region": "x"}}]},
+            [("parameter_unknown", "spec.credentials[0].parameters.region")],
+        ),
+    ):
+        wrong = {**HARBOR, "spec": {**HARBOR["spec"], **spec}}
+        preview = await admin.post("/api/v1/registries?dryRun=All", json=wrong)
+        refusals = [(one["code"], one["field"]) for one in preview.json()["refusals"]]
+        assert refusals == [(code, f"Registry/harbor {field}") for code, field in found]
+        headers = {"Portreeve-Plan": preview.json()["digest"]}
+        refused = await admin.post("/api/v1/registries", json=wrong, headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (422, "plan_refused")
+    assert (await admin.get("/api/v1/registries")).json()["items"] == []

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from portreeve.core.authorization import Decision
 from portreeve.core.permissions import Action, Kind
 from portreeve.errors import Stalled
+from portreeve.server.audit import service as audit_service
 from portreeve.server.credentials.service import Credentials
 from portreeve.server.desired import routes as desired_routes
 from portreeve.server.documents import service as documents_service
@@ -35,6 +36,14 @@ from tests.server.plane import Plane, running
 from tests.server.scene import Scene, set_up
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_comes_by_itself() -> Iterator[None]:
+    """The log's tasks wait longer than the tests run: what a cell needs is set up, not hoped for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit_service, "TICK_S", 3600.0)
+        yield
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -101,6 +110,11 @@ def everybody_is_root(scene: Scene) -> Any:
     return caller
 
 
+def registries_alone(granted: Callable[[Any], set[Any]]) -> Callable[[Any], set[Any]]:
+    """What a document grants, without where and to whom: as it once was, and a grant could be carried elsewhere."""
+    return lambda stored: {(registry, None, None, None) for registry, *_ in granted(stored)}
+
+
 Change = Callable[[pytest.MonkeyPatch, Scene], None]
 
 MUTATIONS: dict[str, tuple[Change, str]] = {
@@ -115,6 +129,18 @@ MUTATIONS: dict[str, tuple[Change, str]] = {
     "whoever may write a grant may grant any registry": (
         lambda patch, _: patch.setattr(documents_service, "_grants", lambda *_: ()),
         "create_access/own/E",
+    ),
+    "a policy grants a registry without a decision": (
+        lambda patch, _: patch.setattr(documents_service, "_grants", lambda *_: ()),
+        "replace_policies/carried/E",
+    ),
+    "an update of an access asks for less than its creation": (
+        lambda patch, _: patch.setattr(documents_service, "_granted", registries_alone(documents_service._granted)),
+        "replace_access/spread/E",
+    ),
+    "an update of an access asks nothing of its registry": (
+        lambda patch, _: patch.setattr(documents_service, "_grants", lambda *_: ()),
+        "replace_access/carried/J",
     ),
     "a document is read without a decision": (
         lambda patch, _: patch.setattr(documents_service.Documents, "_may", always),

@@ -34,12 +34,12 @@ from tests.server.fakes import TokenService
 from tests.server.plane import Clock, Plane, document, running
 
 PATH = "/api/v1/registries/ecr/credentials/pull"
-DECLARED = {"purpose": "pull", "method": "access-key", "parameters": {"region": "eu", "access_key_id": "AKIA1"}}
+DECLARED = {"purpose": "pull", "method": "aws-key", "parameters": {"accessKeyId": "AKIAIOSFODNN7EXAMPLE"}}
 FIRST = "canary-5b1f-secret"
 
 
-def registry(name: str = "ecr", **spec: Any) -> dict[str, Any]:
-    host = f"{name}.dkr.ecr.eu-central-1.amazonaws.com"
+def registry(name: str = "ecr", account: int = 123456789012, **spec: Any) -> dict[str, Any]:
+    host = f"{account:012}.dkr.ecr.eu-central-1.amazonaws.com"
     return document("Registry", name, **{"provider": "ecr", "host": host, "credentials": [DECLARED]} | spec)
 
 
@@ -192,7 +192,7 @@ async def test_other_parameters_mint_anew_and_keep_the_old_token_until_then(
 ) -> None:
     await settled(plane)
     service.failure = Unavailable("mint_unavailable", "down")
-    changed = registry(credentials=[DECLARED | {"parameters": {"region": "us", "access_key_id": "AKIA1"}}])
+    changed = registry(credentials=[DECLARED | {"parameters": {"accessKeyId": "AKIAI44QH8DHBEXAMPLE"}}])
     plan = (await scene.post("/api/v1/plans", json={"documents": [changed]})).json()
     assert (await scene.post(f"/api/v1/plans/{plan['id']}/confirm")).status_code == 200
     await settled(plane)
@@ -334,7 +334,7 @@ async def test_two_replicas_mint_two_hundred_tokens_once_each_and_one_takes_over
     async with running(postgres_database, tmp_path, MASTERS, clock=clock, minter=service) as one:
         client = await one.client("root", "platform-admin")
         async with running(postgres_database, tmp_path, MASTERS, clock=clock, minter=service) as two:
-            await one.put(*(registry(name) for name in names))
+            await one.put(*(registry(name, number) for number, name in enumerate(names)))
             for name in names:
                 await client.put(f"/api/v1/registries/{name}/credentials/pull", json={"secret": name})
             for _ in range(60):

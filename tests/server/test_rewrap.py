@@ -25,7 +25,7 @@ from tests.server.plane import Plane, document, running
 
 OLD, NEW = LocalMasterKey(aead.new_key()), LocalMasterKey(aead.new_key())
 PROJECTS = ("blog", "shop")
-DECLARED = {"purpose": "pull", "method": "basic"}
+DECLARED = {"purpose": "pull", "method": "basic", "parameters": {"username": "robot"}}
 
 
 def registry(name: str, **spec: str) -> dict[str, object]:

@@ -5,8 +5,10 @@ The stream of changes has no end to wait for, so it gets its good request alone.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -22,12 +24,19 @@ from schemathesis.specs.openapi.checks import (
 
 from portreeve.server.database.writer import Transaction
 from portreeve.server.people.links import Link
+from portreeve.transport.address_rules import IpAddress
+from tests.fakes.images import image
 from tests.server.bridge import Bridge, bridged
 from tests.server.matrix import Cell, expectations, operation
+from tests.server.plane import document
+from tests.server.registries.reached import pushed, spec_of
 from tests.server.scene import NAMES, Scene, documents, labelled
 from tests.server.stream import begin_of_stream
+from tests.tools.registry import Access, DockerRegistry
 
 pytestmark = pytest.mark.slow
+
+REAL = "real-registry"
 
 EXAMPLES = 10
 """Requests for each operation."""
@@ -38,6 +47,7 @@ HAND_WRITTEN: dict[str, dict[str, Any]] = {
     "set_credentials": {"json": {"secret": "good", "expiresAt": "2027-02-01T00:00:00Z"}},
     "rotate_credentials": {"json": {"secret": "next", "expiresAt": "2027-02-01T00:00:00Z"}},
     "renew_exemptions": {"json": {"expiresAt": "2027-01-01T00:00:00Z"}},
+    "recognise": {"json": {"text": "harbor.example.com/shop/api:1.4"}},
     "read_verdict": {"params": {"image": "nginx", "environment": "prod-eu", "namespace": "shop"}},
     "prove_audit_inclusion": {"params": {"sequence": 0, "size": 1}},
     "prove_audit_consistency": {"params": {"old": 1, "new": 2}},
@@ -48,6 +58,22 @@ HAND_WRITTEN: dict[str, dict[str, Any]] = {
     "create_plans": {"json": {"documents": [labelled(documents("own")["teams"])]}},
 }
 """Operation → what its good request sends besides the path. What creates, changes and deletes sends a dry run."""
+
+REACHED: dict[str, dict[str, Any]] = {
+    "validate_registry": {},
+    "list_repositories": {},
+    "twin_repositories": {},
+    "list_tags": {"params": {"repository": "team/api"}},
+    "twin_tags": {"params": {"repository": "team/api"}},
+    "read_image": {"params": {"repository": "team/api", "reference": "1.4"}},
+    "retag_image": {
+        "params": {"repository": "team/api", "reference": "1.4", "tag": "stable"},
+        "headers": {"If-None-Match": "*"},
+    },
+    "delete_image": {"params": {"repository": "team/api", "reference": "1.4", "dryRun": "All"}},
+    "read_rate_limit": {},
+}
+"""As HAND_WRITTEN, of what is asked of a registry: a real one, which the scene's own are not."""
 
 ELSEWHERE = {
     "start_oidc": "there is no identity provider here; tests/server/people/test_oidc.py has one",
@@ -75,9 +101,21 @@ ORIGIN = {"Origin": "http://127.0.0.1:8420"}
 DECIDED = ("approve_exemptions", "deny_exemptions", "revoke_exemptions", "renew_exemptions")
 
 
+async def apart(host: str, port: int) -> list[IpAddress]:
+    """A resolver to which the real registry is where the settings allow it, and everything else is not."""
+    return [ip_address("127.0.0.1" if host == "localhost" else "127.0.0.9")]
+
+
 @pytest.fixture(scope="module")
-def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
-    with bridged(tmp_path_factory.mktemp("schemathesis")) as found:
+def bridge(
+    tmp_path_factory: pytest.TempPathFactory, docker_registry: Callable[[Access], DockerRegistry]
+) -> Iterator[Bridge]:
+    registry = docker_registry(Access.OPEN)
+    asyncio.run(pushed(registry, "team/api", image("api"), "1.4"))
+    folder = tmp_path_factory.mktemp("schemathesis")
+    with bridged(folder, resolver=apart, private_addresses=("127.0.0.1/32",)) as found:
+        spec = spec_of(registry, host=f"localhost:{registry.port}")
+        found.run(found.scene.plane.put(document("Registry", REAL, **spec)))
         yield found
 
 
@@ -155,6 +193,10 @@ async def good_request(scene: Scene, name: str) -> tuple[int, str]:
         "plan_id": scene.plans["own"],
     }
     names |= {"form": "json", "purpose": "pull", "template_name": "sources-only", **one.expected.get("path", {})}
+    if name in REACHED:
+        names["name"] = REAL
+        answer = await scene.root.request(one.method, one.path.format_map(names), **REACHED[name])
+        return answer.status_code, answer.text
     if name in SIGNED_IN:
         return await in_session(scene, name, one.method, one.path)
     if name == "watch":

@@ -30,6 +30,56 @@ async def test_a_selector_may_use_listed_labels_alone(plane: Plane, admin: httpx
     assert (await admin.post("/api/v1/access?dryRun=All", json=everything)).json()["refusals"] == []
 
 
+async def test_a_label_that_is_selected_by_is_not_taken_out(plane: Plane, admin: httpx2.AsyncClient) -> None:
+    def selecting(*keys: str) -> dict[str, Any]:
+        return {"namespaces": {"selector": {"matchExpressions": [{"key": key, "operator": "Exists"} for key in keys]}}}
+
+    def access(name: str, **spec: Any) -> dict[str, Any]:
+        return document("RegistryAccess", name, registry="harbor", environment="dev", **spec)
+
+    await plane.put(
+        settings(selectorLabels=["team", "tenant", "spare"]),
+        document("EnvironmentGroup", "dev"),
+        document("Environment", "dev", tier="development", group="dev"),
+        document("Registry", "harbor", provider="harbor", host="harbor.example.com"),
+        access("by-team", **selecting("team")),
+        access("by-both", **selecting("team", "tenant", "kubernetes.io/metadata.name")),
+        access("never-listed", **selecting("other")),
+        document("RegistryPolicy", "p", groups=["dev"], access=[{"registry": "harbor", **selecting("tenant")}]),
+    )
+    etag = {"If-Match": (await admin.get("/api/v1/settings")).headers["ETag"]}
+
+    async def asked(*keys: str) -> httpx2.Response:
+        return await admin.put("/api/v1/settings", json=settings(selectorLabels=[*keys]), headers=etag)
+
+    refused = await asked("tenant", "spare")
+    assert (refused.status_code, refused.json()["code"]) == (409, "plan_blocked")
+    assert [(one["code"], one["field"]) for one in refused.json()["errors"]] == [
+        ("label_in_use", "RegistryAccess/by-both spec.namespaces.selector"),
+        ("label_in_use", "RegistryAccess/by-team spec.namespaces.selector"),
+    ]
+    assert "replace" not in refused.text
+    everything = (await asked()).json()["errors"]
+    assert [one["field"].split()[0] for one in everything] == [
+        "RegistryAccess/by-both", "RegistryAccess/by-both", "RegistryAccess/by-team", "RegistryPolicy/p",
+    ]  # fmt: skip
+    # Consent to something else is no consent to this, and deleting the settings is no way around it.
+    plan = {"documents": [settings(selectorLabels=["spare"])], "replace": True, "force": True}
+    gone = {"delete": [{"kind": "Settings", "name": "platform"}]}
+    for body in (plan, gone):
+        made = (await admin.post("/api/v1/plans", json=body)).json()
+        assert {one["code"] for one in made["conflicts"]} == {"label_in_use"}
+        assert (await admin.post(f"/api/v1/plans/{made['id']}/confirm")).status_code == 409
+    assert (await asked("team", "tenant")).status_code == 200, "what nothing selects by is free"
+    # What stops selecting by it in the same plan is not in the way.
+    named = [access(name, namespaces={"names": ["shop"]}) for name in ("by-team", "by-both")]
+    plan = {"documents": [settings(selectorLabels=["tenant"]), *named]}
+    made = (await admin.post("/api/v1/plans", json=plan)).json()
+    assert (made["conflicts"], made["refusals"]) == ([], [])
+    assert (await admin.post(f"/api/v1/plans/{made['id']}/confirm")).status_code == 200
+    assert (await admin.get("/api/v1/settings")).json()["spec"] == {"selectorLabels": ["tenant"]}
+
+
 async def test_the_settings_have_defaults_a_version_and_one_name(admin: httpx2.AsyncClient) -> None:
     first = await admin.get("/api/v1/settings")
     assert (first.status_code, first.json()["spec"]) == (200, {})

@@ -1,14 +1,15 @@
 """Find the real parts that tests run against, or get them: the one place that knows all the ways.
 
-    python -m tests.tools.components --get kubernetes|oracle|cel|postgres|all
+    python -m tests.tools.components --get kubernetes|oracle|cel|referrers|registry|postgres|all
 
 `find_*` only looks; `get_*` looks, then builds or downloads. What could not be had comes back as `Missing`, with every
 way that was tried and what it said: a machine without network deserves better than a stack trace.
 
 The ways to Kubernetes, first match per program: KUBEBUILDER_ASSETS (which often lacks the controller manager), our
-cache, a build of kube/, the official release. etcd also counts when it is installed. PostgreSQL must be installed.
+cache, a build of kube/, the official release. etcd also counts when it is installed. PostgreSQL and
+docker-registry must be installed.
 
-Leaves out: running them (cluster.py, oracle.py, cel.py, postgres.py).
+Leaves out: running them (cluster.py, oracle.py, cel.py, postgres.py, registry.py).
 """
 
 from __future__ import annotations
@@ -74,6 +75,14 @@ CEL = GoProgram(
     binary="portreeve-cel",
     version=_pinned("k8s.io/apiserver", HERE / "cel"),
     timeout_s=1800,
+)
+
+REFERRERS = GoProgram(
+    name="referrers",
+    source=HERE / "referrers",
+    binary="portreeve-referrers",
+    version=_pinned("github.com/google/go-containerregistry", HERE / "referrers"),
+    timeout_s=600,
 )
 
 POSTGRES_PACKAGES = Path("/usr/lib/postgresql")
@@ -343,6 +352,15 @@ def find_postgres() -> Postgres | Missing:
     )
 
 
+def find_registry() -> Program | Missing:
+    """Look for Docker's registry on PATH, where the distribution's package puts it. It is never fetched."""
+    on_path = shutil.which("docker-registry")
+    if on_path is None:
+        remedy = "Install the distribution's package; on Debian: apt-get install docker-registry"
+        return Missing("registry", (Attempt("PATH", "there is no docker-registry"),), remedy)
+    return Program(Path(on_path))
+
+
 def _postgres_places() -> list[tuple[str, Path]]:
     """Where the server may be: way → directory, in order of preference."""
     on_path = shutil.which("initdb")
@@ -368,8 +386,10 @@ def main(arguments: list[str]) -> int:
     cache = default_cache()
     getters: dict[str, Callable[[], Kubernetes | Program | Postgres | Missing]] = {
         "postgres": find_postgres,
+        "registry": find_registry,
         "oracle": lambda: get_program(ORACLE, cache, progress),
         "cel": lambda: get_program(CEL, cache, progress),
+        "referrers": lambda: get_program(REFERRERS, cache, progress),
         "kubernetes": lambda: get_kubernetes(cache, progress),
     }
     parser = argparse.ArgumentParser(prog="python -m tests.tools.components", description=main.__doc__)

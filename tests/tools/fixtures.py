@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from tests.tools.cel import CelChecker
 from tests.tools.cluster import Cluster, KubeClient
-from tests.tools.components import CEL, ORACLE, Missing, default_cache, find_kubernetes, find_postgres, find_program
+from tests.tools.components import (
+    CEL,
+    ORACLE,
+    REFERRERS,
+    Missing,
+    default_cache,
+    find_kubernetes,
+    find_postgres,
+    find_program,
+    find_registry,
+)
 from tests.tools.oracle import Oracle
 from tests.tools.postgres import PostgresServer
+from tests.tools.registry import Access, DockerRegistry, ReferrersRegistry
 from tests.tools.required import give_up
 
 
@@ -73,3 +85,33 @@ def durable_postgres(postgres: PostgresServer) -> Iterator[PostgresServer]:
     """A server of the test's own that writes to the disk, for tests of what a crash leaves."""
     with PostgresServer(postgres.programs, fsync=True) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def docker_registry() -> Iterator[Callable[[Access], DockerRegistry]]:
+    """Docker's registry over TLS, one per way to sign in and worker, started when it is first asked for.
+
+    Tests share it: use repositories of your own.
+    """
+    found = find_registry()
+    if isinstance(found, Missing):
+        give_up(found)
+    running: dict[Access, DockerRegistry] = {}
+    with ExitStack() as stack:
+
+        def start(access: Access) -> DockerRegistry:
+            if access not in running:
+                running[access] = stack.enter_context(DockerRegistry(found.path, access))
+            return running[access]
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def referrers_registry() -> Iterator[ReferrersRegistry]:
+    """A registry with the referrers API, over TLS, one per worker. Nobody signs in."""
+    found = find_program(REFERRERS, default_cache())
+    if isinstance(found, Missing):
+        give_up(found)
+    with ReferrersRegistry(found.path, tls=True) as registry:
+        yield registry

@@ -17,6 +17,7 @@ from tests.tools.components import (
     find_kubernetes,
     find_postgres,
     find_program,
+    find_registry,
 )
 from tests.tools.gobuild import Ran, run_bounded
 from tests.tools.required import give_up
@@ -130,3 +131,13 @@ def test_missing_program_fails_where_it_is_required(monkeypatch: pytest.MonkeyPa
 def test_command_beyond_its_bound_is_stopped_with_its_children(tmp_path: Path) -> None:
     ran = run_bounded(["/bin/sh", "-c", "echo begun; /bin/sleep 600 & wait"], tmp_path, {}, timeout_s=0.5)
     assert ran == Ran(-9, "begun\nstopped: not finished after 0 s")
+
+
+def test_the_registry_is_the_one_on_path_or_missing_with_the_package_that_has_it(tmp_path: Path) -> None:
+    missing = find_registry()
+    assert isinstance(missing, Missing)
+    assert "apt-get install docker-registry" in str(missing)
+    installed = program(tmp_path / "bin" / "docker-registry", "2.8")
+    found = find_registry()
+    assert not isinstance(found, Missing)
+    assert found.path == installed

@@ -24,7 +24,8 @@ from portreeve.core.policy import (
     Stage,
 )
 from portreeve.core.reference import SourcePrefix
-from portreeve.wire.documents import PROVIDERS, read_documents
+from portreeve.providers import every
+from portreeve.wire.documents import read_documents
 from portreeve.wire.dump import dump
 from portreeve.wire.schemas import schema
 
@@ -90,7 +91,7 @@ def policies(draw: st.DrawFn) -> RegistryPolicy:
 REGISTRIES = st.builds(
     Registry,
     LABEL,
-    st.sampled_from([provider for provider in PROVIDERS if provider != "docker-hub"]),
+    st.sampled_from([provider for provider in every() if provider != "docker-hub"]),
     st.builds(SourcePrefix, HOST, PATH),
 ) | st.builds(Registry, LABEL, st.just("docker-hub"), st.builds(SourcePrefix, st.just("docker.io"), PATH))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from portreeve.cli.connection import connected, server_options
-from portreeve.cli.options import no_headers_option, output_option
+from portreeve.cli.options import no_headers_option, read_option
 from portreeve.cli.terminal import current, terminal_options
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ Examples:
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", default=MOST, show_default=True, help="At most so many."
 )
-@output_option("table", "wide", "json", "yaml", "csv")
+@read_option("table", "wide", "json", "yaml", "csv")
 @no_headers_option
 @server_options
 @terminal_options
@@ -69,10 +69,13 @@ def command(limit: int, output: str, no_headers: bool, **filters: str | None) ->
 
 
 def _write(events: list[Mapping[str, Any]], output: str, *, headed: bool) -> None:
+    from portreeve.cli import projection
     from portreeve.cli.kinds import at
     from portreeve.cli.listing import NOTHING, text
     from portreeve.cli.output import write, write_rows
 
+    if projection.write(output, {"items": events}, events, headed=headed):
+        return
     columns = (*COLUMNS, *WIDE) if output in {"wide", "csv"} else COLUMNS
     titles = [title for title, _ in columns]
     rows = [[text(at(event, path)) for _, path in columns] for event in events]

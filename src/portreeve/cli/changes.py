@@ -85,7 +85,8 @@ def refuse_blocked(plan: Plan, *, force: bool) -> None:
     if refusals:
         raise Invalid("plan_refused", "rules refuse the change", problems=refusals)
     if conflicts:
-        hint = "--replace takes the groups out of the other policy"
+        covered = any(one.code == "group_covered" for one in conflicts)
+        hint = "--replace takes the groups out of the other policy" if covered else ""
         raise Conflict("plan_blocked", "the change conflicts with what is there", hint=hint, problems=conflicts)
     if valve and not force:
         hint = "--force, if that is meant"

@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -187,10 +187,21 @@ def put_all(client: Client, wanted: Sequence[Credential]) -> list[dict[str, Any]
     Raises:
         PortreeveError: of the first that could not be set.
     """
+    return _put_each(client, wanted, lambda one: resolve(one.source))
+
+
+def put_resolved(client: Client, wanted: Credential, secret: SecretValue) -> list[dict[str, Any]]:
+    """As `put_all`, of one secret that was read before anything was stored."""
+    return _put_each(client, [wanted], lambda _: secret)
+
+
+def _put_each(
+    client: Client, wanted: Sequence[Credential], secret_of: Callable[[Credential], SecretValue]
+) -> list[dict[str, Any]]:
     done: list[dict[str, Any]] = []
     for one in wanted:
         try:
-            put(client, one, resolve(one.source))
+            put(client, one, secret_of(one))
         except PortreeveError as error:
             left = ", ".join(f"{each.registry} ({each.purpose})" for each in wanted[len(done) :])
             error.message += f"; the documents are stored, these secrets are not: {left}"

@@ -9,7 +9,7 @@ import click
 
 from portreeve.cli.connection import connected, server_options
 from portreeve.cli.kinds import KIND, Kind, at, name_of
-from portreeve.cli.options import output_option
+from portreeve.cli.options import read_option
 from portreeve.cli.terminal import current, terminal_options
 
 EPILOG = """\b
@@ -21,7 +21,7 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.argument("kind", type=KIND)
 @click.argument("name")
-@output_option("table", "json", "yaml")
+@read_option("table", "json", "yaml")
 @server_options
 @terminal_options
 def command(kind: Kind, name: str, output: str) -> int:
@@ -29,9 +29,11 @@ def command(kind: Kind, name: str, output: str) -> int:
     with connected() as client:
         document = client.get(kind.path_of(name))
     if output != "table":
+        from portreeve.cli import projection
         from portreeve.cli.output import write
 
-        write(document, output)
+        if not projection.write(output, document, [document]):
+            write(document, output)
         return 0
     terminal = current()
     for line in lines(document):

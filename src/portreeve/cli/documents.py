@@ -87,8 +87,11 @@ def wanted(mapping: Mapping[str, Any], where: str) -> Wanted:
         Invalid: `documents_invalid`.
     """
     from portreeve.cli.credentials import named_in
+    from portreeve.cli.policies import misdeclared
 
     document = canonical(mapping, where)
+    if document["kind"] == "Registry" and (wrong := tuple(misdeclared(document, where))):
+        raise Invalid("documents_invalid", f"{len(wrong)} problems in what was read", problems=wrong)
     etag = at(mapping, "status.etag")
     name = name_of(document)
     return Wanted(

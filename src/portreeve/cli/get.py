@@ -11,7 +11,7 @@ import click
 
 from portreeve.cli.connection import connected, server_options
 from portreeve.cli.kinds import KIND, Kind, name_of
-from portreeve.cli.options import label_option, no_headers_option, output_option
+from portreeve.cli.options import label_option, no_headers_option, read_option
 from portreeve.cli.terminal import Terminal, current, terminal_options
 
 if TYPE_CHECKING:
@@ -24,13 +24,15 @@ Examples:
   portreeve get registries
   portreeve get access -l team=shop -o wide
   portreeve get policy prod-sources -o yaml
+  portreeve get registries -o custom-columns=NAME:.metadata.name,HOST:.spec.host
+  portreeve get teams -o 'jsonpath={range .items[*]}{.metadata.name}{"\\n"}{end}'
   portreeve get exemptions -w"""
 
 
 @click.command(epilog=EPILOG)
 @click.argument("kind", type=KIND)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@output_option("table", "wide", "json", "yaml", "name", "csv")
+@read_option("table", "wide", "json", "yaml", "name", "csv")
 @label_option("Only those with this label; repeatable, all must hold.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many.")
 @click.option("--sort-by", type=click.Choice(["name", "age"]), default="name", show_default=True, help="Order of rows.")
@@ -53,12 +55,7 @@ def command(kind: Kind, names: tuple[str, ...], output: str, labels: tuple[str, 
             _watch(client, shown, chosen)
             return 0
         rows, metadata = _read(client, kind, chosen)
-        if names and len(rows) == 1 and output == "json":
-            from portreeve.cli.output import write
-
-            write(rows[0], output)
-        else:
-            _write(shown, rows, metadata)
+    _write(shown, rows, rows[0] if names and len(rows) == 1 else _list(kind, rows, metadata))
     return 0
 
 
@@ -105,18 +102,24 @@ def _sorted(rows: list[Any], order: str) -> list[Any]:
     return rows
 
 
-def _write(shown: Shown, rows: Sequence[Any], metadata: Mapping[str, Any]) -> None:
-    from portreeve.cli import listing
+def _list(kind: Kind, rows: Sequence[Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
+    more = {name: value for name, value in metadata.items() if name != "continue"}
+    return {"apiVersion": "portreeve.io/v1", "kind": f"{kind.name}List", "metadata": more, "items": list(rows)}
+
+
+def _write(shown: Shown, rows: Sequence[Any], document: Mapping[str, Any]) -> None:
+    """Write rows; `document` is all of them as one, for whoever reads JSON."""
+    from portreeve.cli import listing, projection
     from portreeve.cli.clock import now
     from portreeve.cli.output import write, write_rows
 
     kind, output, headed = shown.kind, shown.output, shown.headed
     terminal = current()
+    if projection.write(output, document, rows, headed=headed):
+        return
     match output:
         case "json":
-            more = {name: value for name, value in metadata.items() if name != "continue"}
-            head = {"apiVersion": "portreeve.io/v1", "kind": f"{kind.name}List", "metadata": more}
-            write({**head, "items": list(rows)}, output)
+            write(document, output)
         case "yaml":
             from portreeve.wire.text import as_yaml
 
@@ -146,13 +149,15 @@ def _watch(client: Client, shown: Shown, chosen: Chosen) -> None:
     Raises:
         Stalled: `watch_unsupported`: the control plane has no such stream.
     """
-    from portreeve.cli import listing
+    from portreeve.cli import listing, projection
     from portreeve.errors import NotFound, Stalled
 
     terminal = current()
     told: set[str] = set()
     try:
         with client.events(WATCH, {"kind": shown.kind.plural}) as events:
+            if shown.headed and isinstance(wanted := projection.read(shown.output), projection.Columns):
+                terminal.data("  ".join(wanted.titles))
             if shown.headed and shown.output in {"table", "wide", "csv"}:
                 titles = ["TYPE", *listing.headers(shown.kind, wide=shown.output != "table")]
                 terminal.data(",".join(titles) if shown.output == "csv" else "  ".join(titles))
@@ -174,13 +179,16 @@ def _watch(client: Client, shown: Shown, chosen: Chosen) -> None:
 def _write_event(shown: Shown, change: str, document: Mapping[str, Any], terminal: Terminal) -> None:
     import json
 
-    from portreeve.cli import listing
+    from portreeve.cli import listing, projection
     from portreeve.cli.clock import now
     from portreeve.cli.output import write_rows
     from portreeve.cli.terminal import safe
     from portreeve.wire.text import as_yaml
 
     kind, output = shown.kind, shown.output
+    # As with kubectl, a projection is of the document; only the other forms tell how it changed.
+    if projection.write(output, document, [document], headed=False):
+        return
     match output:
         case "json":
             terminal.data(json.dumps({"type": change, "object": document}, ensure_ascii=False))

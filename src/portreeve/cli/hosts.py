@@ -29,10 +29,11 @@ def command(policies: tuple[Path, ...], policy_name: str | None, output: str, no
     from portreeve.cli.output import write, write_rows
     from portreeve.cli.policies import load_documents
     from portreeve.core.egress import HEADER, host_needs, to_rows
+    from portreeve.providers.firewall import needs
 
     terminal = current()
     chosen, documents = load_documents(policies, policy_name, terminal)
-    rows = to_rows(host_needs(chosen.sources, documents.registries))
+    rows = to_rows(host_needs(chosen.sources, documents.registries, needs=needs))
     headed = not no_headers
     match output:
         case "json" | "yaml":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from portreeve.cli.options import input_options, no_headers_option, output_option, policy_options
+from portreeve.cli.options import input_options, no_headers_option, policy_options, read_option
 from portreeve.cli.terminal import Terminal, current, terminal_options
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ Examples:
 @input_options(required=False)
 @click.option("--why", metavar="IMAGE", help="Show how this image is read, what covers it, and where it is used.")
 @policy_options()
-@output_option("table", "wide", "json", "yaml", "name", "csv")
+@read_option("table", "wide", "json", "yaml", "name", "csv")
 @no_headers_option
 @terminal_options
 @click.pass_context
@@ -88,9 +88,13 @@ def rows(uses: Iterable[ImageUse]) -> list[Row]:
 
 
 def _list(found: Gathered, output: str, terminal: Terminal, *, headed: bool) -> None:
+    from portreeve.cli import projection
     from portreeve.cli.output import write, write_rows
 
     listed = rows(found.uses)
+    document = {"images": list(map(_mapping, listed)), "notEvaluated": list(map(_missing, found.not_evaluated))}
+    if projection.write(output, document, document["images"], headed=headed):
+        return
     match output:
         case "name":
             for row in listed:
@@ -100,10 +104,7 @@ def _list(found: Gathered, output: str, terminal: Terminal, *, headed: bool) -> 
         case "table" | "wide":
             _print_table(listed, terminal, wide=output == "wide", headed=headed)
         case _:
-            write(
-                {"images": list(map(_mapping, listed)), "notEvaluated": list(map(_missing, found.not_evaluated))},
-                output,
-            )
+            write(document, output)
 
 
 def _print_table(listed: list[Row], terminal: Terminal, *, wide: bool, headed: bool) -> None:
@@ -157,7 +158,7 @@ def _missing(item: Any) -> dict[str, Any]:
 
 
 def _why(image: str, namespace: str, found: Gathered | None, sources: ResolvedSources | None, output: str) -> None:
-    from portreeve.cli import trace
+    from portreeve.cli import projection, trace
     from portreeve.cli.clock import now
     from portreeve.cli.output import write
     from portreeve.core.verdict import judge
@@ -165,6 +166,8 @@ def _why(image: str, namespace: str, found: Gathered | None, sources: ResolvedSo
     verdict = judge(image, namespace, sources, now=now()) if sources else None
     uses = trace.places(image, found.uses) if found is not None else None
     answer = trace.as_mapping(trace.trace(image), namespace, uses, sources, verdict)
+    if projection.write(output, answer, [answer]):
+        return
     if output in {"json", "yaml"}:
         write(answer, output)
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -13,11 +13,55 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 Decorator = Callable[[Decorated], Decorated]
 
 
+JSONPATH: Final = "jsonpath="
+COLUMNS: Final = "custom-columns="
+PROJECTIONS: Final = {
+    JSONPATH: "{.items[*].metadata.name}",
+    COLUMNS: "NAME:.metadata.name,CREATED:.status.createdAt",
+}
+"""How a form begins that names parts of the answer → an example of what follows."""
+
+
+class Form(click.Choice[str]):
+    """One of some forms, or a projection."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The form as it was written, once it can be read."""
+        for prefix, example in PROJECTIONS.items():
+            if value in {prefix, prefix.removesuffix("=")}:
+                self.fail(f"{prefix} lacks what to show; write -o '{prefix}{example}'", param, ctx)
+            if isinstance(value, str) and value.startswith(prefix):
+                from portreeve.cli.projection import read
+
+                read(value)
+                return value
+        return super().convert(value, param, ctx)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:  # noqa: ARG002 -- click's
+        """How help shows it."""
+        return f"[{'|'.join((*self.choices, *(f'{prefix}…' for prefix in PROJECTIONS)))}]"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """The forms, and how projections begin."""
+        from click.shell_completion import CompletionItem
+
+        begun = [CompletionItem(prefix) for prefix in PROJECTIONS if prefix.startswith(incomplete)]
+        return [*super().shell_complete(ctx, param, incomplete), *begun]
+
+
 def output_option(*formats: str) -> Decorator[Any]:
     """-o, with the first format as the default."""
     return click.option(
         "-o", "--output", type=click.Choice(formats), default=formats[0], show_default=True, help="Form of the answer."
     )
+
+
+def read_option(*formats: str) -> Decorator[Any]:
+    """-o of a verb that reads: also with a part of the answer that the caller names."""
+    return click.option(
+        "-o", "--output", type=Form(formats), default=formats[0], show_default=True,
+        help="Form of the answer. jsonpath= takes kubectl's templates, custom-columns= TITLE:PATH,…",
+    )  # fmt: skip
 
 
 def report_values(formats: Sequence[str]) -> Callable[..., list[str]]:

@@ -7,7 +7,7 @@ Everything that is wrong in any of the files is said at once, each with file and
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -65,9 +65,35 @@ def read(paths: Sequence[Path]) -> Documents:
     """
     found = sources_of(paths)
     try:
-        return read_documents(found)
+        documents = read_documents(found)
     except Invalid as error:
         raise placed(error, found) from error
+    refuse_misdeclared(found)
+    return documents
+
+
+def refuse_misdeclared(found: Sequence[Source]) -> None:
+    """See that there is the provider of each registry, and that it takes the credentials as they are declared.
+
+    Raises:
+        Invalid: `documents_invalid`, with every problem.
+    """
+    wrong: list[Problem] = []
+    for mapping, file, line in found:
+        if mapping.get("kind") == "Registry":
+            wrong += misdeclared(mapping, f"{file}:{line}" if len(found) > 1 else "")
+    if wrong:
+        raise Invalid("documents_invalid", f"{len(wrong)} problems in what was read", problems=tuple(wrong))
+
+
+def misdeclared(mapping: Mapping[str, Any], where: str = "") -> Iterator[Problem]:
+    """What its provider finds wrong in a Registry document, which is one by its shape."""
+    from portreeve.providers.declared import problems
+    from portreeve.wire.documents import read_document
+
+    read = read_document({name: part for name, part in mapping.items() if name != "status"}, where=where)
+    for problem in problems(read.spec):
+        yield replace(problem, field=f"{where}: {problem.field}" if where else problem.field)
 
 
 def placed(error: Invalid, found: Sequence[Source]) -> Invalid:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import click
 
 from portreeve.cli.connection import connected, server_options
-from portreeve.cli.options import CallerOption, Decorated, NamedOption, no_headers_option, output_option
+from portreeve.cli.options import CallerOption, Decorated, NamedOption, no_headers_option, output_option, read_option
 from portreeve.cli.terminal import current, terminal_options
 
 if TYPE_CHECKING:
@@ -109,19 +109,22 @@ def create(title: str, expires_at: str, read_only: bool, kinds: tuple[str, ...],
 
 
 @command.command("list")
-@output_option("table", "json", "yaml")
+@read_option("table", "json", "yaml")
 @no_headers_option
 @session_options
 @server_options
 @terminal_options
 def listed(output: str, no_headers: bool, **who: Any) -> int:
     """List your tokens. None of them is shown."""
+    from portreeve.cli import projection
     from portreeve.cli.kinds import at
     from portreeve.cli.listing import NOTHING, text
     from portreeve.cli.output import write
 
     with _client(**who) as client:
         found: dict[str, Any] = client.get(TOKENS)
+    if projection.write(output, found, found["items"], headed=not no_headers):
+        return 0
     if output != "table":
         write(found, output)
         return 0

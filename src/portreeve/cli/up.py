@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,6 +14,9 @@ from portreeve.cli.terminal import Terminal, current, terminal_options
 
 if TYPE_CHECKING:
     from portreeve.server.settings import Settings
+
+LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
+"""Registries on this machine may be contacted by a control plane that is for this machine alone; it says so."""
 
 EPILOG = """\b
 Examples:
@@ -52,6 +55,10 @@ def command(port: int | None, host: str | None, data: Path | None, behind_proxy:
     def ready(told: start.Ready) -> None:
         terminal.note(f"Portreeve answers at {told.address}; data is in {settings.data}")
         terminal.note(discover(settings.surroundings).summary())
+        if settings.private_addresses:
+            terminal.note(
+                f"registries may be contacted at private addresses in {', '.join(settings.private_addresses)}"
+            )
         terminal.detail(f"started in {time.monotonic() - begun:.1f} s")
         if told.link is None:
             terminal.note("it is set up already; portreeve up --link writes a sign-in link")
@@ -73,8 +80,16 @@ def _settings(*, port: int | None, host: str | None, data: Path | None) -> Setti
     from portreeve.server import settings
 
     found = settings.read(os.environ, paths.data(), paths.config() / "keys")
-    given = {"port": port, "host": host, "data": None if data is None else data.absolute()}
+    given: dict[str, object] = {"port": port, "host": host, "data": None if data is None else data.absolute()}
+    if not found.private_addresses and _on_this_machine(str(given["host"] or found.host)):
+        given["private_addresses"] = LOOPBACK
     return replace(found, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+
+def _on_this_machine(host: str) -> bool:
+    from portreeve.transport.addresses import is_loopback
+
+    return is_loopback(host)
 
 
 def _not_installed(error: ModuleNotFoundError) -> Exception:

@@ -78,7 +78,10 @@ class Action(StrEnum):
     GROUP_CREATE = "group.create"
     GROUP_DELETE = "group.delete"
     GROUP_UPDATE = "group.update"
+    EGRESS_EXPORT = "egress.export"
+    IMAGE_DELETE = "image.delete"
     IMAGE_DEPLOY = "image.deploy"
+    IMAGE_TAG = "image.tag"
     KEY_DESTROY = "key.destroy"
     KEY_ROTATE = "key.rotate"
     LEASE_CLOSE = "lease.close"
@@ -122,6 +125,7 @@ class ObjectKind(StrEnum):
     ENVIRONMENT = "environment"
     EXEMPTION = "exemption"
     GROUP = "group"
+    IMAGE = "image"
     KEY = "key"
     LEASE = "lease"
     NAMESPACE = "namespace"
@@ -137,10 +141,16 @@ class ObjectKind(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How it ended: the change was made, or it was refused and nothing changed."""
+    """How it ended: the change was made, or it was refused and nothing changed.
+
+    A change outside the database has two events with one request: INTENDED before it, and behind it DONE or FAILED.
+    One that is intended and nothing more was cut short: only a look at the thing itself tells.
+    """
 
     DONE = "done"
     REFUSED = "refused"
+    INTENDED = "intended"
+    FAILED = "failed"
 
 
 class ViaKind(StrEnum):

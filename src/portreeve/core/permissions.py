@@ -51,6 +51,8 @@ class Action(StrEnum):
     VALIDATE = "validate"
     ROTATE = "rotate"
     BROWSE = "browse"
+    RETAG = "retag"
+    DELETE_IMAGE = "delete-image"
     GRANT = "grant"
     APPROVE = "approve"
     REVOKE = "revoke"
@@ -102,7 +104,15 @@ KEEP: Final = (*WRITE, Action.ROTATE, Action.VALIDATE)
 """What is done with a credential. Reading it is not among it, and is nothing that could be done (rule 5)."""
 
 OPERATIONS: Final[Mapping[Kind, tuple[Action, ...]]] = {
-    Kind.REGISTRY: (*SEE, *PLANNED, Action.VALIDATE, Action.BROWSE, Action.GRANT),
+    Kind.REGISTRY: (
+        *SEE,
+        *PLANNED,
+        Action.VALIDATE,
+        Action.BROWSE,
+        Action.GRANT,
+        Action.RETAG,
+        Action.DELETE_IMAGE,
+    ),
     Kind.CREDENTIAL: KEEP,
     Kind.REGISTRY_ACCESS: (*SEE, *PLANNED, Action.BROWSE),
     Kind.REGISTRY_POLICY: (*SEE, *PLANNED),

@@ -78,7 +78,7 @@ class EnvironmentPlan:
 class Plan:
     """What a change would do. Environments that it does not touch are absent; all sorted.
 
-    `conflicts` need `replacing`, or are two claims that nobody can settle; `refusals` need another proposal; `valve`
+    `conflicts` need `replacing`, or a change of what is in the way first; `refusals` need another proposal; `valve`
     needs force. `proposal` is the estate to store: the one given, with groups taken out of the policies that lost them.
     """
 

@@ -46,13 +46,34 @@ def anonymous_docker_hub_shown(settings: PlatformSettings, tier: Tier) -> bool:
 
 def selector_problems(value: object, settings: PlatformSettings) -> Iterator[Problem]:
     """Selectors of an access or a policy that use labels which no administrator has listed."""
-    match value:
-        case RegistryAccess():
-            yield from _unlisted(value.namespaces.selector, "spec.namespaces.selector", settings.selector_labels)
-        case RegistryPolicy():
-            for number, access in enumerate(value.access):
-                path = f"spec.access[{number}].namespaces.selector"
-                yield from _unlisted(access.namespaces.selector, path, settings.selector_labels)
+    for path, selector in _selectors(value):
+        for key in sorted(_used(selector) - ALWAYS_SAFE - set(settings.selector_labels)):
+            yield Problem(
+                "selector_label",
+                f"selects by the label {key}, which no administrator has listed",
+                path,
+                "list it in Settings/platform spec.selectorLabels, or name the namespaces",
+            )
+
+
+def labels_taken_out(before: PlatformSettings, after: PlatformSettings) -> frozenset[str]:
+    """The label keys that selectors may not use any more."""
+    return frozenset(before.selector_labels) - set(after.selector_labels) - ALWAYS_SAFE
+
+
+def in_use_problems(value: object, taken_out: frozenset[str]) -> Iterator[Problem]:
+    """Selectors of an access or a policy that is stored, by labels which would not be listed any more.
+
+    They would go on selecting: from then on by a label that nobody keeps from being changed.
+    """
+    for path, selector in _selectors(value):
+        for key in sorted(_used(selector) & taken_out):
+            yield Problem(
+                "label_in_use",
+                f"selects by the label {key}, which would not be listed any more",
+                path,
+                "name the namespaces there first, or keep the key in Settings/platform spec.selectorLabels",
+            )
 
 
 def named(problems: Iterable[Problem], key: object) -> Iterator[Problem]:
@@ -60,14 +81,20 @@ def named(problems: Iterable[Problem], key: object) -> Iterator[Problem]:
     return (replace(problem, field=f"{key} {problem.field}") for problem in problems)
 
 
-def _unlisted(selector: LabelSelector | None, path: str, listed: tuple[str, ...]) -> Iterator[Problem]:
-    if selector is None:
-        return
-    used = {key for key, _ in selector.match_labels} | {line.key for line in selector.match_expressions}
-    for key in sorted(used - ALWAYS_SAFE - set(listed)):
-        yield Problem(
-            "selector_label",
-            f"selects by the label {key}, which no administrator has listed",
-            path,
-            "list it in Settings/platform spec.selectorLabels, or name the namespaces",
-        )
+def _selectors(value: object) -> Iterator[tuple[str, LabelSelector]]:
+    """Path → selector on namespaces, of what has any."""
+    match value:
+        case RegistryAccess():
+            held = [("spec.namespaces.selector", value.namespaces.selector)]
+        case RegistryPolicy():
+            held = [
+                (f"spec.access[{number}].namespaces.selector", access.namespaces.selector)
+                for number, access in enumerate(value.access)
+            ]
+        case _:
+            held = []
+    return ((path, selector) for path, selector in held if selector is not None)
+
+
+def _used(selector: LabelSelector) -> set[str]:
+    return {key for key, _ in selector.match_labels} | {line.key for line in selector.match_expressions}

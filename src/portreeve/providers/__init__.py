@@ -16,7 +16,7 @@ from portreeve.core.reference import shown
 from portreeve.errors import Invalid
 from portreeve.providers.contract import Provider
 
-_OTHERS: Final = frozenset({"contract", "recognise"})
+_OTHERS: Final = frozenset({"contract", "declared", "firewall", "recognise"})
 """Modules here that are no provider."""
 
 

@@ -8,25 +8,42 @@ Settings of a provider are `parameters` of a credential, named by its method; th
 Source: the design's providers page, section 6.
 """
 
-# ruff: noqa: ARG002 -- arguments are there for the providers that need them
-
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 from portreeve.core.credential import Login, auth_key
 from portreeve.core.egress import Purpose
-from portreeve.core.reference import SourcePrefix
+from portreeve.core.reference import PATH_PATTERN, TAG_PATTERN, SourcePrefix, shown
 from portreeve.core.secret import SecretValue
-from portreeve.errors import Invalid, NotFound, Problem, Stalled
+from portreeve.errors import Denied, Invalid, NotFound, Problem, Stalled
 from portreeve.oci.distribution import Distribution
+from portreeve.oci.model import Names
 from portreeve.transport.exchange import AsyncExchange
 
 Item = TypeVar("Item")
+
+MAX_ROUNDS: Final = 10
+"""Pages that are read of a registry for one page of ours, when a search or the path leaves nothing of most of them."""
+
+MAX_PAGE: Final = 1000
+"""Items of a page. Source: Distribution 2.8 refuses more (PAGINATION_NUMBER_INVALID)."""
+
+MAX_PARAMETER_CHARACTERS: Final = 2048
+"""Of one parameter: as long as an ARN may be, the longest that any method takes."""
+
+REDIRECT_NOTE: Final = "layers may be redirected to object storage: probe it from the cluster"
+PROBE_NOTE: Final = "not promised by the provider: probe it from the cluster"
+BROWSE_NOTE: Final = "only to browse repositories"
+
+_REPOSITORY: Final = re.compile(PATH_PATTERN)
+_TAG: Final = re.compile(TAG_PATTERN)
+_LINE: Final = re.compile(r"[^\x00-\x1f\x7f]+")
 
 
 class Browse(StrEnum):
@@ -198,6 +215,8 @@ class Reader:
     distribution: Distribution
     outside: Outside
     stored: Stored | None = None
+    plain_http: bool = False
+    """Whether the registration has no TLS: an API on the registry's own host has none either."""
 
 
 BASIC = Method(
@@ -205,6 +224,7 @@ BASIC = Method(
     "User name and password",
     "Password or token",
     (Field("username", "User name", example="robot$portreeve"),),
+    needs=("the right to pull",),
 )
 """What every registry with users takes."""
 
@@ -222,12 +242,27 @@ class Provider:
     browse: ClassVar[Browse] = Browse.CATALOG
     deletes: ClassVar[bool] = True
     """Whether manifests can be deleted by the OCI API."""
+    depth: ClassVar[int] = 0
+    """How many leading segments of a pasted path a registration should stand for; 0: the whole host."""
+    limit_probe: ClassVar[tuple[str, str] | None] = None
+    """Repository and tag whose HEAD tells how much may be pulled and counts as no pull; None where nothing does."""
     notes: ClassVar[tuple[str, ...]] = ()
     """What a person should know before adding one."""
 
     def claim(self, host: str, path: str = "") -> Claim | None:
-        """That the host is this provider's, None if it is not. `host` is `host[:port]` in lower case."""
+        """That the host is this provider's, None if it is not. `host` is `host[:port]` in lower case.
+
+        A host may begin with "*.", as in sources of policies; `path` is that of a repository, or "".
+        """
         return None
+
+    def console(self, host: str, path: str) -> Claim | None:
+        """The same of a page of the product's own console, whose address is none of a registry."""
+        return None
+
+    def product(self, place: Place) -> str:
+        """What lists of hosts call it: its name, but for products that have another one at some places."""
+        return self.name
 
     def origin(self, place: Place, *, plain_http: bool = False) -> str:
         """Scheme, host and port of the OCI API, without a slash at its end."""
@@ -237,14 +272,17 @@ class Provider:
         """Addresses of token services, without query, that the provider publishes: a credential may go there."""
         return ()
 
+    def misplaced(self, place: Place) -> Problem | None:
+        """What is wrong with a registration at this place: a field relative to the spec, as `host`."""
+        return None
+
     def keys(self, place: Place) -> tuple[str, ...]:
         """The keys of `auths` in a pull secret."""
         return (auth_key(place.prefix),)
 
     def hosts(self, place: Place) -> tuple[Host, ...]:
         """What a firewall has to open, the registry's own host first."""
-        name, _, port = place.host.partition(":")
-        return (Host(name, Purpose.REGISTRY, port=int(port or 443)),)
+        return (own_host(place, REDIRECT_NOTE),)
 
     def method(self, name: str) -> Method:
         """The method of this name.
@@ -260,7 +298,11 @@ class Provider:
 
     def problems(self, method: str, parameters: Mapping[str, str]) -> tuple[Problem, ...]:
         """What is wrong with a credential's declaration: fields relative to it, as `parameters.region`."""
-        raise NotImplementedError
+        try:
+            known = self.method(method)
+        except Invalid as error:
+            return (Problem(error.code, error.message, "method", error.hint),)
+        return (*_unknown(known, parameters), *_unfit(known, parameters))
 
     def mint_key(self, place: Place, stored: Stored) -> str:
         """What one token serves: registrations with the same key, of one credential, share a token."""
@@ -297,8 +339,107 @@ class Provider:
         Raises:
             As `oci.distribution`; NotFound `catalog_unsupported` where no list is to be had.
         """
-        raise NotFound("catalog_unsupported", f"{self.title} lists no repositories here")
+        try:
+            names, after = await _searched(reader.distribution.catalog, query, lambda name: is_below(name, place))
+        except (Denied, NotFound, Stalled) as error:
+            if error.code not in {"registry_denied", "registry_unsupported", "registry_not_v2"}:
+                raise
+            raise no_catalog(self.title, "its catalogue is switched off, or not for this credential") from None
+        return Listing(tuple(Repository(name) for name in names if _REPOSITORY.fullmatch(name)), after)
 
     async def tags(self, place: Place, repository: str, reader: Reader, query: Query) -> Listing[Tag]:
-        """A page of tags of a repository, by the OCI API unless the provider has better."""
-        raise NotImplementedError
+        """A page of tags of a repository, by the OCI API unless the provider has better.
+
+        Raises:
+            As `oci.distribution`; Invalid `repository_name`.
+        """
+        checked_repository(repository)
+
+        def page(*, after: str, limit: int) -> Awaitable[Names]:
+            return reader.distribution.tags(repository, after=after, limit=limit)
+
+        names, after = await _searched(page, query, lambda _: True)
+        return Listing(tuple(Tag(name) for name in names if _TAG.fullmatch(name)), after)
+
+
+def own_host(place: Place, note: str = "", *, certain: bool = True) -> Host:
+    """The registry's own host, at the port of the place."""
+    name, _, port = place.host.partition(":")
+    return Host(name, Purpose.REGISTRY, note, certain, int(port or 443))
+
+
+def leading(path: str, depth: int) -> str:
+    """The first segments of a path."""
+    return "/".join(path.split("/")[:depth])
+
+
+def is_below(repository: str, place: Place) -> bool:
+    """Whether a repository lies at or below the place's path."""
+    return not place.path or f"{repository}/".startswith(f"{place.path}/")
+
+
+def is_tag(name: object) -> bool:
+    """Whether it can be a tag."""
+    return isinstance(name, str) and _TAG.fullmatch(name) is not None
+
+
+def is_repository(name: object) -> bool:
+    """Whether it can be the path of a repository."""
+    return isinstance(name, str) and len(name) <= 255 and _REPOSITORY.fullmatch(name) is not None
+
+
+def checked_repository(name: str) -> str:
+    """The name, if it can be one of a repository: it becomes part of addresses.
+
+    Raises:
+        Invalid: `repository_name`.
+    """
+    if not is_repository(name):
+        hint = "lower-case letters and digits, joined by dots, underscores or dashes, with / between segments"
+        raise Invalid("repository_name", f"{shown(name, 80)} is no path of a repository", hint=hint)
+    return name
+
+
+def no_catalog(title: str, why: str, hint: str = "name the repository, or see what environments run") -> NotFound:
+    """That nothing lists the repositories here."""
+    return NotFound("catalog_unsupported", f"{title} lists no repositories here: {why}", hint=hint)
+
+
+def _unknown(method: Method, parameters: Mapping[str, str]) -> Iterator[Problem]:
+    names = [known.name for known in method.fields]
+    for name in parameters:
+        if name not in names:
+            message = f"{method.name} takes no parameter {shown(name, 40)}"
+            hint = f"it takes {', '.join(names)}" if names else "it takes none"
+            yield Problem("parameter_unknown", message, f"parameters.{shown(name, 40)}", hint)
+
+
+def _unfit(method: Method, parameters: Mapping[str, str]) -> Iterator[Problem]:
+    """What is missing or ill-formed. Values are not shown: a secret may have been put there by mistake."""
+    for one in method.fields:
+        value, place = parameters.get(one.name, ""), f"parameters.{one.name}"
+        hint = "; ".join(filter(None, [one.hint, f"as {one.example}" if one.example else ""]))
+        if not value:
+            if one.required:
+                yield Problem("parameter_missing", f"{method.name} needs the parameter {one.name}", place, hint)
+        elif (
+            len(value) > MAX_PARAMETER_CHARACTERS
+            or _LINE.fullmatch(value) is None
+            or re.fullmatch(one.pattern or ".+", value) is None
+        ):
+            message = f"is no {one.label[:1].lower()}{one.label[1:]} (not shown, as it may hold a secret)"
+            yield Problem("parameter_form", message, place, hint)
+
+
+async def _searched(
+    page: Callable[..., Awaitable[Names]], query: Query, wanted: Callable[[str], bool]
+) -> tuple[tuple[str, ...], str]:
+    """The first page that has anything of what is sought, of at most MAX_ROUNDS, and where the next one begins."""
+    after, limit = query.after, max(1, min(query.limit, MAX_PAGE))
+    for _ in range(MAX_ROUNDS):
+        found = await page(after=after, limit=limit)
+        names = tuple(name for name in found.names if query.search in name and wanted(name))
+        after = found.after
+        if names or not after:
+            return names, after
+    return (), after

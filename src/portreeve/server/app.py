@@ -38,6 +38,9 @@ from portreeve.server.desired.service import DesiredStates
 from portreeve.server.documents import routes as document_routes
 from portreeve.server.documents import watch
 from portreeve.server.documents.service import Documents
+from portreeve.server.egress import routes as egress_routes
+from portreeve.server.egress.service import EgressRules
+from portreeve.server.egress.service import Forget as ForgetEgress
 from portreeve.server.environments import routes as environment_routes
 from portreeve.server.exemptions import routes as exemption_routes
 from portreeve.server.http import openapi, problems
@@ -52,9 +55,16 @@ from portreeve.server.people.authenticator import People
 from portreeve.server.plans import routes as plan_routes
 from portreeve.server.plans.service import Plans
 from portreeve.server.policies import routes as template_routes
-from portreeve.server.refresh.minter import Minter, NoNetwork, ProviderMinter, no_signature
+from portreeve.server.refresh.minter import Minter, NetworkMinter
 from portreeve.server.refresh.service import Refresh
+from portreeve.server.registries import routes as registry_routes
+from portreeve.server.registries.browsing import Browsing
+from portreeve.server.registries.contact import Contacts
+from portreeve.server.registries.limits import Limits
+from portreeve.server.registries.service import Forget as ForgetFound
 from portreeve.server.settings import Settings
+from portreeve.transport.address_rules import AddressRules
+from portreeve.transport.guarded import Resolver, resolve_here
 from portreeve.vault.ports import MasterKeys
 from portreeve.vault.signing import SigningKey
 from portreeve.version import __version__
@@ -88,6 +98,10 @@ class Server:
     rewrap: Rewrap
     refresh: Refresh
     alerts: Alerts
+    contacts: Contacts
+    browsing: Browsing
+    limits: Limits
+    egress: EgressRules
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
 
@@ -99,6 +113,7 @@ class Server:
         self.rewrap.start()
         self.refresh.start()
         self.alerts.start()
+        self.limits.start()
 
     def problems(self) -> tuple[Problem, ...]:
         """What somebody has to look at, and what stops no request."""
@@ -106,6 +121,7 @@ class Server:
 
     async def stop(self) -> None:
         """Finish what was begun."""
+        await self.limits.stop()
         await self.alerts.stop()
         await self.refresh.stop()
         await self.rewrap.stop()
@@ -122,14 +138,23 @@ def build(
     *,
     clock: Callable[[], datetime] = utc_now,
     new_id: Callable[[], str] = new_id,
+    resolver: Resolver = resolve_here,
     minter: Minter | None = None,
 ) -> Server:
-    """The objects of a control plane with these settings; nothing is contacted yet. `minter` None mints nothing."""
+    """The objects of a control plane with these settings; nothing is contacted yet.
+
+    `minter` is for tests: without one, tokens are minted over the network.
+
+    Raises:
+        Invalid: `address_entry`: a network in the settings is none.
+    """
     database = connect(settings.database_url)
     writer = Writer(database, clock)
     keeper = Keeper(masters)
     credentials = Credentials(keeper, new_id)
-    documents = Documents(writer, clock, new_id, followers=(credentials, Forget()))
+    documents = Documents(writer, clock, new_id, followers=(credentials, Forget(), ForgetFound(), ForgetEgress()))
+    rules = AddressRules.of(settings.private_addresses)
+    contacts = Contacts(keeper, database, rules, clock, resolver)
     return Server(
         settings=settings,
         database=database,
@@ -149,8 +174,12 @@ def build(
         ),
         people=People(writer, database, clock, new_id, settings),
         rewrap=Rewrap(keeper, writer, database, new_id),
-        refresh=Refresh(writer, database, keeper, minter or ProviderMinter(NoNetwork(), no_signature), clock, new_id),
+        refresh=Refresh(writer, database, keeper, minter or NetworkMinter(rules, resolver), clock, new_id),
         alerts=Alerts(writer, database, clock, new_id),
+        contacts=contacts,
+        browsing=Browsing(contacts, writer),
+        limits=Limits(contacts, writer, database, clock),
+        egress=EgressRules(writer, database, rules, clock, resolver),
         clock=clock,
         new_id=new_id,
     )
@@ -195,6 +224,12 @@ def application(server: Server) -> FastAPI:
         image_routes.routes(server.documents, server.clock),
         calendar_routes.routes(server.documents, server.clock),
         audit_routes.routes(server.audit),
+        registry_routes.routes(
+            registry_routes.Parts(
+                server.documents, server.writer, server.contacts, server.browsing, server.limits, server.clock
+            )
+        ),
+        egress_routes.routes(server.documents, server.egress),
         document_routes.routes(server.documents, server.writer, server.clock, server.plans.confirmation),
     ):
         # The routes themselves and not their router, so that each can be seen below.

@@ -1,7 +1,7 @@
 """Which addresses we talk to at all, and how an address is shown.
 
-Left out: where a name leads. The guard against addresses of metadata services and private networks belongs to addresses
-that users enter; so far all of them are in the settings of whoever runs Portreeve.
+Left out: where a name leads. For addresses that users enter there is `outward`, which asks `address_rules`; what goes
+through `session` is in the settings of whoever runs Portreeve.
 
 Sources: RFC 3986 section 3; RFC 6761 section 6.3 (localhost is loopback).
 """
@@ -27,7 +27,7 @@ def parsed(url: str) -> SplitResult:
     Raises:
         Invalid: not https (or http to this machine), without a host, or with a user, password or fragment in it.
     """
-    parts = _split(url)
+    parts = split(url)
     if parts is None:
         raise _refused("an address cannot be read as one")
     if "@" in parts.netloc:
@@ -43,7 +43,7 @@ def parsed(url: str) -> SplitResult:
 
 def redacted(url: str) -> str:
     """An address for a message: scheme, host, port and path. User, password, query and fragment are never shown."""
-    parts = _split(url)
+    parts = split(url)
     if parts is None:
         return HIDDEN_ADDRESS
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
@@ -59,8 +59,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _split(url: str) -> SplitResult | None:
-    """The parts, or None for what has no host or cannot be split; urllib's own message would quote the address."""
+def split(url: str) -> SplitResult | None:
+    """The parts of any address, or None for what has no host or cannot be split.
+
+    urllib's own message would quote the address.
+    """
     try:
         parts = urlsplit(url)
         usable = bool(parts.hostname) and parts.port != 0 and _WRITTEN.fullmatch(url) is not None

@@ -3,8 +3,8 @@
 What the library would do by itself and must not: read proxies, passwords and certificates from the environment and
 from .netrc, follow redirects with our headers, keep cookies, unpack compressed bodies, log addresses with queries.
 
-Left out so far: retries, realms of registries, the guard for addresses that users enter, and proxies. A server that
-sends its *headers* byte by byte is bounded by the library's limit on their size, not by `budget_s`.
+Left out: addresses that users enter or registries name (`outward`). Left out so far: retries and proxies. A server
+that sends its *headers* byte by byte is bounded by the library's limit on their size, not by `budget_s`.
 
 Sources: RFC 9110; RFC 9112.
 """

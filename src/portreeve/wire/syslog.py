@@ -15,9 +15,16 @@ from portreeve.core.audit import Event, Outcome, encode, time_text
 
 FACILITY: Final = 13
 """Log audit. Source: RFC 5424, section 6.2.1, table 1."""
-SEVERITY: Final = {Outcome.DONE: 6, Outcome.REFUSED: 4}
+SEVERITY: Final = {Outcome.DONE: 6, Outcome.INTENDED: 6, Outcome.REFUSED: 4, Outcome.FAILED: 3}
 """Informational and warning. Source: RFC 5424, section 6.2.1, table 2."""
-CEF_SEVERITY: Final = {Outcome.DONE: 3, Outcome.REFUSED: 6}
+_OUTCOMES: Final = {
+    Outcome.DONE: "success",
+    Outcome.INTENDED: "intended",
+    Outcome.REFUSED: "failure",
+    Outcome.FAILED: "failure",
+}
+
+CEF_SEVERITY: Final = {Outcome.DONE: 3, Outcome.INTENDED: 3, Outcome.REFUSED: 6, Outcome.FAILED: 5}
 """Low and medium. Source: ArcSight Common Event Format, Header Field Definitions."""
 SD_ID: Final = "portreeve@32473"
 """We have no enterprise number; this one is kept for examples (RFC 5612) and belongs to nobody."""
@@ -47,7 +54,7 @@ def cef(event: Event, *, version: str) -> str:
         "rt": str((event.time - _EPOCH) // (_EPOCH.resolution * 1000)),
         "externalId": fields["sequence"],
         "act": fields["action"],
-        "outcome": "success" if event.outcome is Outcome.DONE else "failure",
+        "outcome": _OUTCOMES[event.outcome],
         "suser": fields["principal"],
         "cs1Label": "object",
         "cs1": f"{fields['kind']}/{fields['object']}",

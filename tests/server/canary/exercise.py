@@ -28,8 +28,8 @@ ASKED = {"kind": "registries", "image": "r0.example.com/a:1", "environment": "pr
 
 def registry(name: str, **spec: Any) -> dict[str, Any]:
     """A registry that declares both credentials."""
-    ways = {"method": "basic", "parameters": {"username": "robot"}, "expiresAt": ENDS}
-    declared = [{"purpose": purpose, **ways} for purpose in PURPOSES]
+    user = {"method": "basic", "parameters": {"username": "robot"}, "expiresAt": ENDS}
+    declared = [{"purpose": purpose, **user} for purpose in PURPOSES]
     given = {"provider": "harbor", "host": f"{name}.example.com", "credentials": declared}
     return document("Registry", name, **given | spec)
 
@@ -211,7 +211,7 @@ async def _in_headers(client: httpx2.AsyncClient, path: str, another: Any) -> No
 
 
 async def _in_documents(client: httpx2.AsyncClient, another: Any) -> None:
-    declared = {"purpose": "pull", "method": "basic"}
+    declared = {"purpose": "pull", "method": "basic", "parameters": {"username": "robot"}}
     for spec in (
         {"password": another()}, {"credentials": [declared | {"secret": another()}]},
         {"credentials": [declared | {"parameters": {"password": another()}}]}, {"credentials": another()},

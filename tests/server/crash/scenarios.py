@@ -72,7 +72,8 @@ async def root(server: Server) -> Caller:
 
 
 def _registry(name: str, **spec: Any) -> dict[str, Any]:
-    declared = {"purpose": "pull", "method": "basic", "expiresAt": "2027-02-01T00:00:00Z"}
+    declared = {"purpose": "pull", "method": "basic", "parameters": {"username": "robot"}}
+    declared |= {"expiresAt": "2027-02-01T00:00:00Z"}
     given = {"provider": "harbor", "host": f"{name}.example.com", "credentials": [declared]}
     return document("Registry", name, **given | spec)
 

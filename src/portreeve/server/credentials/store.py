@@ -31,7 +31,7 @@ async def save(connection: AsyncConnection, row: CredentialRow, now: datetime, *
     values = {"version": row.version, "expires_at": row.expires_at, "updated_at": now}
     if new:
         whole = {"registry": row.registry, "purpose": row.purpose, "id": row.id, "owner": row.owner, **values}
-        await connection.execute(insert(CREDENTIALS).values(**whole))
+        await connection.execute(insert(CREDENTIALS), whole)
     else:
         await connection.execute(update(CREDENTIALS).where(CREDENTIALS.c.id == row.id).values(**values))
 
@@ -48,7 +48,7 @@ async def save_version(
         "epoch": epoch,
         "created_at": now,
     }
-    await connection.execute(insert(CREDENTIAL_VERSIONS).values(**values))
+    await connection.execute(insert(CREDENTIAL_VERSIONS), values)
 
 
 async def drop_versions(connection: AsyncConnection, credential: str, *, before: int) -> None:
@@ -114,7 +114,7 @@ async def insert_owner_key(connection: AsyncConnection, key: WrappedOwnerKey, no
         "wrapped": key.wrapped,
         "created_at": now,
     }
-    await connection.execute(insert(OWNER_KEYS).values(**values))
+    await connection.execute(insert(OWNER_KEYS), values)
 
 
 async def destroy_owner_keys(connection: AsyncConnection, owner: Owner, now: datetime) -> int:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from portreeve.errors import Invalid
+from portreeve.server.database.sqlite_driver import OneTripConnection
 
 BUSY_MS: Final = 10_000
 """How long SQLite waits for another process's lock. Only `portreeve` verbs on the same file could hold one."""
@@ -95,6 +96,11 @@ def _parsed(url: str) -> URL:
 
 
 def _prepare_sqlite(engine: AsyncEngine, begin: str) -> None:
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def _connect(dialect: Any, _record: Any, arguments: Any, options: Any) -> OneTripConnection:
+        adapted = dialect.dbapi.connect(*arguments, **options)
+        return OneTripConnection(dialect.dbapi, adapted.driver_connection)
+
     @event.listens_for(engine.sync_engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:
         # The driver would begin transactions by itself, and too late; see the source above.

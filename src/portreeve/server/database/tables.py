@@ -368,3 +368,36 @@ IMAGES: Final = Table(
     Column("seen_at", Moment, nullable=False),
     Index("ix_images_image", "image"),
 )
+
+REGISTRY_CHECKS: Final = Table(
+    "registry_checks",
+    METADATA,
+    # The last checklist of a registry; earlier ones are in the audit log by their outcome.
+    Column("registry", Name, primary_key=True),
+    Column("outcome", Name, nullable=False),
+    Column("checks", Json, nullable=False),
+    Column("ms", Number, nullable=False),
+    Column("checked_at", Moment, nullable=False),
+)
+
+RATE_LIMITS: Final = Table(
+    "rate_limits",
+    METADATA,
+    Column("registry", Name, primary_key=True),
+    # Whom the registry counts for: an address that leaves the network, or an account.
+    Column("source", Name, primary_key=True),
+    Column("at", Moment, primary_key=True),
+    Column("limit", Number, nullable=False),
+    Column("remaining", Number, nullable=False),
+    Column("window_s", Number, nullable=False),
+)
+
+EGRESS_EXPORTS: Final = Table(
+    "egress_exports",
+    METADATA,
+    # What was last handed over to whoever keeps the firewall of an environment: [[host, port], ...].
+    Column("environment", Name, primary_key=True),
+    Column("rules", Json, nullable=False),
+    Column("exported_by", Name, nullable=False),
+    Column("exported_at", Moment, nullable=False),
+)

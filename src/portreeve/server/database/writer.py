@@ -30,6 +30,7 @@ from portreeve.errors import PortreeveError, Unavailable
 from portreeve.server.audit import journal
 from portreeve.server.audit.journal import Entry, Head
 from portreeve.server.database.engine import Database
+from portreeve.server.database.savepoint import Savepoint
 from portreeve.server.documents import store
 from portreeve.server.documents.snapshot import Snapshot
 
@@ -88,6 +89,7 @@ class Writer:
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._clock = clock
+        self._savepoint = Savepoint(database.writer)
         self._queue: asyncio.Queue[_Waiting[Any]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._reading = asyncio.Lock()
@@ -180,28 +182,24 @@ class Writer:
         for waiting, answer, failure in results:
             _answer(waiting, answer, failure)
 
-    @staticmethod
-    async def _one(waiting: _Waiting[Any], transaction: Transaction) -> tuple[Any, BaseException | None]:
-        """Run a job behind a savepoint. What breaks the connection leaves; all else is the job's own failure.
-
-        Savepoints are written out and never released: they lie in one another and end with the transaction, and a name
-        means the last one that has it. Each statement of a job costs more than its share of the disk.
-        """
-        connection = transaction.connection
-        await connection.exec_driver_sql("SAVEPOINT job")
+    async def _one(self, waiting: _Waiting[Any], transaction: Transaction) -> tuple[Any, BaseException | None]:
+        """Run a job behind a savepoint. What breaks the connection leaves; all else is the job's own failure."""
+        self._savepoint.begin()
         try:
             return await waiting.job(transaction), None
         except Refusal as refusal:
-            await connection.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
+            await self._savepoint.back(transaction.connection)
             transaction.entries.clear()
             transaction.record(refusal.entry)
             return None, refusal.error
         except (OperationalError, InterfaceError):
             raise
         except Exception as failure:  # noqa: BLE001 -- it is the caller's, who gets it
-            await connection.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
+            await self._savepoint.back(transaction.connection)
             transaction.entries.clear()
             return None, failure
+        finally:
+            self._savepoint.end()
 
 
 def _answer(waiting: _Waiting[Any], answer: Any, failure: BaseException | None) -> None:

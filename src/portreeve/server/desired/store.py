@@ -42,7 +42,7 @@ async def save(connection: AsyncConnection, state: StoredState) -> None:
     """Put the document in the place of the one before."""
     await connection.execute(delete(DESIRED_STATES).where(DESIRED_STATES.c.environment == state.environment))
     values = {name: getattr(state, name) for name in StoredState.__dataclass_fields__}
-    await connection.execute(insert(DESIRED_STATES).values(**values))
+    await connection.execute(insert(DESIRED_STATES), values)
 
 
 async def sealing_keys(connection: AsyncConnection) -> dict[str, bytes]:

@@ -16,10 +16,11 @@ from portreeve.core.confirmation import Basis, basis
 from portreeve.core.estate import Key
 from portreeve.core.people import Role
 from portreeve.core.plan import Plan, plan
-from portreeve.core.platform import named, selector_problems
+from portreeve.core.platform import in_use_problems, labels_taken_out, named, selector_problems
 from portreeve.core.policy import Exemption, ExemptionState, Registry, RegistryPolicy
 from portreeve.core.render import digest
 from portreeve.errors import Conflict, Outdated, Problem, Unconfirmed
+from portreeve.providers.declared import problems as declared_problems
 from portreeve.server.documents.kinds import KINDS
 from portreeve.server.documents.snapshot import CredentialRow, Snapshot
 from portreeve.server.documents.stored import Stored
@@ -141,7 +142,11 @@ def outcome(draft: Draft, *, now: datetime) -> Outcome:
     after = draft.after
     made = plan(snapshot.estate, after.estate, snapshot.inventory, now=now, replacing=proposal.replacing)
     changes, after = _with_takeovers(snapshot, draft.changes, after, made, now)
-    made = replace(made, refusals=(*made.refusals, *_refusals(snapshot, after, changes)))
+    made = replace(
+        made,
+        conflicts=(*made.conflicts, *_labels_in_use(snapshot, after, changes)),
+        refusals=(*made.refusals, *_refusals(snapshot, after, changes)),
+    )
     return Outcome(snapshot, after, changes, proposal, made, basis(made))
 
 
@@ -306,6 +311,7 @@ def _refusals(snapshot: Snapshot, after: Snapshot, changes: tuple[Written, ...])
     for one in changes:
         yield from _moved_registry(snapshot, one)
         if one.after is not None:
+            yield from _misdeclared(one.after)
             yield from named(selector_problems(one.after.value, after.settings), one.key)
         if isinstance(one.after and one.after.value, Exemption) and one.before is not None:
             hint = "renew it, or revoke it and request another"
@@ -313,6 +319,24 @@ def _refusals(snapshot: Snapshot, after: Snapshot, changes: tuple[Written, ...])
     if _administered(snapshot) and not _administered(after):
         hint = "bind somebody else first"
         yield Problem("last_admin", "nobody would be platform-admin any more", "RoleBinding", hint)
+
+
+def _labels_in_use(snapshot: Snapshot, after: Snapshot, changes: tuple[Written, ...]) -> Iterator[Problem]:
+    """What still selects by a label that is taken out of the settings. What changes as well is refused by itself."""
+    taken_out = labels_taken_out(snapshot.settings, after.settings)
+    if not taken_out:
+        return
+    changed = {one.key for one in changes}
+    for kind in ("RegistryAccess", "RegistryPolicy"):
+        for stored in after.of_kind(kind).values():
+            if stored.key not in changed:
+                yield from named(in_use_problems(stored.value, taken_out), stored.key)
+
+
+def _misdeclared(after: Stored) -> Iterator[Problem]:
+    """What its provider finds wrong in a registry: the documents' shape knows no provider."""
+    if after.key.kind == "Registry":
+        yield from (replace(one, field=f"{after.key} {one.field}") for one in declared_problems(after.spec))
 
 
 def _moved_registry(snapshot: Snapshot, change: Written) -> Iterator[Problem]:
@@ -326,6 +350,7 @@ def _moved_registry(snapshot: Snapshot, change: Written) -> Iterator[Problem]:
         "spec.provider": old.value.provider != new.value.provider,
         "spec.project": old.value.project != new.value.project,
         "spec.tls": _trust(old) != _trust(new),
+        "spec.tokenRealm": old.spec.get("tokenRealm") != new.spec.get("tokenRealm"),
     }
     for field, differs in moved.items():
         if differs and held:

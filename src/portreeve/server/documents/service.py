@@ -271,8 +271,10 @@ def refuse_blocked(found: Outcome, *, force: bool) -> None:
     if made.refusals:
         raise Invalid("plan_refused", _counted(made.refusals, "rule refuses", "rules refuse"), problems=made.refusals)
     if made.conflicts:
-        hint = "send replace, if the groups shall leave the other policy"
         problems = made.conflicts
+        # Of what else is in the way, each says itself what to do.
+        covered = any(one.code == "group_covered" for one in problems)
+        hint = "send replace, if the groups shall leave the other policy" if covered else ""
         raise Conflict("plan_blocked", _counted(problems, "conflict", "conflicts"), hint=hint, problems=problems)
     if made.valve and not force:
         hint = "send force, if that is meant"

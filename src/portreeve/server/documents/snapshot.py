@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
@@ -41,10 +42,6 @@ _FIELDS = {
 }
 """Kind → field of the estate. Users are in none: what a role names need not be known here."""
 
-EXPIRING_PROVIDERS = frozenset({"docker-hub", "acr", "gar", "ghcr", "gitlab", "harbor", "artifactory", "nexus"})
-"""Providers whose credentials can have an end, where the method is not known. ECR's access keys, Quay's robots and
-ProGet's keys cannot. Source: the providers page of the design, column "credential"."""
-
 
 @dataclass(frozen=True, slots=True)
 class CredentialRow:
@@ -72,6 +69,16 @@ class TokenRow:
     told: Notice = Notice.RECOVERED
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How the last validation of a registry ended: `reason` is the code of the first stage that failed, "" for none."""
+
+    outcome: str
+    reason: str
+    at: datetime
+    ms: int
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """Everything at one revision. Mappings are not changed once a snapshot has them."""
@@ -84,6 +91,8 @@ class Snapshot:
     """Credential → how minting from it stands, for those that are minted from."""
     running: Mapping[str, tuple[RunningImage, ...]] = field(default_factory=dict)
     """Environment → what runs there, for those that have reported."""
+    checks: Mapping[str, Checked] = field(default_factory=dict)
+    """Registry → how its last validation ended, for those that were validated."""
 
     def with_documents(self, revision: int, written: Iterable[Stored], deleted: Iterable[Key] = ()) -> Snapshot:
         """The snapshot after these changes."""
@@ -107,6 +116,14 @@ class Snapshot:
         """The snapshot after tokens were minted or missed, or are not wanted any more."""
         tokens = {name: token for name, token in self.tokens.items() if name not in set(gone)}
         return replace(self, revision=revision, tokens={**tokens, **{row.credential: row for row in rows}})
+
+    def with_check(self, revision: int, registry: str, checked: Checked) -> Snapshot:
+        """The snapshot after a registry was validated."""
+        return replace(self, revision=revision, checks={**self.checks, registry: checked})
+
+    def without_check(self, registry: str) -> Snapshot:
+        """The snapshot without what was found of a registry."""
+        return replace(self, checks={name: held for name, held in self.checks.items() if name != registry})
 
     def with_observed(
         self, revision: int, environment: str, capabilities: Capabilities, running: tuple[RunningImage, ...]
@@ -239,7 +256,6 @@ def method_of(stored: Stored, purpose: str) -> Method | None:
 
 
 def can_end(stored: Stored, purpose: str) -> bool:
-    """Whether the provider lets such a credential end (rule 13)."""
+    """Whether the provider lets such a credential end (rule 13); False where it is not known."""
     method = method_of(stored, purpose)
-    assert isinstance(stored.value, Registry)
-    return method.ends if method else stored.value.provider in EXPIRING_PROVIDERS
+    return method is not None and method.ends

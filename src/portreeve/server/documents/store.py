@@ -14,10 +14,19 @@ from portreeve.core.cluster import Namespace
 from portreeve.core.estate import Capabilities, Key
 from portreeve.core.refresh import Held, Notice, Why
 from portreeve.errors import Conflict
-from portreeve.server.database.tables import CHANGES, CREDENTIALS, DOCUMENTS, IMAGES, MINT_LEASES, OBSERVATIONS
-from portreeve.server.documents.snapshot import CredentialRow, Snapshot, TokenRow
+from portreeve.server.database.tables import (
+    CHANGES,
+    CREDENTIALS,
+    DOCUMENTS,
+    IMAGES,
+    MINT_LEASES,
+    OBSERVATIONS,
+    REGISTRY_CHECKS,
+)
+from portreeve.server.documents.snapshot import Checked, CredentialRow, Snapshot, TokenRow
 from portreeve.server.documents.stored import Stored, read
 
+CHECK = "Check"
 CREDENTIAL = "Credential"
 OBSERVATION = "Observation"
 """What besides kinds of documents stands in the list of changes."""
@@ -33,6 +42,7 @@ async def load(connection: AsyncConnection, revision: int) -> Snapshot:
     minting = (await connection.execute(select(MINT_LEASES.c.credential, MINT_LEASES.c.state))).all()
     observed = (await connection.execute(select(OBSERVATIONS))).all()
     images = (await connection.execute(select(IMAGES))).all()
+    checks = (await connection.execute(select(REGISTRY_CHECKS))).all()
     running: dict[str, list[RunningImage]] = {}
     for row in images:
         running.setdefault(row.environment, []).append(_image(row))
@@ -43,6 +53,7 @@ async def load(connection: AsyncConnection, revision: int) -> Snapshot:
         {row.environment: capabilities(row.facts) for row in observed},
         {row.credential: token(row.credential, row.state) for row in minting},
         {row.environment: tuple(running.get(row.environment, ())) for row in observed},
+        {row.registry: checked(row) for row in checks},
     )
 
 
@@ -58,7 +69,7 @@ async def refreshed(connection: AsyncConnection, snapshot: Snapshot, revision: i
             .limit(MOST_AT_ONCE + 1)
         )
     ).all()
-    others = {row.kind for row in changed} & {CREDENTIAL, OBSERVATION}
+    others = {row.kind for row in changed} & {CHECK, CREDENTIAL, OBSERVATION}
     if len(changed) > MOST_AT_ONCE or others or not snapshot.revision:
         return await load(connection, revision)
     keys = [Key(row.kind, row.name) for row in changed]
@@ -88,7 +99,7 @@ async def write(connection: AsyncConnection, stored: Stored, *, before: Stored |
     at = (DOCUMENTS.c.kind == stored.key.kind, DOCUMENTS.c.name == stored.key.name)
     if before is None:
         created = {"kind": stored.key.kind, "name": stored.key.name, "created_at": stored.created_at}
-        await connection.execute(insert(DOCUMENTS).values(**row, **created))
+        await connection.execute(insert(DOCUMENTS), row | created)
         verb = "created"
     else:
         done = await connection.execute(
@@ -120,7 +131,7 @@ async def remove(connection: AsyncConnection, stored: Stored, *, revision: int, 
 async def note(connection: AsyncConnection, revision: int, key: Key, verb: str, version: int, now: datetime) -> None:
     """One line in the list of changes, which watchers and other replicas read."""
     values = {"revision": revision, "kind": key.kind, "name": key.name, "verb": verb, "version": version, "at": now}
-    await connection.execute(insert(CHANGES).values(**values))
+    await connection.execute(insert(CHANGES), values)
 
 
 def _refuse_unless_one(rows: int, key: Key) -> None:
@@ -133,6 +144,12 @@ def capabilities(facts: Mapping[str, Any]) -> Capabilities:
     named: Iterable[Mapping[str, Any]] | None = facts.get("namespaces")
     namespaces = None if named is None else tuple(Namespace(one["name"], one.get("labels", {})) for one in named)
     return Capabilities(facts.get("kubernetes"), namespaces)
+
+
+def checked(row: Row[Any]) -> Checked:
+    """How a registry's last validation ended, out of its stored checklist."""
+    reason = next((check.get("code", "") for check in row.checks if check["outcome"] == "failed"), "")
+    return Checked(row.outcome, reason, row.checked_at, row.ms)
 
 
 def _stored(row: Row[Any]) -> Stored:

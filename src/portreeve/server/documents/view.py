@@ -12,7 +12,7 @@ from typing import Any
 from portreeve.core.estate import policy_type
 from portreeve.core.policy import Exemption, ExemptionState, Registry, RegistryAccess, RegistryPolicy
 from portreeve.server.documents.conditions import conditions, token_shown
-from portreeve.server.documents.snapshot import Snapshot
+from portreeve.server.documents.snapshot import Checked, Snapshot
 from portreeve.server.documents.stored import Stored
 
 
@@ -81,7 +81,14 @@ def _registry(stored: Stored, snapshot: Snapshot, now: datetime) -> Mapping[str,
         "grants": snapshot.grants[stored.key.name],
         "credentials": credentials or None,
         "conditions": found,
+        "validation": _validation(snapshot.checks.get(stored.key.name)),
     }
+
+
+def _validation(checked: Checked | None) -> Mapping[str, Any] | None:
+    if checked is None:
+        return None
+    return {"outcome": checked.outcome, "reason": checked.reason or None, "at": time(checked.at), "ms": checked.ms}
 
 
 def _credential_state(stored: bool, expires: datetime | None, now: datetime) -> str:

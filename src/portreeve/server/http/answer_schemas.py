@@ -84,6 +84,16 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
     "read_desired": (200, record(environment=TEXT, generation=COUNT, hash=TEXT, grants=rows())),
     "list_policytemplates": (200, record(kind=TEXT, items=rows(), prefilled=rows())),
     "read_policytemplates": (200, record(document={"type": "object"}, prefilled=rows())),
+    "list_providers": (200, record(kind=TEXT, items=rows())),
+    "recognise": (200, record(kind=TEXT, items=rows())),
+    "validate_registry": (200, record(registry=TEXT, outcome=TEXT, checkedAt=TEXT, ms=COUNT, checks=rows())),
+    "list_repositories": (200, record(kind=TEXT, metadata={"type": "object"}, items=rows())),
+    "list_tags": (200, record(kind=TEXT, metadata={"type": "object"}, items=rows())),
+    "read_image": (200, record(repository=TEXT, digest=TEXT, platforms=rows(), usedBy=rows())),
+    "retag_image": (200, record(repository=TEXT, tag=TEXT, digest=TEXT, usedBy=rows())),
+    "read_rate_limit": (200, record(registry=TEXT, items=rows())),
+    "read_egress": (200, record(environment=TEXT, hosts=rows(), changed={"type": "object"})),
+    "export_egress": (200, record(environment=TEXT, hosts=rows(), changed={"type": "object"})),
     "read_openapi": (200, record(openapi=TEXT, paths={"type": "object"})),
 }
 """Operation → its good answer, where that is no document."""
@@ -94,6 +104,7 @@ _OTHER_FORMS: Final = {
     "read_audit_key": ("a verifier key", "text/plain"),
     "export_audit": ("the whole log, a line for each event and checkpoint", "application/jsonl"),
     "feed_calendar": ("an event for each end (RFC 5545)", "text/calendar"),
+    "read_egress_rules": ("a policy for pods", "application/yaml"),
     "watch": ("events, until either side hangs up", "text/event-stream"),
 }
 """Operation → what it answers, and its media type, where that is not JSON."""
@@ -108,6 +119,9 @@ def answers(operation: str) -> dict[str, Any] | None:
     if verb == "twin":
         content: dict[str, Any] = {"application/json": {"schema": rows()}, "text/csv": {}, "application/yaml": {}}
         return {"200": {"description": "all rows", "content": content}}
+    if operation == "delete_image":
+        shown = record(repository=TEXT, reference=TEXT, digest=TEXT, usedBy=rows())
+        return {"204": {"description": "it is gone"}, "200": _json("with dryRun: what it is and who runs it", shown)}
     if operation in _ANSWERS:
         status, schema = _ANSWERS[operation]
         return {str(status): _json("it is done", schema)}

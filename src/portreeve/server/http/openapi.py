@@ -78,6 +78,12 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
             "expiresAt": {"type": "string", "format": "date-time"},
         },
     },
+    "recognise": {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["text"],
+        "properties": {"text": {"type": "string", "maxLength": 4096}},
+    },
     **{
         f"{step}_exemptions": {
             "type": "object",

@@ -50,7 +50,7 @@ async def replace_facts(
         "revision": revision,
         "reported_at": now,
     }
-    await connection.execute(insert(OBSERVATIONS).values(**values))
+    await connection.execute(insert(OBSERVATIONS), values)
 
 
 async def forget(connection: AsyncConnection, environment: str) -> None:

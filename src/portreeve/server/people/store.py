@@ -31,7 +31,7 @@ async def api_token(connection: AsyncConnection, hashed: bytes, now: datetime) -
 
 async def insert_api_token(connection: AsyncConnection, **values: Any) -> None:
     """Store a new API token."""
-    await connection.execute(insert(API_TOKENS).values(**values))
+    await connection.execute(insert(API_TOKENS), values)
 
 
 async def api_tokens(connection: AsyncConnection, user: str, uid: str, now: datetime) -> Sequence[Row[Any]]:
@@ -64,7 +64,7 @@ async def session(connection: AsyncConnection, hashed: bytes) -> Row[Any] | None
 
 async def insert_session(connection: AsyncConnection, **values: Any) -> None:
     """Store a new session."""
-    await connection.execute(insert(SESSIONS).values(**values))
+    await connection.execute(insert(SESSIONS), values)
 
 
 async def sessions(
@@ -112,7 +112,7 @@ async def insert_link(
     await delete_links(connection, user)
     await connection.execute(delete(SIGN_IN_LINKS).where(SIGN_IN_LINKS.c.expires_at <= now))
     values = {"token": token, "user": user, "user_uid": uid, "expires_at": expires_at}
-    await connection.execute(insert(SIGN_IN_LINKS).values(**values))
+    await connection.execute(insert(SIGN_IN_LINKS), values)
 
 
 async def delete_links(connection: AsyncConnection, user: str) -> None:
@@ -172,12 +172,12 @@ async def insert_identity(
     at = (IDENTITIES.c.issuer == issuer, IDENTITIES.c.subject == subject)
     await connection.execute(delete(IDENTITIES).where(*at))
     values = {"issuer": issuer, "subject": subject, "user": user, "user_uid": uid, "created_at": now}
-    await connection.execute(insert(IDENTITIES).values(**values))
+    await connection.execute(insert(IDENTITIES), values)
 
 
 async def insert_sign_in(connection: AsyncConnection, **values: Any) -> None:
     """Store a sign-in that is under way."""
-    await connection.execute(insert(SIGN_INS).values(**values))
+    await connection.execute(insert(SIGN_INS), values)
 
 
 async def take_sign_in(connection: AsyncConnection, state: bytes, browser: bytes, now: datetime) -> Row[Any] | None:

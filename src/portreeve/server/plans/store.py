@@ -31,7 +31,7 @@ class StoredPlan:
 async def insert_plan(connection: AsyncConnection, plan: StoredPlan) -> None:
     """Store a new plan."""
     values = {name: getattr(plan, name) for name in StoredPlan.__dataclass_fields__}
-    await connection.execute(insert(PLANS).values(**values))
+    await connection.execute(insert(PLANS), values)
 
 
 async def find(connection: AsyncConnection, plan_id: str) -> StoredPlan | None:

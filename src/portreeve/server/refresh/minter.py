@@ -1,53 +1,42 @@
-"""Minting itself: the provider's own way, over the network."""
+"""Minting itself: the provider's own way, over a line of its own for each attempt."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
 from portreeve import providers
-from portreeve.core.secret import SecretValue
-from portreeve.errors import Unavailable
-from portreeve.providers.contract import Minted, Outside, Place, Stored
-from portreeve.transport.exchange import AsyncExchange, Request, Response
+from portreeve.core.policy import Registry
+from portreeve.providers.contract import Minted, Outside
+from portreeve.providers.contract import Stored as StoredCredential
+from portreeve.server.credentials.material import place_of
+from portreeve.server.documents.stored import Stored
+from portreeve.server.registries.contact import trust_of
+from portreeve.transport.address_rules import AddressRules
+from portreeve.transport.budget import Budget
+from portreeve.transport.guarded import Resolver
+from portreeve.transport.outward import Outward
+from portreeve.vault.jws import sign_rs256
 
 
 class Minter(Protocol):
     """Exchanges a stored credential for a token."""
 
-    async def mint(self, provider: str, place: Place, stored: Stored, now: datetime) -> Minted:
-        """As `providers.contract.Provider.mint`, of the provider with this name."""
+    async def mint(self, registry: Stored, credential: StoredCredential, now: datetime) -> Minted:
+        """As `providers.contract.Provider.mint`, of the registry's provider."""
 
 
-class ProviderMinter:
-    """The real one."""
+class NetworkMinter:
+    """The real one. A line has the registry's trust and the administrator's address rules, as validation has."""
 
-    def __init__(self, exchange: AsyncExchange, sign_rs256: Callable[[SecretValue, bytes], bytes]) -> None:
-        self._exchange = exchange
-        self._sign = sign_rs256
+    def __init__(self, rules: AddressRules, resolver: Resolver) -> None:
+        self._rules = rules
+        self._resolver = resolver
 
-    async def mint(self, provider: str, place: Place, stored: Stored, now: datetime) -> Minted:
+    async def mint(self, registry: Stored, credential: StoredCredential, now: datetime) -> Minted:
         """As `Minter`."""
-        return await providers.named(provider).mint(place, stored, Outside(self._exchange, now, self._sign))
-
-
-class NoNetwork:
-    """An exchange of a control plane that was built without one: every request fails, and says why."""
-
-    async def send(self, request: Request) -> Response:  # noqa: ARG002 -- protocol
-        """As `AsyncExchange`.
-
-        Raises:
-            Unavailable: `mint_no_network`.
-        """
-        raise Unavailable("mint_no_network", "this control plane was built without a way to the network")
-
-
-def no_signature(pem: SecretValue, message: bytes) -> bytes:  # noqa: ARG001 -- as `Outside.sign_rs256`
-    """The signature of a control plane that was built without one.
-
-    Raises:
-        Unavailable: `mint_no_network`.
-    """
-    raise Unavailable("mint_no_network", "this control plane was built without a way to sign")
+        assert isinstance(registry.value, Registry)
+        provider, place, trust = providers.named(registry.value.provider), place_of(registry), trust_of(registry.spec)
+        origin = provider.origin(place, plain_http=trust.plain_http)
+        async with Outward(origin, trust, self._rules, Budget(), resolver=self._resolver) as outward:
+            return await provider.mint(place, credential, Outside(outward, now, sign_rs256))

@@ -25,12 +25,6 @@ class Need:
     registry: Stored
     row: CredentialRow
 
-    @property
-    def provider(self) -> str:
-        """The name of the registry's provider."""
-        assert isinstance(self.registry.value, Registry)
-        return self.registry.value.provider
-
 
 def needs(snapshot: Snapshot) -> dict[str, Need]:
     """Mint key → need. A provider that cannot say whom it would ask keeps no other from its token."""

@@ -48,7 +48,7 @@ from portreeve.providers.contract import Minted
 from portreeve.server import logs
 from portreeve.server.audit.journal import Entry
 from portreeve.server.credentials.keeper import Keeper
-from portreeve.server.credentials.material import material, place_of
+from portreeve.server.credentials.material import material
 from portreeve.server.credentials.rewrap import US
 from portreeve.server.database.engine import Database
 from portreeve.server.database.writer import Transaction, Writer
@@ -175,7 +175,7 @@ class Refresh:
                 secret = await self._keeper.open(connection, need.row, mint.source)
             stored = material(need.registry, need.row, secret)
             async with asyncio.timeout(MINTING_S):
-                return await self.minter.mint(need.provider, place_of(need.registry), stored, self._clock())
+                return await self.minter.mint(need.registry, stored, self._clock())
         except TimeoutError:
             why, code, after = Why.UNREACHABLE, "mint_timeout", None
         except PortreeveError as error:

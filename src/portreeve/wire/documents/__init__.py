@@ -4,7 +4,7 @@
 `secrets`. This is the only package that imports pydantic; programs import it when they read a document, not before.
 """
 
-from portreeve.wire.documents.models import JUDGING, PROVIDERS
+from portreeve.wire.documents.models import JUDGING
 from portreeve.wire.documents.reading import (
     MODELS,
     Read,
@@ -18,7 +18,6 @@ from portreeve.wire.documents.reading import (
 __all__ = [
     "JUDGING",
     "MODELS",
-    "PROVIDERS",
     "Read",
     "Source",
     "Value",

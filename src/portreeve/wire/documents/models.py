@@ -41,30 +41,20 @@ from portreeve.core.policy import (
     ServiceAccountSelection,
     Stage,
 )
-from portreeve.core.reference import DIGEST_PATTERN, InvalidPrefix, SourcePrefix, parse_prefix
+from portreeve.core.reference import DIGEST_PATTERN, HOST_PATTERN, InvalidPrefix, SourcePrefix, parse_prefix
 from portreeve.core.verdict import Decision
 from portreeve.wire.documents.problems import MAPPING, WORD, Names
 from portreeve.wire.times import read_time
 
-PROVIDERS: Final = (
-    "docker-hub",
-    "ecr",
-    "ecr-public",
-    "acr",
-    "gar",
-    "ghcr",
-    "gitlab",
-    "quay",
-    "harbor",
-    "nexus",
-    "artifactory",
-    "proget",
-    "mcr",
-    "generic",
-)
-
 _DIGEST = re.compile(DIGEST_PATTERN)
 _ENV_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+_HOST = re.compile(HOST_PATTERN)
+_URL_PATH = re.compile("(?:/[A-Za-z0-9._~%-]+)*/?")
+
+PROVIDER_PATTERN: Final = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+"""The shape of a provider's name. Which there are, only the programs know (`portreeve.providers`)."""
+
+MAX_REALM_CHARACTERS: Final = 512
 
 
 def _refused(code: str, message: str, hint: str = "") -> PydanticCustomError:
@@ -116,6 +106,24 @@ def _image_scope(value: object) -> SourcePrefix | str:
     return _prefix(value)
 
 
+def _provider(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(PROVIDER_PATTERN, value):
+        raise _refused("provider_name", "is not the name of a provider (not shown)", "as harbor, ecr or generic")
+    return value
+
+
+def _token_realm(value: object) -> str:
+    """The one address of a token service on another host. What could hide where it leads is refused, and not shown."""
+    hint = "write https://host/path, without user information, query or fragment"
+    found = re.fullmatch("https://([^/]+)(.*)", value, re.DOTALL) if isinstance(value, str) else None
+    if found is None or len(found[0]) > MAX_REALM_CHARACTERS:
+        raise _refused("token_realm", "is not an address with https (not shown)", hint)
+    dotted = any(part in {".", ".."} for part in found[2].split("/"))
+    if not _HOST.fullmatch(found[1]) or not _URL_PATH.fullmatch(found[2]) or dotted:
+        raise _refused("token_realm", "has more than a host and a path (not shown, as it may hold a password)", hint)
+    return f"https://{found[1].lower()}{found[2]}"
+
+
 def _form(value: object) -> str:
     return MAPPING if isinstance(value, (dict, BaseModel)) else WORD
 
@@ -125,6 +133,16 @@ Bool = Annotated[bool, BeforeValidator(_boolean)]
 Prefix = Annotated[SourcePrefix, PlainValidator(_prefix), WithJsonSchema({"type": "string", "minLength": 1})]
 Time = Annotated[datetime, PlainValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 Generation = Annotated[int, PlainValidator(generation), WithJsonSchema({"type": "integer", "minimum": 1})]
+Provider = Annotated[
+    str,
+    PlainValidator(_provider),
+    WithJsonSchema({"type": "string", "pattern": PROVIDER_PATTERN, "minLength": 1, "maxLength": 63}),
+]
+TokenRealm = Annotated[
+    str,
+    PlainValidator(_token_realm),
+    WithJsonSchema({"type": "string", "pattern": "^https://[^/@?#]+(/[^?#@]*)?$", "maxLength": MAX_REALM_CHARACTERS}),
+]
 ImageScope = Annotated[
     SourcePrefix | str, PlainValidator(_image_scope), WithJsonSchema({"type": "string", "minLength": 1})
 ]
@@ -339,11 +357,12 @@ class CredentialModel(Model):
 class RegistrySpecModel(Model):
     """What a Registry says."""
 
-    provider: Literal[PROVIDERS]  # type: ignore[valid-type]  # the tuple is also what the docs and the hosts list read
+    provider: Provider
     host: Text
     path: str = ""
     project: Text | None = None
     tls: TlsModel = TlsModel()
+    token_realm: TokenRealm | None = None
     title: str = ""
     credentials: list[CredentialModel] = []
 

@@ -34,7 +34,7 @@ from portreeve.core.policy import (
     lint,
     validate,
 )
-from portreeve.core.reference import DOCKER_HUB, InvalidPrefix, SourcePrefix, parse_prefix, shown
+from portreeve.core.reference import InvalidPrefix, SourcePrefix, parse_prefix, shown
 from portreeve.errors import Invalid, Problem
 from portreeve.wire.documents.models import (
     JUDGING,
@@ -367,11 +367,6 @@ def _registry_prefix(spec: RegistrySpecModel) -> tuple[SourcePrefix | None, tupl
         return None, (Problem(error.code, error.message, "spec.path" if of_path else "spec.host", error.hint),)
     if prefix.wildcard:
         problem = Problem("registry_wildcard", "a registry is one host", "spec.host", "register each host")
-        return None, (problem,)
-    if spec.provider == "docker-hub" and prefix.host != DOCKER_HUB:
-        problem = Problem(
-            "registry_host", f"images name Docker Hub as {DOCKER_HUB}", "spec.host", f"write {DOCKER_HUB}"
-        )
         return None, (problem,)
     return prefix, ()
 

@@ -176,6 +176,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", "name", name=op.f("pk_documents")),
     )
     op.create_table(
+        "egress_exports",
+        sa.Column("environment", NAME, nullable=False),
+        sa.Column("rules", JSON, nullable=False),
+        sa.Column("exported_by", NAME, nullable=False),
+        sa.Column("exported_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("environment", name=op.f("pk_egress_exports")),
+    )
+    op.create_table(
         "identities",
         sa.Column("issuer", NAME, nullable=False),
         sa.Column("subject", NAME, nullable=False),
@@ -276,6 +284,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_plans")),
     )
     op.create_table(
+        "rate_limits",
+        sa.Column("registry", NAME, nullable=False),
+        sa.Column("source", NAME, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("limit", NUMBER, nullable=False),
+        sa.Column("remaining", NUMBER, nullable=False),
+        sa.Column("window_s", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("registry", "source", "at", name=op.f("pk_rate_limits")),
+    )
+    op.create_table(
+        "registry_checks",
+        sa.Column("registry", NAME, nullable=False),
+        sa.Column("outcome", NAME, nullable=False),
+        sa.Column("checks", JSON, nullable=False),
+        sa.Column("ms", NUMBER, nullable=False),
+        sa.Column("checked_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("registry", name=op.f("pk_registry_checks")),
+    )
+    op.create_table(
         "sessions",
         sa.Column("token", BYTES, nullable=False),
         sa.Column("id", NAME, nullable=False),
@@ -326,6 +353,8 @@ def downgrade() -> None:
     op.drop_table("sign_in_failures")
     op.drop_index("ix_sessions_user", table_name="sessions")
     op.drop_table("sessions")
+    op.drop_table("registry_checks")
+    op.drop_table("rate_limits")
     op.drop_table("plans")
     op.drop_table("passwords")
     op.drop_table("owner_keys")
@@ -339,6 +368,7 @@ def downgrade() -> None:
     op.drop_index("ix_images_image", table_name="images")
     op.drop_table("images")
     op.drop_table("identities")
+    op.drop_table("egress_exports")
     op.drop_table("documents")
     op.drop_table("desired_states")
     op.drop_table("credentials")

@@ -1,0 +1,1 @@
+"""A registry that does harm on purpose, and what it does."""
