@@ -43,6 +43,7 @@ ASKING = {
     "drift": ("-f", "team.yaml", "--kind", "teams"),
     "plan": ("-f", "team.yaml"),
     "apply": ("-f", "team.yaml", "-y"),
+    "calendar": ("--within", "30"),
 }
 # What changes something by name, or needs something to be there; tried in the tests of each.
 CHANGING = {

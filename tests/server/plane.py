@@ -29,6 +29,7 @@ from portreeve.server.documents.stored import Stored
 from portreeve.server.http.caller import SYSTEM
 from portreeve.server.people import store as people
 from portreeve.server.people.tokens import digest, new_api_token
+from portreeve.server.refresh.minter import Minter
 from portreeve.server.settings import Settings
 from portreeve.transport.address_rules import IpAddress
 from portreeve.transport.guarded import Resolver
@@ -140,17 +141,30 @@ async def here(host: str, port: int) -> Sequence[IpAddress]:
 
 @asynccontextmanager
 async def running(
-    url: str, data: Path, masters: MasterKeys | None = None, resolver: Resolver | None = None, **settings: Any
+    url: str,
+    data: Path,
+    masters: MasterKeys | None = None,
+    resolver: Resolver | None = None,
+    *,
+    clock: Clock | None = None,
+    minter: Minter | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Plane]:
     """A replica on the database of this address, which is brought to the present schema first.
 
     Without master keys it gets one of its own, which opens nothing of what others have stored. Every name is this
     machine, so that no test asks a resolver or leaves it; `private_addresses` say whether that may be contacted.
+    Several replicas may have one clock.
     """
-    clock = Clock()
+    clock = clock or Clock()
     masters = masters or MasterKeys(LocalMasterKey(aead.new_key()))
     server = build(
-        Settings(data=data, database=url, **settings), masters, generate(), clock=clock, resolver=resolver or here
+        Settings(data=data, database=url, **settings),
+        masters,
+        generate(),
+        clock=clock,
+        resolver=resolver or here,
+        minter=minter,
     )
     await to_head(server.database)
     await server.start()

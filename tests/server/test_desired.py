@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from portreeve.core.blast_radius import RunningImage
+from portreeve.core.credential import decode_login
 from portreeve.server.database.writer import Transaction
 from portreeve.server.desired.document import PURPOSE, canonical
 from portreeve.server.desired.store import StoredState, save_sealing_key
@@ -101,7 +102,8 @@ async def test_only_the_agent_opens_the_credential_and_only_in_its_generation(
     credential = shown["grants"][0]["credential"]
     sealed = base64.b64decode(credential["sealed"])
     delivery = Delivery("prod", "harbor", credential["id"], credential["version"], held.generation)
-    assert sealing.open_sealed(sealed, delivery, key).reveal() == SECRET.encode()
+    login = decode_login(sealing.open_sealed(sealed, delivery, key))
+    assert (login.username, login.password.reveal()) == ("robot", SECRET.encode())
     assert SECRET.encode() not in held.document
     answer = await scene.get("/api/v1/environments/prod/desired")
     assert answer.json()["grants"][0]["credential"]["sealed"] is True

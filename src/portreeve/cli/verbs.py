@@ -51,6 +51,7 @@ VERBS: Final[dict[str, Verb]] = {
     "limits": Verb(GOVERN, "Show how much may still be pulled."),
     "egress": Verb(GOVERN, "List the hosts that an environment must reach; what is new of them."),
     "rotate": Verb(GOVERN, "Rotate a registry's credential."),
+    "calendar": Verb(GOVERN, "Show what ends when: credentials, tokens, exemptions; also as iCalendar."),
     "exempt": Verb(GOVERN, "Request, approve, deny, renew or revoke an exception to a policy."),
     "audit": Verb(GOVERN, "Show events of the audit log; audit export writes all of it."),
     "token": Verb(GOVERN, "Make, list and revoke API tokens of your own."),

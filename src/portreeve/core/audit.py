@@ -64,6 +64,7 @@ class Action(StrEnum):
     BREAKGLASS_START = "breakglass.start"
     BUNDLE_IMPORT = "bundle.import"
     CREDENTIAL_DESTROY = "credential.destroy"
+    CREDENTIAL_EXPIRING = "credential.expiring"
     CREDENTIAL_ROTATE = "credential.rotate"
     CREDENTIAL_SET = "credential.set"
     ENVIRONMENT_CREATE = "environment.create"

@@ -207,26 +207,50 @@ def render(entries: Iterable[AuthEntry]) -> SecretValue:
 def _auth(entry: AuthEntry) -> dict[str, str]:
     if entry.login is None:
         return {"username": "", "password": ""}
-    password = _text(entry.login.password, entry.credential)
-    username = entry.login.username
-    if not username or ":" in username:
-        raise Invalid(
-            "credential_username",
-            f"credential {shown(entry.credential.id)}: the user name is empty or has a colon",
-            hint="give the name as the registry knows it; a colon cannot be sent (RFC 7617)",
-        )
+    username, password = entry.login.username, _password(entry.login, entry.credential.id)
     auth = base64.b64encode(f"{username}:{password}".encode()).decode()
     return {"username": username, "password": password, "auth": auth}
 
 
-def _text(password: SecretValue, credential: CredentialRef) -> str:
-    """The password as text. The decoding error is not chained: it quotes the bytes."""
+def encode_login(login: Login) -> SecretValue:
+    """What is sealed for an agent, and stored of a minted token: JSON with `password` and `username`, and no spaces.
+
+    Raises:
+        Invalid: it is none that a pull secret can hold.
+    """
+    password = _password(login)
+    data = json.dumps({"password": password, "username": login.username}, sort_keys=True, separators=(",", ":"))
+    return SecretValue(data)
+
+
+def decode_login(secret: SecretValue) -> Login:
+    """What `encode_login` has written.
+
+    Raises:
+        Invalid: `credential_not_login`; what it is instead is not told.
+    """
     try:
-        text = password.reveal().decode()
+        read = json.loads(secret.reveal())
+        username, password = read["username"], read["password"]
+    except (ValueError, TypeError, KeyError):
+        username = password = None
+    if not isinstance(username, str) or not isinstance(password, str):
+        raise Invalid("credential_not_login", "what was opened is no user name with a password")
+    return Login(username, SecretValue(password))
+
+
+def _password(login: Login, credential: str = "") -> str:
+    """The password as text, of a login that can be sent. The decoding error is not chained: it quotes the bytes."""
+    which = f"credential {shown(credential)}: " if credential else ""
+    if not login.username or ":" in login.username:
+        hint = "give the name as the registry knows it; a colon cannot be sent (RFC 7617)"
+        raise Invalid("credential_username", f"{which}the user name is empty or has a colon", hint=hint)
+    try:
+        text = login.password.reveal().decode()
     except UnicodeDecodeError:
         text = ""
     if not text:
-        raise Invalid("credential_not_text", f"credential {shown(credential.id)} is empty or is not UTF-8 text")
+        raise Invalid("credential_not_text", f"{which}the password is empty or is not UTF-8 text")
     return text
 
 

@@ -32,7 +32,7 @@ from portreeve.core.cluster import (
     Requirement,
     restriction_problem,
 )
-from portreeve.core.credential import auth_key
+from portreeve.core.credential import CredentialRef, auth_key
 from portreeve.core.environments import Environment, EnvironmentType
 from portreeve.core.estate import Capabilities, CredentialFacts, Estate
 from portreeve.core.people import NOBODY, Subjects
@@ -66,7 +66,8 @@ class Grant:
     """An access in force. `owner` says where it stands: "policy prod-sources" or "access shop-harbor".
 
     `namespaces` is as written, so that it includes those to come; outside Kubernetes it is empty and `subjects` says
-    who may use the registry. `key` is the entry of the pull secret; `credential` None means anonymous.
+    who may use the registry. `key` is the entry of the pull secret; `credential` is what is stored, None means
+    anonymous. `delivered` is what the environment gets of it: that, or a token minted from it, or nothing yet.
     """
 
     owner: str
@@ -77,6 +78,7 @@ class Grant:
     delivery: Delivery
     credential: CredentialFacts | None = None
     field: str = ""
+    delivered: CredentialRef | None = None
 
     def selected(self, known: Iterable[Namespace] | None) -> tuple[str, ...]:
         """The namespaces granted among those that exist, sorted; where these are not known, those that it names."""
@@ -136,9 +138,8 @@ def desired(
     exist is left out of the grants and leaves its sources unresolved. So is the grant of one with a wildcard.
     """
     policy = estate.policy_of(environment)
-    own = _own_accesses(estate, environment)
-    masked = own if policy is not None and not policy.allow_override else ()
-    in_force = (*_policy_accesses(estate, environment, policy), *(one for one in own if one not in masked))
+    accesses, masked = _accesses(estate, environment, policy)
+    in_force = tuple(replace(one, delivered=estate.delivered(one.registry, now)) for one in accesses)
     grants = tuple(sorted((grant for grant in in_force if grant.key), key=_grant_order))
     state = DesiredState(
         environment.name,
@@ -150,6 +151,21 @@ def desired(
         not_after,
     )
     return replace(state, hash=digest(document(state)))
+
+
+def granted(estate: Estate, environment: Environment) -> tuple[Grant, ...]:
+    """The accesses in force in the environment, in no order: what `desired` says, for who needs nothing else of it."""
+    return _accesses(estate, environment, estate.policy_of(environment))[0]
+
+
+def _accesses(
+    estate: Estate, environment: Environment, policy: RegistryPolicy | None
+) -> tuple[tuple[Grant, ...], tuple[Grant, ...]]:
+    """The accesses in force, and those that the policy masks."""
+    own = _own_accesses(estate, environment)
+    if policy is not None and not policy.allow_override:
+        return _policy_accesses(estate, environment, policy), own
+    return (*_policy_accesses(estate, environment, policy), *own), ()
 
 
 def next_generation(previous: DesiredState | None, state: DesiredState) -> DesiredState:
@@ -308,7 +324,7 @@ def _owners(held: Mapping[str, AllowedSource]) -> dict[str, str]:
 
 
 def _grant_document(grant: Grant) -> dict[str, Any]:
-    credential = grant.credential
+    credential = grant.delivered
     return {
         "owner": grant.owner,
         "registry": grant.registry,

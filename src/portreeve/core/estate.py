@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from portreeve.core.cluster import Namespace
+from portreeve.core.credential import CredentialRef
 from portreeve.core.environments import Environment, EnvironmentGroup, EnvironmentType
 from portreeve.core.people import Project, RoleBinding, Team
 from portreeve.core.policy import Exemption, PolicyType, Registry, RegistryAccess, RegistryPolicy
@@ -62,7 +63,8 @@ class Key:
 class Estate:
     """All documents. The order within each kind has no meaning.
 
-    `credentials`: registry → its pull credential; a registry without one is anonymous. `capabilities`: environment →
+    `credentials`: registry → its stored pull credential; a registry without one is anonymous. `minted`: registry → the
+    token that is delivered in its place, None where nothing can be delivered. `capabilities`: environment →
     what it last reported. `versions`: document → version, 1 where it is not given.
     """
 
@@ -76,6 +78,7 @@ class Estate:
     policies: tuple[RegistryPolicy, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
     credentials: Mapping[str, CredentialFacts] = field(default_factory=dict)
+    minted: Mapping[str, CredentialRef | None] = field(default_factory=dict)
     capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
     versions: Mapping[Key, int] = field(default_factory=dict)
 
@@ -144,6 +147,18 @@ class Estate:
     def capabilities_of(self, environment: Environment) -> Capabilities:
         """What the environment last reported."""
         return self.capabilities.get(environment.name, NOT_REPORTED)
+
+    def delivered(self, registry: str, now: datetime) -> CredentialRef | None:
+        """What environments get of a registry's credential at `now`: never a token that has ended."""
+        facts = self.credentials.get(registry)
+        if facts is None:
+            return None
+        if registry not in self.minted:
+            return CredentialRef(facts.id, facts.version, facts.expires_at)
+        token = self.minted[registry]
+        if token is None or (token.expires_at is not None and token.expires_at <= now):
+            return None
+        return token
 
     def version(self, key: Key) -> int | None:
         """The version of a document; None when there is no such document."""

@@ -25,6 +25,8 @@ from portreeve.server import discovery, health, logs
 from portreeve.server.audit import routes as audit_routes
 from portreeve.server.audit.destinations import parse_all
 from portreeve.server.audit.service import AuditLog
+from portreeve.server.calendar import routes as calendar_routes
+from portreeve.server.calendar.service import Alerts
 from portreeve.server.credentials import routes as credential_routes
 from portreeve.server.credentials.keeper import Keeper
 from portreeve.server.credentials.rewrap import Rewrap
@@ -53,6 +55,8 @@ from portreeve.server.people.authenticator import People
 from portreeve.server.plans import routes as plan_routes
 from portreeve.server.plans.service import Plans
 from portreeve.server.policies import routes as template_routes
+from portreeve.server.refresh.minter import Minter, NetworkMinter
+from portreeve.server.refresh.service import Refresh
 from portreeve.server.registries import routes as registry_routes
 from portreeve.server.registries.browsing import Browsing
 from portreeve.server.registries.contact import Contacts
@@ -92,6 +96,8 @@ class Server:
     desired: DesiredStates
     audit: AuditLog
     rewrap: Rewrap
+    refresh: Refresh
+    alerts: Alerts
     contacts: Contacts
     browsing: Browsing
     limits: Limits
@@ -105,11 +111,19 @@ class Server:
         await self.audit.start()
         self.desired.start()
         self.rewrap.start()
+        self.refresh.start()
+        self.alerts.start()
         self.limits.start()
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What somebody has to look at, and what stops no request."""
+        return (*self.audit.problems(), *self.refresh.problems(), *self.alerts.problems())
 
     async def stop(self) -> None:
         """Finish what was begun."""
         await self.limits.stop()
+        await self.alerts.stop()
+        await self.refresh.stop()
         await self.rewrap.stop()
         await self.desired.stop()
         await self.audit.stop()
@@ -125,8 +139,11 @@ def build(
     clock: Callable[[], datetime] = utc_now,
     new_id: Callable[[], str] = new_id,
     resolver: Resolver = resolve_here,
+    minter: Minter | None = None,
 ) -> Server:
     """The objects of a control plane with these settings; nothing is contacted yet.
+
+    `minter` is for tests: without one, tokens are minted over the network.
 
     Raises:
         Invalid: `address_entry`: a network in the settings is none.
@@ -157,6 +174,8 @@ def build(
         ),
         people=People(writer, database, clock, new_id, settings),
         rewrap=Rewrap(keeper, writer, database, new_id),
+        refresh=Refresh(writer, database, keeper, minter or NetworkMinter(rules, resolver), clock, new_id),
+        alerts=Alerts(writer, database, clock, new_id),
         contacts=contacts,
         browsing=Browsing(contacts, writer),
         limits=Limits(contacts, writer, database, clock),
@@ -192,7 +211,7 @@ def application(server: Server) -> FastAPI:
     )
     app.state.authenticator = server.people
     for router in (
-        health.routes(server.database, server.audit.problems),
+        health.routes(server.database, server.problems),
         discovery.routes(server.settings.surroundings),
         people_routes.routes(server.people),
         plan_routes.routes(server.plans, server.writer),
@@ -203,6 +222,7 @@ def application(server: Server) -> FastAPI:
         environment_routes.routes(server.documents, server.clock),
         exemption_routes.routes(server.writer, server.clock),
         image_routes.routes(server.documents, server.clock),
+        calendar_routes.routes(server.documents, server.clock),
         audit_routes.routes(server.audit),
         registry_routes.routes(
             registry_routes.Parts(

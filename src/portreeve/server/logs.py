@@ -87,6 +87,22 @@ def task_failed(task: str, error: BaseException) -> None:
     log.error("task failed", task=task, exc_info=error)
 
 
+def not_delivered(registry: str, environment: str, code: str) -> None:
+    """A credential that an environment is granted and does not get."""
+    log.warning("credential not delivered", registry=registry, environment=environment, code=code)
+
+
+def refreshing(registry: str, notice: str, code: str) -> None:
+    """What is told of a token: that minting fails, that it is about to end, that it has, or that it is well again."""
+    level = logging.INFO if notice == "recovered" else logging.WARNING
+    log.log(level, "credential refresh", registry=registry, notice=notice, code=code)
+
+
+def ending(registry: str, purpose: str, days: int) -> None:
+    """A stored credential that ends in so many days, fewer than none when it has ended."""
+    log.warning("credential expiring", registry=registry, purpose=purpose, days=days)
+
+
 def _facts(request: Request) -> dict[str, Any]:
     caller = getattr(request.state, "caller", None)
     return {

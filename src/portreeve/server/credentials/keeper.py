@@ -11,9 +11,12 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from portreeve.core.credential import Login, encode_login
+from portreeve.core.refresh import Held
 from portreeve.core.secret import SecretValue
 from portreeve.errors import Stalled
 from portreeve.server.credentials import store
+from portreeve.server.database.tables import MINTED_TOKENS
 from portreeve.server.documents.snapshot import CredentialRow
 from portreeve.vault import envelope, owner_keys
 from portreeve.vault.binding import Owner, Place
@@ -21,6 +24,8 @@ from portreeve.vault.owner_keys import OwnerKey, StoredOwnerKey, WrappedOwnerKey
 from portreeve.vault.ports import MasterKeys
 
 FIELD = "secret"
+TOKEN_FIELD = "token"  # noqa: S105 -- the name of a field
+"""What an envelope is of. One of a token opens in no place of a secret."""
 
 
 class Keeper:
@@ -34,8 +39,30 @@ class Keeper:
         self, connection: AsyncConnection, secret: SecretValue, row: CredentialRow, now: datetime
     ) -> tuple[bytes, int]:
         """The envelope of a secret for this credential at this version, and the epoch of the key around it."""
-        key = await self._current(connection, Owner(row.owner), now)
-        return envelope.seal(secret, place(row, row.version), key), key.epoch
+        return await self._seal(connection, secret, place(row, row.version), now)
+
+    async def keep_token(
+        self, connection: AsyncConnection, login: Login, row: CredentialRow, key: str, held: Held, now: datetime
+    ) -> None:
+        """Seal a token that was minted from the credential, and put it in the place of the one before."""
+        sealed, epoch = await self._seal(connection, encode_login(login), token_place(row, held.serial), now)
+        await store.save_token(connection, row, key, held, sealed, epoch)
+
+    async def drop_token(self, connection: AsyncConnection, credential: str) -> None:
+        """Delete the token that was minted from a credential."""
+        await store.drop_token(connection, credential)
+
+    async def open_token(self, connection: AsyncConnection, row: CredentialRow, serial: int) -> SecretValue:
+        """The login with this number that was minted from the credential, as `core.credential.encode_login` wrote it.
+
+        Raises:
+            Stalled: as `open`.
+        """
+        sealed = await store.envelope(connection, row.id, serial, MINTED_TOKENS)
+        if sealed is None:
+            hint = "it is minted again"
+            raise Stalled("credential_missing", f"the token {serial} of {row.registry} is not stored", hint=hint)
+        return await self._open(connection, sealed, token_place(row, serial))
 
     async def open(self, connection: AsyncConnection, row: CredentialRow, version: int | None = None) -> SecretValue:
         """The secret of a credential, of its present version unless another is named.
@@ -51,11 +78,7 @@ class Keeper:
                 f"version {wanted} of the credential of {row.registry} is not stored",
                 hint="set the credential again",
             )
-        epoch = envelope.epoch_of(sealed)
-        for stored in await store.owner_keys(connection, Owner(row.owner)):
-            if stored.epoch == epoch:
-                return envelope.open_sealed(sealed, place(row, wanted), await self._unwrap(stored))
-        raise _no_key(epoch, Owner(row.owner))
+        return await self._open(connection, sealed, place(row, wanted))
 
     async def next_key(self, connection: AsyncConnection, owner: Owner, now: datetime) -> WrappedOwnerKey | None:
         """Store the next key of an owner, which seals from now on; None if the owner has none that could be followed.
@@ -82,6 +105,19 @@ class Keeper:
                 raise _no_key(needed, at.owner)
         return envelope.rewrapped(sealed, at, await self._unwrap(held[found]), await self._unwrap(held[epoch]))
 
+    async def _seal(
+        self, connection: AsyncConnection, secret: SecretValue, at: Place, now: datetime
+    ) -> tuple[bytes, int]:
+        key = await self._current(connection, at.owner, now)
+        return envelope.seal(secret, at, key), key.epoch
+
+    async def _open(self, connection: AsyncConnection, sealed: bytes, at: Place) -> SecretValue:
+        epoch = envelope.epoch_of(sealed)
+        for stored in await store.owner_keys(connection, at.owner):
+            if stored.epoch == epoch:
+                return envelope.open_sealed(sealed, at, await self._unwrap(stored))
+        raise _no_key(epoch, at.owner)
+
     async def _current(self, connection: AsyncConnection, owner: Owner, now: datetime) -> OwnerKey:
         past = await store.owner_keys(connection, owner)
         live = [stored for stored in past if isinstance(stored, WrappedOwnerKey)]
@@ -107,3 +143,8 @@ def _no_key(epoch: int, owner: Owner) -> Stalled:
 def place(row: CredentialRow, version: int) -> Place:
     """Where a secret is stored, from the columns that count."""
     return Place(Owner(row.owner), row.id, FIELD, version)
+
+
+def token_place(row: CredentialRow, serial: int) -> Place:
+    """Where a token that was minted from a credential is stored."""
+    return Place(Owner(row.owner), row.id, TOKEN_FIELD, serial)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -40,9 +41,10 @@ from portreeve.core.rewrap import (
 )
 from portreeve.errors import PortreeveError, Unavailable
 from portreeve.server.credentials import store
-from portreeve.server.credentials.keeper import Keeper
+from portreeve.server.credentials.keeper import FIELD, TOKEN_FIELD, Keeper
 from portreeve.server.credentials.wrapped import Envelopes, OwnerKeys, Records, key_entry
 from portreeve.server.database.engine import Database
+from portreeve.server.database.tables import CREDENTIAL_VERSIONS, MINTED_TOKENS
 from portreeve.server.database.writer import Job, Transaction, Writer, unavailable
 from portreeve.server.http.caller import SYSTEM
 from portreeve.vault.binding import Owner
@@ -107,7 +109,7 @@ class Rewrap:
         epoch = await self._writer.run(job)
         if not epoch:
             return State("0", Phase.DONE, left=0)
-        return await self._driven(Envelopes(self._keeper, actor, request, owner), State(str(epoch)))
+        return await self._envelopes(actor, request, owner, epoch)
 
     async def finish_rotations(self) -> dict[Owner, State]:
         """Move the envelopes that are not under their owner's newest key: owner → how that ended."""
@@ -116,10 +118,20 @@ class Rewrap:
                 behind = await store.owners_behind(connection)
         except (SQLAlchemyError, OSError) as error:
             raise unavailable(error) from None
-        return {
-            owner: await self._driven(Envelopes(self._keeper, US, self._run_id(), owner), State(str(epoch)))
-            for owner, epoch in behind
-        }
+        return {owner: await self._envelopes(US, self._run_id(), owner, epoch) for owner, epoch in behind}
+
+    async def _envelopes(self, actor: Actor, request: str, owner: Owner, epoch: int) -> State:
+        """Move the owner's envelopes, those of credentials and those of minted tokens, and say how both ended."""
+        ended = [
+            await self._driven(Envelopes(self._keeper, actor, request, owner, table, field), State(str(epoch)))
+            for table, field in ((CREDENTIAL_VERSIONS, FIELD), (MINTED_TOKENS, TOKEN_FIELD))
+        ]
+        return replace(
+            next((one for one in ended if one.phase is not Phase.DONE), ended[0]),
+            moved=sum(one.moved for one in ended),
+            left=sum(one.left or 0 for one in ended),
+            failures=tuple(failure for one in ended for failure in one.failures),
+        )
 
     async def _driven(self, records: Records, state: State, keep: Callable[[State], None] | None = None) -> State:
         state, effects = step(state, Resume())

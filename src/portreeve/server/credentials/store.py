@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Table, delete, func, insert, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from portreeve.server.database.tables import CREDENTIAL_VERSIONS, CREDENTIALS, OWNER_KEYS
+from portreeve.core.refresh import Held
+from portreeve.server.database.tables import (
+    CALENDAR_ALERTS,
+    CREDENTIAL_VERSIONS,
+    CREDENTIALS,
+    MINT_LEASES,
+    MINTED_TOKENS,
+    OWNER_KEYS,
+)
 from portreeve.server.documents.snapshot import CredentialRow
 from portreeve.vault.binding import Owner
 from portreeve.vault.owner_keys import DestroyedOwnerKey, StoredOwnerKey, WrappedOwnerKey
+
+SEALED: Final = (CREDENTIAL_VERSIONS, MINTED_TOKENS)
+"""Tables of envelopes under owners' keys: with columns id, version, envelope, owner and epoch."""
 
 
 async def save(connection: AsyncConnection, row: CredentialRow, now: datetime, *, new: bool) -> None:
@@ -47,15 +58,44 @@ async def drop_versions(connection: AsyncConnection, credential: str, *, before:
 
 
 async def drop(connection: AsyncConnection, credential: str) -> None:
-    """Delete a credential with all its versions."""
+    """Delete a credential with all its versions, and with the token that was minted from it."""
+    await drop_token(connection, credential)
+    await connection.execute(delete(MINT_LEASES).where(MINT_LEASES.c.credential == credential))
+    await connection.execute(delete(CALENDAR_ALERTS).where(CALENDAR_ALERTS.c.credential == credential))
     await connection.execute(delete(CREDENTIAL_VERSIONS).where(CREDENTIAL_VERSIONS.c.id == credential))
     await connection.execute(delete(CREDENTIALS).where(CREDENTIALS.c.id == credential))
 
 
-async def envelope(connection: AsyncConnection, credential: str, version: int) -> bytes | None:
-    """The envelope of one version."""
-    there = (CREDENTIAL_VERSIONS.c.id == credential) & (CREDENTIAL_VERSIONS.c.version == version)
-    found = await connection.scalar(select(CREDENTIAL_VERSIONS.c.envelope).where(there))
+async def save_token(
+    connection: AsyncConnection, row: CredentialRow, key: str, held: Held, envelope: bytes, epoch: int
+) -> None:
+    """Put a minted token in the place of the one before."""
+    await drop_token(connection, row.id)
+    values = {
+        "id": row.id,
+        "version": held.serial,
+        "source": held.source,
+        "key": key,
+        "envelope": envelope,
+        "owner": row.owner,
+        "epoch": epoch,
+        "issued_at": held.issued_at,
+        "expires_at": held.expires_at,
+    }
+    await connection.execute(insert(MINTED_TOKENS).values(**values))
+
+
+async def drop_token(connection: AsyncConnection, credential: str) -> None:
+    """Delete the token that was minted from a credential."""
+    await connection.execute(delete(MINTED_TOKENS).where(MINTED_TOKENS.c.id == credential))
+
+
+async def envelope(
+    connection: AsyncConnection, credential: str, version: int, table: Table = CREDENTIAL_VERSIONS
+) -> bytes | None:
+    """The envelope of one version of a credential; with `MINTED_TOKENS` of the token of that number."""
+    there = (table.c.id == credential) & (table.c.version == version)
+    found = await connection.scalar(select(table.c.envelope).where(there))
     return None if found is None else bytes(found)
 
 
@@ -78,7 +118,8 @@ async def insert_owner_key(connection: AsyncConnection, key: WrappedOwnerKey, no
 
 
 async def destroy_owner_keys(connection: AsyncConnection, owner: Owner, now: datetime) -> int:
-    """Erase all keys of an owner; their numbers stay. How many there were."""
+    """Erase all keys of an owner, and the tokens under them; the keys' numbers stay. How many there were."""
+    await connection.execute(delete(MINTED_TOKENS).where(MINTED_TOKENS.c.owner == owner.project))
     gone = (OWNER_KEYS.c.owner == owner.project) & OWNER_KEYS.c.wrapped.is_not(None)
     values = {"master_key": None, "wrapped": None, "destroyed_at": now}
     done = await connection.execute(update(OWNER_KEYS).where(gone).values(**values))
@@ -125,46 +166,47 @@ async def owners_behind(connection: AsyncConnection) -> list[tuple[Owner, int]]:
         .group_by(OWNER_KEYS.c.owner)
         .subquery()
     )
-    older = CREDENTIAL_VERSIONS.c.epoch < newest.c.epoch
-    query = (
-        select(newest.c.owner, newest.c.epoch)
-        .join(CREDENTIAL_VERSIONS, (CREDENTIAL_VERSIONS.c.owner == newest.c.owner) & older)
-        .distinct()
-        .order_by(newest.c.owner)
+    behind = union(
+        *(
+            select(newest.c.owner, newest.c.epoch).join(
+                table, (table.c.owner == newest.c.owner) & (table.c.epoch < newest.c.epoch)
+            )
+            for table in SEALED
+        )
     )
-    return [(Owner(row.owner), int(row.epoch)) for row in (await connection.execute(query)).all()]
+    return sorted((Owner(row.owner), int(row.epoch)) for row in (await connection.execute(behind)).all())
 
 
 async def envelopes_page(
-    connection: AsyncConnection, owner: Owner, *, after: str, epoch: int, limit: int
+    connection: AsyncConnection, owner: Owner, sealed: Table, *, after: str, epoch: int, limit: int
 ) -> list[tuple[str, int]]:
     """Records of the owner's envelopes under older keys than this, as `id#version` and epoch, behind `after`."""
     credential, _, version = after.rpartition("#")
-    table = CREDENTIAL_VERSIONS.c
+    table = sealed.c
     behind = (table.id > credential) | ((table.id == credential) & (table.version > int(version or 0)))
-    query = select(table.id, table.version, table.epoch).where(*_older(owner, epoch), behind)
+    query = select(table.id, table.version, table.epoch).where(*_older(sealed, owner, epoch), behind)
     rows = (await connection.execute(query.order_by(table.id, table.version).limit(limit))).all()
     return [(f"{row.id}#{row.version}", int(row.epoch)) for row in rows]
 
 
-async def envelopes_left(connection: AsyncConnection, owner: Owner, epoch: int) -> int:
+async def envelopes_left(connection: AsyncConnection, owner: Owner, sealed: Table, epoch: int) -> int:
     """How many of the owner's envelopes are under older keys than this."""
-    query = select(func.count()).select_from(CREDENTIAL_VERSIONS).where(*_older(owner, epoch))
+    query = select(func.count()).select_from(sealed).where(*_older(sealed, owner, epoch))
     return int(await connection.scalar(query) or 0)
 
 
 async def replace_envelope(
-    connection: AsyncConnection, credential: str, version: int, old: bytes, new: bytes, epoch: int
+    connection: AsyncConnection, sealed: Table, credential: str, version: int, old: bytes, new: bytes, epoch: int
 ) -> bool:
     """Put the new envelope in the place of the old, if that is still there."""
-    table = CREDENTIAL_VERSIONS.c
+    table = sealed.c
     there = (table.id == credential, table.version == version, table.envelope == old)
-    done = await connection.execute(update(CREDENTIAL_VERSIONS).where(*there).values(envelope=new, epoch=epoch))
+    done = await connection.execute(update(sealed).where(*there).values(envelope=new, epoch=epoch))
     return bool(done.rowcount == 1)
 
 
-def _older(owner: Owner, epoch: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return CREDENTIAL_VERSIONS.c.owner == owner.project, CREDENTIAL_VERSIONS.c.epoch < epoch
+def _older(sealed: Table, owner: Owner, epoch: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return sealed.c.owner == owner.project, sealed.c.epoch < epoch
 
 
 def _owner_key(row: Row[Any]) -> StoredOwnerKey:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portreeve.core.audit import Action, Actor, ObjectKind, Target, digest, escaped
 from portreeve.core.rewrap import Item, Move, ReadPage
 from portreeve.server.audit.journal import Entry
 from portreeve.server.credentials import store
-from portreeve.server.credentials.keeper import FIELD, Keeper
+from portreeve.server.credentials.keeper import Keeper
 from portreeve.server.database.writer import Job, Transaction
 from portreeve.server.documents.snapshot import Snapshot
 from portreeve.server.http.answers import json_bytes
@@ -80,9 +81,14 @@ class OwnerKeys:
 
 
 class Envelopes:
-    """The envelopes of one owner: a record is `credential#version`, a key id the epoch of the owner's key."""
+    """The envelopes of one owner in one table: a record is `credential#version`, a key id the epoch of the owner's key.
 
-    def __init__(self, keeper: Keeper, actor: Actor, request: str, owner: Owner) -> None:
+    `field` is what they are of.
+    """
+
+    def __init__(self, keeper: Keeper, actor: Actor, request: str, owner: Owner, table: Table, field: str) -> None:
+        self._table = table
+        self._field = field
         self._keeper = keeper
         self._actor = actor
         self._request = request
@@ -91,26 +97,28 @@ class Envelopes:
     async def page(self, connection: AsyncConnection, effect: ReadPage) -> tuple[Item, ...]:
         """As `Records`."""
         found = await store.envelopes_page(
-            connection, self._owner, after=effect.after, epoch=int(effect.target), limit=effect.limit
+            connection, self._owner, self._table, after=effect.after, epoch=int(effect.target), limit=effect.limit
         )
         return tuple(Item(record, str(epoch)) for record, epoch in found)
 
     async def left(self, connection: AsyncConnection, target: str) -> int:
         """As `Records`."""
-        return await store.envelopes_left(connection, self._owner, int(target))
+        return await store.envelopes_left(connection, self._owner, self._table, int(target))
 
     async def prepared(self, connection: AsyncConnection, move: Move) -> Job[bool] | None:
         """As `Records`."""
         credential, version = _parted(move.record)
-        old = await store.envelope(connection, credential, version)
+        old = await store.envelope(connection, credential, version, self._table)
         if old is None:
             return None
         sealed, epoch = old, int(move.to_key)
-        at = Place(self._owner, credential, FIELD, version)
+        at = Place(self._owner, credential, self._field, version)
         new = await self._keeper.rewrapped(connection, sealed, at, epoch)
 
         async def job(transaction: Transaction) -> bool:
-            replaced = await store.replace_envelope(transaction.connection, credential, version, sealed, new, epoch)
+            replaced = await store.replace_envelope(
+                transaction.connection, self._table, credential, version, sealed, new, epoch
+            )
             if replaced:
                 transaction.record(self._entry(transaction.snapshot, credential, move))
             return replaced

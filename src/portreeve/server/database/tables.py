@@ -76,6 +76,58 @@ CREDENTIAL_VERSIONS: Final = Table(
     Index("ix_credential_versions_owner", "owner", "epoch"),
 )
 
+MINTED_TOKENS: Final = Table(
+    "minted_tokens",
+    METADATA,
+    # The credential that it was minted from; there is one token of each.
+    Column("id", Name, primary_key=True),
+    # The token's number, and the version of the credential that it came from.
+    Column("version", Number, nullable=False),
+    Column("source", Number, nullable=False),
+    Column("key", Name, nullable=False),
+    Column("envelope", Bytes, nullable=False),
+    # As in credential_versions.
+    Column("owner", Name, nullable=False),
+    Column("epoch", Number, nullable=False),
+    Column("issued_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Index("ix_minted_tokens_owner", "owner", "epoch"),
+)
+
+MINT_LEASES: Final = Table(
+    "mint_leases",
+    METADATA,
+    # One credential at one registry and region: whoever holds the lease mints, and nobody else.
+    Column("key", Name, primary_key=True),
+    Column("credential", Name, nullable=False),
+    Column("holder", Name, nullable=False),
+    Column("lease_until", Moment),
+    # The line of core.refresh: numbers, times and codes.
+    Column("state", Json, nullable=False),
+    Column("next_due", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Index("ix_mint_leases_credential", "credential"),
+)
+
+MINT_PEERS: Final = Table(
+    "mint_peers",
+    METADATA,
+    # How many requests whoever mints may get now, over all replicas; in thousandths.
+    Column("peer", Name, primary_key=True),
+    Column("level", Number, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+CALENDAR_ALERTS: Final = Table(
+    "calendar_alerts",
+    METADATA,
+    # What has been told of an end, so that it is told once. Another end of the same credential begins anew.
+    Column("credential", Name, primary_key=True),
+    Column("expires_at", Moment, nullable=False),
+    Column("days", Number, nullable=False),
+    Column("told_at", Moment, nullable=False),
+)
+
 OWNER_KEYS: Final = Table(
     "owner_keys",
     METADATA,

@@ -17,8 +17,11 @@ from typing import Final
 
 from portreeve.core.desired import DesiredState, desired, next_generation
 from portreeve.core.environments import Environment
+from portreeve.core.estate import Key
+from portreeve.errors import PortreeveError
 from portreeve.server import logs
 from portreeve.server.credentials.keeper import Keeper
+from portreeve.server.credentials.material import deliverable
 from portreeve.server.database.engine import Database
 from portreeve.server.database.writer import Job, Transaction, Writer
 from portreeve.server.desired import store
@@ -128,13 +131,19 @@ class DesiredStates:
         key = sealing.read_public(agent)
         rows = {row.id: row for row in transaction.snapshot.credentials.values()}
         found = {}
-        for credential in dict.fromkeys(grant.credential for grant in state.grants if grant.credential):
+        for credential in dict.fromkeys(grant.delivered for grant in state.grants if grant.delivered):
             row: CredentialRow | None = rows.get(credential.id)
-            if row is None:
+            registry = transaction.snapshot.documents.get(Key("Registry", row.registry)) if row else None
+            if row is None or registry is None:
                 continue
-            secret = await self._keeper.open(transaction.connection, row)
-            delivery = Delivery(state.environment, row.registry, row.id, row.version, state.generation)
-            found[credential.id, credential.version] = sealing.seal(secret, delivery, key)
+            try:
+                login = await deliverable(self._keeper, transaction, registry, row, credential)
+            except PortreeveError as error:
+                # One credential that cannot be used keeps no other from its environment.
+                logs.not_delivered(row.registry, state.environment, error.code)
+                continue
+            delivery = Delivery(state.environment, row.registry, row.id, credential.version, state.generation)
+            found[credential.id, credential.version] = sealing.seal(login, delivery, key)
         return found
 
     async def _run(self) -> None:

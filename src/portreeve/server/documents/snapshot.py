@@ -9,19 +9,23 @@ Decision record: docs/adr/0013.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
+from portreeve import providers
 from portreeve.core.authorization import Principal, Resource, Scope
 from portreeve.core.blast_radius import Inventory, RunningImage
+from portreeve.core.credential import CredentialRef
 from portreeve.core.estate import Capabilities, CredentialFacts, Estate, Key
 from portreeve.core.platform import NAME, PlatformSettings
 from portreeve.core.policy import Registry
-from portreeve.providers.declared import can_end
+from portreeve.core.refresh import Held, Notice, Why
+from portreeve.errors import Invalid
+from portreeve.providers.contract import Method
 from portreeve.server.documents.placement import parts
 from portreeve.server.documents.stored import Stored
 
@@ -52,6 +56,20 @@ class CredentialRow:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenRow:
+    """How minting from a credential stands. `held` is the stored token; `why` and `code` are those of the last failure.
+
+    `told` is the highest notice of `core.refresh` since then.
+    """
+
+    credential: str
+    held: Held | None
+    why: Why | None = None
+    code: str = ""
+    told: Notice = Notice.RECOVERED
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """How the last validation of a registry ended: `reason` is the code of the first stage that failed, "" for none."""
 
@@ -69,6 +87,8 @@ class Snapshot:
     documents: Mapping[Key, Stored] = field(default_factory=dict)
     credentials: Mapping[tuple[str, str], CredentialRow] = field(default_factory=dict)
     capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
+    tokens: Mapping[str, TokenRow] = field(default_factory=dict)
+    """Credential → how minting from it stands, for those that are minted from."""
     running: Mapping[str, tuple[RunningImage, ...]] = field(default_factory=dict)
     """Environment → what runs there, for those that have reported."""
     checks: Mapping[str, Checked] = field(default_factory=dict)
@@ -88,7 +108,14 @@ class Snapshot:
         """The snapshot after these credentials were set, or taken away."""
         held = {place: row for place, row in self.credentials.items() if place not in set(gone)}
         held.update(((row.registry, row.purpose), row) for row in rows)
-        return replace(self, revision=revision, credentials=held)
+        there = {row.id for row in held.values()}
+        tokens = {name: token for name, token in self.tokens.items() if name in there}
+        return replace(self, revision=revision, credentials=held, tokens=tokens)
+
+    def with_tokens(self, revision: int, rows: Iterable[TokenRow], gone: Iterable[str] = ()) -> Snapshot:
+        """The snapshot after tokens were minted or missed, or are not wanted any more."""
+        tokens = {name: token for name, token in self.tokens.items() if name not in set(gone)}
+        return replace(self, revision=revision, tokens={**tokens, **{row.credential: row for row in rows}})
 
     def with_check(self, revision: int, registry: str, checked: Checked) -> Snapshot:
         """The snapshot after a registry was validated."""
@@ -136,6 +163,7 @@ class Snapshot:
         return Estate(
             **held,  # type: ignore[arg-type] # each kind's reader gives that kind's value
             credentials=self._facts(),
+            minted=self._minted(),
             capabilities=self.capabilities,
             versions={key: one.version for key, one in self.documents.items()},
         )
@@ -190,14 +218,44 @@ class Snapshot:
             found = self._parts[stored.key] = parts(stored.value, self.estate, stored.state)
         return found
 
-    def _facts(self) -> dict[str, CredentialFacts]:
-        found = {}
+    def _pulling(self) -> Iterator[tuple[Stored, CredentialRow]]:
         for (registry, purpose), row in self.credentials.items():
             stored = self.documents.get(Key("Registry", registry))
-            if purpose == "pull" and stored is not None and isinstance(stored.value, Registry):
-                # What the document declares now; a row without a declaration is about to go.
-                entries = stored.spec.get("credentials", [])
-                method = next((str(one["method"]) for one in entries if one["purpose"] == purpose), "")
-                supports = can_end(stored.value.provider, method)
-                found[registry] = CredentialFacts(row.id, row.version, row.expires_at, supports)
+            if purpose == PULL and stored is not None:
+                yield stored, row
+
+    def _facts(self) -> dict[str, CredentialFacts]:
+        return {
+            row.registry: CredentialFacts(row.id, row.version, row.expires_at, can_end(stored, PULL))
+            for stored, row in self._pulling()
+        }
+
+    def _minted(self) -> dict[str, CredentialRef | None]:
+        found: dict[str, CredentialRef | None] = {}
+        for stored, row in self._pulling():
+            method = method_of(stored, PULL)
+            if method is not None and method.life is None:
+                continue  # it pulls as it is stored
+            token = self.tokens.get(row.id)
+            held = token.held if token and method else None
+            found[row.registry] = CredentialRef(row.id, held.serial, held.expires_at) if held else None
         return found
+
+
+PULL: Final = "pull"
+
+
+def method_of(stored: Stored, purpose: str) -> Method | None:
+    """How a registry's declared credential signs in; None where its provider is not known, or has no such way."""
+    entry = next((one for one in stored.spec.get("credentials", ()) if one.get("purpose") == purpose), None)
+    assert isinstance(stored.value, Registry)
+    try:
+        return providers.named(stored.value.provider).method(entry["method"]) if entry else None
+    except Invalid:
+        return None
+
+
+def can_end(stored: Stored, purpose: str) -> bool:
+    """Whether the provider lets such a credential end (rule 13); False where it is not known."""
+    method = method_of(stored, purpose)
+    return method is not None and method.ends

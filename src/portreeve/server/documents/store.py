@@ -12,9 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from portreeve.core.blast_radius import RunningImage
 from portreeve.core.cluster import Namespace
 from portreeve.core.estate import Capabilities, Key
+from portreeve.core.refresh import Held, Notice, Why
 from portreeve.errors import Conflict
-from portreeve.server.database.tables import CHANGES, CREDENTIALS, DOCUMENTS, IMAGES, OBSERVATIONS, REGISTRY_CHECKS
-from portreeve.server.documents.snapshot import Checked, CredentialRow, Snapshot
+from portreeve.server.database.tables import (
+    CHANGES,
+    CREDENTIALS,
+    DOCUMENTS,
+    IMAGES,
+    MINT_LEASES,
+    OBSERVATIONS,
+    REGISTRY_CHECKS,
+)
+from portreeve.server.documents.snapshot import Checked, CredentialRow, Snapshot, TokenRow
 from portreeve.server.documents.stored import Stored, read
 
 CHECK = "Check"
@@ -30,6 +39,7 @@ async def load(connection: AsyncConnection, revision: int) -> Snapshot:
     """Everything, at the revision that this transaction sees."""
     documents = (await connection.execute(select(DOCUMENTS))).all()
     credentials = (await connection.execute(select(CREDENTIALS))).all()
+    minting = (await connection.execute(select(MINT_LEASES.c.credential, MINT_LEASES.c.state))).all()
     observed = (await connection.execute(select(OBSERVATIONS))).all()
     images = (await connection.execute(select(IMAGES))).all()
     checks = (await connection.execute(select(REGISTRY_CHECKS))).all()
@@ -41,6 +51,7 @@ async def load(connection: AsyncConnection, revision: int) -> Snapshot:
         {stored.key: stored for stored in map(_stored, documents)},
         {(row.registry, row.purpose): _credential(row) for row in credentials},
         {row.environment: capabilities(row.facts) for row in observed},
+        {row.credential: token(row.credential, row.state) for row in minting},
         {row.environment: tuple(running.get(row.environment, ())) for row in observed},
         {row.registry: checked(row) for row in checks},
     )
@@ -157,6 +168,21 @@ def _stored(row: Row[Any]) -> Stored:
         row.updated_at,
         value,
     )
+
+
+def token(credential: str, state: Mapping[str, Any]) -> TokenRow:
+    """How minting from a credential stands, out of the stored line of `core.refresh`."""
+    why = state["why"]
+    return TokenRow(credential, held(state), Why(why) if why else None, state["code"], Notice(state["told"]))
+
+
+def held(state: Mapping[str, Any]) -> Held | None:
+    """The token that a stored line speaks of."""
+    found = state["held"]
+    if found is None:
+        return None
+    issued_at, expires_at = (datetime.fromisoformat(found[name]) for name in ("issuedAt", "expiresAt"))
+    return Held(found["serial"], found["source"], issued_at, expires_at)
 
 
 def _credential(row: Row[Any]) -> CredentialRow:

@@ -11,6 +11,7 @@ from typing import Any
 
 from portreeve.core.estate import policy_type
 from portreeve.core.policy import Exemption, ExemptionState, Registry, RegistryAccess, RegistryPolicy
+from portreeve.server.documents.conditions import conditions, token_shown
 from portreeve.server.documents.snapshot import Checked, Snapshot
 from portreeve.server.documents.stored import Stored
 
@@ -54,7 +55,7 @@ def _status(stored: Stored, snapshot: Snapshot, now: datetime) -> Mapping[str, A
 def _registry(stored: Stored, snapshot: Snapshot, now: datetime) -> Mapping[str, Any]:
     assert isinstance(stored.value, Registry)
     declared = {one.get("purpose"): one for one in stored.spec.get("credentials", [])}
-    credentials = []
+    credentials: list[dict[str, Any]] = []
     for purpose, entry in sorted(declared.items()):
         row = snapshot.credentials.get((stored.key.name, purpose))
         expires = None if row is None else row.expires_at
@@ -68,14 +69,18 @@ def _registry(stored: Stored, snapshot: Snapshot, now: datetime) -> Mapping[str,
                 "state": _credential_state(row is not None, expires, now),
             }
         )
+        if row is not None and (token := token_shown(snapshot.tokens.get(row.id), now)):
+            credentials[-1]["token"] = token
+    found = conditions(stored, snapshot, now)
     pull = next((one for one in credentials if one["purpose"] == "pull"), None)
     return {
         "prefix": str(stored.value.prefix),
         "auth": pull["method"] if pull else "anonymous",
-        "ready": pull is None or pull["state"] == "stored",
+        "ready": found[0]["status"] == "True",
         "expiresAt": pull["expiresAt"] if pull else None,
         "grants": snapshot.grants[stored.key.name],
         "credentials": credentials or None,
+        "conditions": found,
         "validation": _validation(snapshot.checks.get(stored.key.name)),
     }
 

@@ -59,6 +59,10 @@ SHARED: Final[dict[str, Schema]] = {
     "Credential": record(
         registry=TEXT, purpose=TEXT, id=TEXT, version=COUNT, expiresAt=or_null(TEXT), state=TEXT, revision=COUNT
     ),
+    "CalendarEntry": record(
+        lane=TEXT, name=TEXT, expiresAt=or_null(TEXT), daysLeft=or_null({"type": "integer"}), level=TEXT,
+        impact=record(grants=COUNT, namespaces=COUNT, environments=COUNT),
+    ),
     "Image": record(
         environment=TEXT, namespace=TEXT, owner=TEXT, image=TEXT, canonical=or_null(TEXT), verdict=or_null(TEXT),
         stage=or_null(TEXT),
@@ -72,6 +76,7 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
     "set_credentials": (200, named("Credential")),
     "rotate_credentials": (200, named("Credential")),
     "list_images": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("Image")))),
+    "list_calendar": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("CalendarEntry")))),
     "read_verdict": (
         200,
         record(environment=TEXT, namespace=TEXT, image=TEXT, verdict=or_null(TEXT), reasons=rows()),
@@ -98,6 +103,7 @@ _OTHER_FORMS: Final = {
     "read_audit_checkpoint": ("a signed note", "text/plain"),
     "read_audit_key": ("a verifier key", "text/plain"),
     "export_audit": ("the whole log, a line for each event and checkpoint", "application/jsonl"),
+    "feed_calendar": ("an event for each end (RFC 5545)", "text/calendar"),
     "read_egress_rules": ("a policy for pods", "application/yaml"),
     "watch": ("events, until either side hangs up", "text/event-stream"),
 }

@@ -99,7 +99,7 @@ def _granted(held: Governed, grant: Grant, namespace: str) -> bool:
 
 
 def _pull(grant: Grant) -> dict[str, Any]:
-    credential = grant.credential
+    credential = grant.delivered
     return {
         "registry": grant.registry,
         "grant": grant.owner,

@@ -108,6 +108,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_audit_sinks")),
     )
     op.create_table(
+        "calendar_alerts",
+        sa.Column("credential", NAME, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.Column("days", NUMBER, nullable=False),
+        sa.Column("told_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("credential", name=op.f("pk_calendar_alerts")),
+    )
+    op.create_table(
         "changes",
         sa.Column("revision", NUMBER, autoincrement=False, nullable=False),
         sa.Column("kind", NAME, nullable=False),
@@ -201,6 +209,39 @@ def upgrade() -> None:
         sa.Column("value", BYTES, nullable=False),
         sa.PrimaryKeyConstraint("master_key", name=op.f("pk_key_checks")),
     )
+    op.create_table(
+        "mint_leases",
+        sa.Column("key", NAME, nullable=False),
+        sa.Column("credential", NAME, nullable=False),
+        sa.Column("holder", NAME, nullable=False),
+        sa.Column("lease_until", MOMENT, nullable=True),
+        sa.Column("state", JSON, nullable=False),
+        sa.Column("next_due", MOMENT, nullable=False),
+        sa.Column("updated_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_mint_leases")),
+    )
+    op.create_index("ix_mint_leases_credential", "mint_leases", ["credential"], unique=False)
+    op.create_table(
+        "mint_peers",
+        sa.Column("peer", NAME, nullable=False),
+        sa.Column("level", NUMBER, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("peer", name=op.f("pk_mint_peers")),
+    )
+    op.create_table(
+        "minted_tokens",
+        sa.Column("id", NAME, nullable=False),
+        sa.Column("version", NUMBER, nullable=False),
+        sa.Column("source", NUMBER, nullable=False),
+        sa.Column("key", NAME, nullable=False),
+        sa.Column("envelope", BYTES, nullable=False),
+        sa.Column("owner", NAME, nullable=False),
+        sa.Column("epoch", NUMBER, nullable=False),
+        sa.Column("issued_at", MOMENT, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_minted_tokens")),
+    )
+    op.create_index("ix_minted_tokens_owner", "minted_tokens", ["owner", "epoch"], unique=False)
     op.create_table(
         "observations",
         sa.Column("environment", NAME, nullable=False),
@@ -318,6 +359,11 @@ def downgrade() -> None:
     op.drop_table("passwords")
     op.drop_table("owner_keys")
     op.drop_table("observations")
+    op.drop_index("ix_minted_tokens_owner", table_name="minted_tokens")
+    op.drop_table("minted_tokens")
+    op.drop_table("mint_peers")
+    op.drop_index("ix_mint_leases_credential", table_name="mint_leases")
+    op.drop_table("mint_leases")
     op.drop_table("key_checks")
     op.drop_index("ix_images_image", table_name="images")
     op.drop_table("images")
@@ -329,6 +375,7 @@ def downgrade() -> None:
     op.drop_index("ix_credential_versions_owner", table_name="credential_versions")
     op.drop_table("credential_versions")
     op.drop_table("changes")
+    op.drop_table("calendar_alerts")
     op.drop_table("audit_sinks")
     op.drop_table("audit_nodes")
     op.drop_table("audit_head")

@@ -1,0 +1,1 @@
+"""A subject: tokens that are minted from stored credentials, once for all environments, before the last one ends."""
