@@ -179,7 +179,7 @@ class Validation:
         return failed(Stage.CHALLENGE, error, f"if that is its token service, write spec.tokenRealm: {shown}")
 
     async def _token(self) -> Check:
-        self._found.login = await self._line.login()
+        self._found.login = await self._line.login(fresh=True)
         self._found.distribution = self._line.distribution(self._found.login)
         await self._found.distribution.sign_in()
         if self._found.login is None:
