@@ -65,6 +65,15 @@ class TestDockerHub(ProviderContract):
         assert self.provider.keys(Place("docker.io")) == ("https://index.docker.io/v1/",)
         assert self.provider.keys(self.place) == ("docker.io/acme/",)
 
+    def test_limits_are_told_by_a_head_that_counts_as_no_pull(self) -> None:
+        assert self.provider.limit_probe == ("ratelimitpreview/test", "latest")
+
+    def test_it_is_registered_under_the_name_that_images_use(self) -> None:
+        assert self.provider.misplaced(self.place) is None
+        problem = self.provider.misplaced(Place("registry-1.docker.io"))
+        assert problem is not None
+        assert (problem.code, problem.field) == ("registry_host", "host")
+
     @pytest.mark.parametrize(
         ("signals", "limit"),
         [

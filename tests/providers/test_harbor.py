@@ -81,6 +81,13 @@ class TestHarbor(ProviderContract):
         found = await self.provider.repositories(Place(HOST, "2026"), self.reader(), Query(limit=5000))
         assert len(found.items) == 2
 
+    async def test_without_tls_the_api_has_none_either(self) -> None:
+        for plain_http, scheme in ((False, "https"), (True, "http")):
+            network = Network({HOST: api})
+            reader = Reader(FakeDistribution(), outside(network), ROBOT, plain_http=plain_http)
+            await self.provider.repositories(Place(HOST, "2026"), reader, Query())
+            assert {urlsplit(request.url).scheme for request in network.asked} == {scheme}
+
     @pytest.mark.parametrize("after", ["0", "-1", "1e9", "x", "2&page_size=9", "9" * 30])
     async def test_a_cursor_that_is_none_of_ours_is_refused(self, after: str) -> None:
         with pytest.raises(Invalid) as caught:
