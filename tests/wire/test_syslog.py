@@ -41,13 +41,24 @@ def named(text: str) -> Event:
     }, actor=actor, target=Target(ObjectKind.USER, name, name, name))  # fmt: skip
 
 
+PRIORITIES = {Outcome.DONE: "110", Outcome.INTENDED: "110", Outcome.REFUSED: "108", Outcome.FAILED: "107"}
+"""Facility 13 (log audit) times 8, and informational, warning or error."""
+
+OUTCOMES = {
+    Outcome.DONE: "success",
+    Outcome.INTENDED: "intended",
+    Outcome.REFUSED: "failure",
+    Outcome.FAILED: "failure",
+}
+
+
 @given(events)
 def test_a_syslog_line_says_what_the_event_says(one: Event) -> None:
     line = rfc5424(one, hostname="server-1")
     found = LINE.fullmatch(line)
     assert found
     assert decode(found["message"].encode()) == one
-    assert found["pri"] == ("110" if one.outcome is Outcome.DONE else "108")
+    assert found["pri"] == PRIORITIES[one.outcome]
     assert found["id"] == one.action
     assert len(found["id"]) <= 32
     read = params(line)
@@ -62,7 +73,7 @@ def test_a_cef_line_says_what_the_event_says(one: Event) -> None:
     assert (read["suser"], read["externalId"]) == (one.actor.principal, str(one.sequence))
     assert read["cs1"] == f"{one.target.kind}/{one.target.name}"
     assert read.get("reason") == one.reason
-    assert read["outcome"] == ("success" if one.outcome is Outcome.DONE else "failure")
+    assert read["outcome"] == OUTCOMES[one.outcome]
 
 
 HOSTILE = st.text(st.sampled_from('"\\]|= \n\r\t\x1b\u2028\u0085[<>1a'), min_size=1, max_size=60)

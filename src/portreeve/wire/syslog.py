@@ -16,7 +16,7 @@ from portreeve.core.audit import Event, Outcome, encode, time_text
 FACILITY: Final = 13
 """Log audit. Source: RFC 5424, section 6.2.1, table 1."""
 SEVERITY: Final = {Outcome.DONE: 6, Outcome.INTENDED: 6, Outcome.REFUSED: 4, Outcome.FAILED: 3}
-"""Informational and warning. Source: RFC 5424, section 6.2.1, table 2."""
+"""Informational, warning and error. Source: RFC 5424, section 6.2.1, table 2."""
 _OUTCOMES: Final = {
     Outcome.DONE: "success",
     Outcome.INTENDED: "intended",

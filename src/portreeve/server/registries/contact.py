@@ -133,7 +133,12 @@ class Line:
 
     async def reader(self) -> Reader:
         """Whom browsing asks."""
-        return Reader(self.distribution(await self.login()), self.outside, self.contact.credential)
+        return Reader(
+            self.distribution(await self.login()),
+            self.outside,
+            self.contact.credential,
+            plain_http=self.contact.trust.plain_http,
+        )
 
 
 class Contacts:
