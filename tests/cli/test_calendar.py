@@ -13,7 +13,7 @@ def filled(operator: Operator) -> Operator:
     """Two registries with a stored credential each, one of which ends. The plane's clock stands at `NOW`."""
     ways = {"harbor": {"method": "basic", "expiresAt": "2026-12-10T12:00:00Z"}, "quay": {"method": "robot"}}
     for name, way in ways.items():
-        declared = {"purpose": "pull", "parameters": {"username": "acme+u"}, **way}
+        declared = {"purpose": "pull", "parameters": {"username": "acme+pull"}, **way}
         place = declared | {"credentialFrom": {"stdin": True}}
         operator.write(
             "r.yaml", document("Registry", name, provider=name, host=f"{name}.example.com", credentials=[place])
