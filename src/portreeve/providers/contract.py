@@ -288,6 +288,10 @@ class Provider:
         """What a firewall has to open, the registry's own host first."""
         return (own_host(place, REDIRECT_NOTE),)
 
+    def hint(self, code: str) -> str:
+        """What a failure with this code usually means with this product, and what to do; "" where there is no more."""
+        return ""
+
     def method(self, name: str) -> Method:
         """The method of this name.
 

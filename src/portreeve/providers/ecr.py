@@ -64,6 +64,15 @@ _MINTING: Final = Minting("Amazon ECR", "see the key, its ecr:GetAuthorizationTo
 _BROWSING: Final = Browsing("Amazon ECR", "it needs ecr:DescribeRepositories and ecr:DescribeImages")
 
 
+_HINTS: Final = {
+    "name_unknown_host": "the host says account and region: see that the region in it exists, as eu-west-1",
+    "repository_unknown": "a registry of ECR is one account in one region: see that the repository is in this one",
+    "manifest_unknown": "a registry of ECR is one account in one region: see that the image was pushed to this one",
+    "mint_denied": "see that the key is active, the clock is right, and ecr:GetAuthorizationToken is allowed on *",
+}
+"""Code → what it usually means here."""
+
+
 class Ecr(Provider):
     """Amazon ECR."""
 
@@ -101,6 +110,9 @@ class Ecr(Provider):
         page = re.fullmatch(rf"({_REGION})\.console\.(?:aws\.amazon\.com|amazonaws\.cn)", host)
         account = re.match(r"ecr/(?:private-registry/)?repositories/private/([0-9]{12})(?:/|$)", path)
         return self.claim(_host(account[1], page[1])) if page is not None and account is not None else None
+
+    def hint(self, code: str) -> str:
+        return _HINTS.get(code, "")
 
     def hosts(self, place: Place) -> tuple[Host, ...]:
         if found := _OWN.fullmatch(place.host):

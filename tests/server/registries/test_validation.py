@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,41 @@ async def test_a_certificate_for_another_name(plane: Plane, docker_registry: Sta
     spec = spec_of(registry, host=f"registry.example.com:{registry.port}")
     found = await (await registered(plane, spec)).validate()
     assert failed(found) == {"tls": "tls_untrusted"}
+
+
+async def test_a_region_that_does_not_exist(tmp_path: Path) -> None:
+    async def nowhere(host: str, port: int) -> list[Any]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async with running(f"sqlite:///{tmp_path / 'portreeve.db'}", tmp_path, resolver=nowhere) as plane:
+        spec = {"provider": "ecr", "host": "123456789012.dkr.ecr.eu-wset-1.amazonaws.com"}
+        found = await (await registered(plane, spec)).validate()
+    assert failed(found) == {"dns": "name_unknown_host"}
+    assert "region" in found["checks"][0]["hint"]
+
+
+async def test_an_address_in_place_of_the_name_that_the_certificate_is_for(plane: Plane, tmp_path: Path) -> None:
+    authority = CertificateAuthority(tmp_path)
+    certificate = authority.issue("server", "named", hosts=("registry.example.com",))
+    with answering(lambda _: Says(401), certificate=certificate) as server:
+        host = server.url.removeprefix("https://")
+        spec = {"provider": "generic", "host": host, "tls": {"caBundle": authority.file.read_text()}}
+        found = await (await registered(plane, spec)).validate()
+    assert failed(found) == {"tls": "tls_untrusted"}
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "2130706433:5000", "0x7f.1:5000", "metadata.example.com:80"])
+async def test_an_address_that_no_registry_has(tmp_path: Path, host: str) -> None:
+    """Also in a spelling that readers disagree about, and behind a name."""
+
+    async def metadata(name: str, port: int) -> list[Any]:
+        return [ip_address("169.254.169.254")]
+
+    everything = ("0.0.0.0/0", "::/0")
+    url = f"sqlite:///{tmp_path / 'portreeve.db'}"
+    async with running(url, tmp_path, resolver=metadata, private_addresses=everything) as plane:
+        found = await (await registered(plane, {"provider": "generic", "host": host})).validate()
+    assert failed(found) == {"dns": "address_refused"}
 
 
 async def test_a_web_page_with_200(plane: Plane, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ class Validation:
             return failed(stage, slow, "see that it runs and can be reached from the control plane")
         except PortreeveError as error:
             ends_at = credential.expires_at if credential else None
-            check = failed(stage, error)
+            check = failed(stage, error, self._contact.provider.hint(error.code))
             return explained(check, anonymous=credential is None, ends_at=ends_at, now=self._clock())
 
     @property
