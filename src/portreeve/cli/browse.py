@@ -163,6 +163,7 @@ def _image(found: Mapping[str, Any], output: str) -> None:
         ("Image", found["pin"]),
         ("Digest", found["digest"]),
         ("Type", found["mediaType"]),
+        ("Holds", found.get("artifactType") or "several images"),
         ("Created", found.get("createdAt") or "not told"),
         ("Refers to it", told),
     ):

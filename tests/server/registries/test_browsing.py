@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest_asyncio
 
 from portreeve.core.blast_radius import RunningImage
 from portreeve.server.images.service import Observation, observe
-from tests.fakes.images import Built, image, index, referrer
+from tests.fakes.images import CONFIG, Built, image, index, referrer
 from tests.oci.behaviour import BOM, SIGNATURE
 from tests.server.plane import Plane, document
 from tests.server.registries.reached import as_writer, fresh, plane_here, pushed, registered, spec_of
@@ -109,6 +110,17 @@ async def test_an_image_tells_its_platforms_and_what_refers_to_it(
 
 def _size(built: Built) -> int:
     return sum(map(len, built.blobs.values()))
+
+
+async def test_a_helm_chart_is_told_from_an_image(plane: Plane, docker_registry: Start) -> None:
+    registry, repository = docker_registry(Access.HTPASSWD), fresh()
+    chart = image("chart")
+    helm = "application/vnd.cncf.helm.config.v1+json"
+    content = chart.content.replace(CONFIG.encode(), helm.encode())
+    await pushed(registry, repository, replace(chart, content=content), "0.1.0")
+    held = await registered(plane, spec_of(registry), as_writer())
+    found = (await held.get("image", repository=repository, reference="0.1.0")).json()
+    assert found["artifactType"] == helm
 
 
 async def test_what_environments_run_stands_in_for_a_catalogue_and_is_said_to(

@@ -70,12 +70,16 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One reference, looked at. `artifacts` are what refers to it, by kind; None where the registry does not tell."""
+    """One reference, looked at. `artifacts` are what refers to it, by kind; None where the registry does not tell.
+
+    `artifact_type` tells an image ("application/vnd.oci.image.config.v1+json") from a Helm chart and other things.
+    """
 
     repository: str
     reference: str
     digest: str
     media_type: str
+    artifact_type: str
     platforms: tuple[Platform, ...]
     created_at: str
     artifacts: Mapping[Artifact, int] | None
@@ -137,6 +141,7 @@ class Browsing:
             reference,
             manifest.descriptor.digest,
             manifest.descriptor.media_type,
+            manifest.descriptor.artifact_type or (manifest.config.media_type if manifest.config else ""),
             tuple(platforms),
             created,
             artifacts,

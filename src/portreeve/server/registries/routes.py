@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
@@ -184,9 +185,11 @@ def _add_validation(router: APIRouter, parts: Parts) -> None:
 
 async def _streamed(parts: Parts, caller: Caller, contact: Contact, validation: Validation) -> AsyncIterator[bytes]:
     begun, checks = perf_counter(), []
-    async for check in validation.run():
-        checks.append(check)
-        yield _event("CHECK", _check(check))
+    # Whoever hangs up ends the line to the registry, too, and not when memory is next tidied.
+    async with aclosing(validation.run()) as found:
+        async for check in found:
+            checks.append(check)
+            yield _event("CHECK", _check(check))
     yield _event("DONE", await _kept(parts, caller, contact, checks, perf_counter() - begun))
 
 
@@ -407,6 +410,7 @@ def _image_document(found: Image, contact: Contact, running: Sequence[RunningIma
         "reference": found.reference,
         "digest": found.digest,
         "mediaType": found.media_type,
+        "artifactType": found.artifact_type or None,
         "createdAt": found.created_at or None,
         "pin": f"{contact.place.host}/{found.repository}@{found.digest}",
         "platforms": [

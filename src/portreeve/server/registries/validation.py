@@ -12,7 +12,7 @@ first that browsing finds. Source: the design's providers page, section 6.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -79,7 +79,7 @@ class Validation:
         self._found = _Found()
         self._line: Line
 
-    async def run(self) -> AsyncIterator[Check]:
+    async def run(self) -> AsyncGenerator[Check, None]:
         """The stages as they are found, each once and in the order of `Stage`."""
         async with self._contacts.line(self._contact) as self._line:
             for stage in Stage:
