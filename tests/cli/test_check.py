@@ -13,6 +13,8 @@ from portreeve.wire.reports import FORMATS as WRITTEN
 from tests.cli.conftest import BROKEN, POLICY
 from tests.cli.program import PROGRAM, Program
 
+pytestmark = pytest.mark.wide
+
 
 def test_a_denied_image_is_shown_with_place_reason_and_fix(program: Program) -> None:
     done = program.run("check", "app.yaml", "-p", "policy.yaml")

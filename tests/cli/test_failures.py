@@ -16,6 +16,8 @@ from portreeve.errors import Conflict, Denied, Invalid, PortreeveError
 from tests.cli.conftest import POLICY
 from tests.cli.program import PROGRAM, Program, is_root
 
+pytestmark = pytest.mark.wide
+
 WRONG = """\
 apiVersion: portreeve.io/v1
 kind: RegistryPolicy

@@ -12,6 +12,8 @@ from portreeve.core.reference import parse
 from tests.cli.conftest import BROKEN, POLICY
 from tests.cli.program import Program
 
+pytestmark = pytest.mark.wide
+
 
 def test_each_image_is_listed_once(program: Program) -> None:
     done = program.run("images", "app.yaml")

@@ -10,6 +10,8 @@ import yaml
 from tests.cli.conftest import BROKEN, POLICY
 from tests.cli.program import Program
 
+pytestmark = pytest.mark.wide
+
 PROTECTED = """\
 apiVersion: apps/v1
 kind: DaemonSet

@@ -10,6 +10,8 @@ from portreeve.cli import paths
 from tests.cli.conftest import POLICY
 from tests.cli.program import Program
 
+pytestmark = pytest.mark.wide
+
 
 def level(program: Program, **env: str) -> int:
     """The exit code tells which --fail-on was used: the policy is at stage warn."""

@@ -12,6 +12,8 @@ from portreeve.core.audit_export import event_line
 from tests.cli.program import Program
 from tests.core.exports import KEY, STRANGER, export, log, signed
 
+pytestmark = pytest.mark.wide
+
 LOG = log(12)
 LINES = export(LOG, 4)
 PUBLIC = str(KEY.verifier)

@@ -39,6 +39,8 @@ from portreeve.core.refresh import (
 )
 from tests.simulation.refresh import BEGIN, HOUR, KINDS, Broken, Faults, Step, World
 
+pytestmark = pytest.mark.wide
+
 SEEDS = 120
 
 

@@ -94,8 +94,14 @@ def test_warnings_are_read_from_their_headers(kube_client: KubeClient) -> None:
     patch = {"metadata": {"labels": labels}}
     path = kube_client.path("v1", "Namespace", name)
     kube_client.request("PATCH", path, patch, "application/merge-patch+json").expect(200)
-    created = kube_client.create(pod(name, "nginx"), DRY_RUN).expect(201)
-    assert created.warnings[0].startswith('would violate PodSecurity "restricted:latest": allowPrivilegeEscalation')
+
+    def warned() -> tuple[str, ...]:
+        # Admission looks at namespaces through a cache that is a moment behind.
+        return tuple(kube_client.create(pod(name, "nginx"), DRY_RUN).expect(201).warnings)
+
+    assert wait_until(warned, "a warning about the pod")[0].startswith(
+        'would violate PodSecurity "restricted:latest": allowPrivilegeEscalation'
+    )
 
 
 def test_developer_has_an_identity_and_no_rights(kubernetes: Cluster) -> None:

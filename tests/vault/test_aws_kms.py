@@ -16,6 +16,8 @@ from portreeve.vault.aws_kms import KmsKey, KmsMasterKey
 from tests.tools.loopback import Answer, Asked, Hangs, Loopback, Raw, Says, answering
 from tests.vault.kms_server import CREDENTIALS, NOW, ask, kms, new_key
 
+pytestmark = pytest.mark.wide
+
 ARN = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 OTHER = ARN.replace("1234abcd", "dcba4321")
 KEY = SecretValue(b"a key of thirty-two bytes, really")

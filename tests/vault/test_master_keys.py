@@ -23,6 +23,8 @@ from tests.tools.loopback import answering
 from tests.vault.kms_server import CREDENTIALS, NOW, kms, new_key
 from tests.vault.transit_server import TOKEN, TransitServer
 
+pytestmark = pytest.mark.wide
+
 SHARED = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 KEY = SecretValue(bytes(range(32)))
 

@@ -18,6 +18,8 @@ from portreeve.vault.transit import TransitKey, TransitMasterKey
 from tests.tools.loopback import Answer, Asked, Hangs, Loopback, Raw, Says, answering
 from tests.vault.transit_server import TOKEN, TransitServer, transit_answer
 
+pytestmark = pytest.mark.wide
+
 KEY = SecretValue(b"a key of thirty-two bytes, really")
 WRAPPED = b"vault:v1:" + base64.b64encode(bytes(60))
 

@@ -19,6 +19,8 @@ from tests.cli.program import PROGRAM
 from tests.server.audit.scene import entry, exported, fill, judged, kept_now, record, statement
 from tests.server.plane import Plane, running
 
+pytestmark = pytest.mark.wide
+
 EVENTS = 1000
 SAMPLE = 23
 """Every so many of a kind are tried one by one; that every byte counts is a law of core (tests/core)."""
