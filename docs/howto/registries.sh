@@ -40,9 +40,9 @@ add() {
 }
 
 say "Add a registry from an image reference, as it was pasted; it is tried at once"
-add here "$password" || [ $? -eq 3 ]
+add here "$password"
 
-say "Try it again with that very image: every stage is green"
+say "Try it again, by name: every stage is green"
 portreeve validate registry here --image "$path"
 
 say "Browse: the tags of the repository, then one image"

@@ -46,7 +46,7 @@ def test_a_pasted_reference_becomes_a_registry_that_works(operator: Operator, re
     asked = operator.run(*words, env=env)
     assert (asked.code, operator.run("get", "registries", "-o", "name").out) == (2, "")
     added = operator.run(*words, "-y", env=env)
-    assert "Registry/here created" in added.out, added.err
+    assert (added.code, "Registry/here created" in added.out) == (0, True), added.out + added.err
     assert "FAILED" not in added.out
     tried = operator.run("validate", "registry", "here", "--image", f"{repository}:1.4")
     assert tried.code == 0, tried.out + tried.err
@@ -58,7 +58,7 @@ def test_a_pasted_reference_becomes_a_registry_that_works(operator: Operator, re
 def test_a_wrong_password_is_told_as_one_and_stored_all_the_same(operator: Operator, registry: DockerRegistry) -> None:
     words = adding(operator, registry, f"https://127.0.0.1:{registry.port}/v2/")
     added = operator.run(*words, "-y", env={"SECRET": "wrong-canary"})
-    assert added.code == 1
+    assert added.code == 1, added.out
     assert "[registry_unauthorized]" in added.out
     assert "wrong-canary" not in added.out + added.err
     assert operator.run("get", "registries", "-o", "name").out.strip().endswith("here")
@@ -130,3 +130,21 @@ def test_limits_say_when_nothing_tells_them(operator: Operator, registry: Docker
     assert done.code == 0, done.err
     told = operator.run("limits", "here", "--fresh")
     assert (told.code, "rate_limit_unknown" in told.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "image"),
+    [
+        ("docker pull r.example.com/team/api:1.4", "team/api:1.4"),
+        ("r.example.com/team/api@sha256:" + "a" * 64, "team/api@sha256:" + "a" * 64),
+        ("r.example.com/team/api", None),
+        ("r.example.com:5000/team/api:1", None),
+        ("https://r.example.com/v2/", None),
+        ("docker login r.example.com", None),
+        ("", None),
+    ],
+)
+def test_a_pasted_image_is_the_one_that_is_tried(text: str, image: str | None) -> None:
+    from portreeve.cli.add import pasted_image
+
+    assert pasted_image(text, "r.example.com") == image

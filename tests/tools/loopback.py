@@ -79,7 +79,7 @@ def answering(answer: Callable[[Asked], Answer], *, certificate: tuple[Path, Pat
                     server.released.wait()
                     self.close_connection = True
 
-        do_GET = do_POST = do_PUT = _serve  # noqa: N815 -- the names that the library calls
+        do_GET = do_HEAD = do_POST = do_PUT = _serve  # noqa: N815 -- the names that the library calls
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the library's name
             pass

@@ -94,7 +94,8 @@ def command(what: str, text: str, output: str, yes: bool, no_input: bool, valida
             credentials.put_resolved(client, wanted, secret)
         if output == "table":
             terminal.data(f"Registry/{name} created")
-        result = watched(client, name, {"purpose": None}, terminal, live=output == "table") if validate else None
+        asked = {"image": pasted_image(text, claim.place.host)}
+        result = watched(client, name, asked, terminal, live=output == "table") if validate else None
     if output != "table":
         write({"registry": name, "provider": provider.name, "validation": result}, output)
     elif result is not None:
@@ -131,6 +132,23 @@ def recognised(text: str, named: str | None, terminal: Terminal) -> tuple[Claim,
     if chosen.instead:
         terminal.note(f"note: rather use {chosen.instead}")
     return chosen, provider
+
+
+def pasted_image(text: str, host: str) -> str | None:
+    """The image that was pasted, as REPOSITORY:TAG or REPOSITORY@DIGEST; None if none was."""
+    from portreeve.core.reference import UnsafeReference, parse
+
+    words = text.split()
+    try:
+        reference = parse(words[-1]) if words else None
+    except UnsafeReference:
+        return None
+    if reference is None or reference.host != host or not (reference.digest or reference.tag):
+        return None
+    separator, named = ("@", reference.digest) if reference.digest else (":", reference.tag)
+    # Where nobody wrote a tag, `latest` is what the name means and not what was pasted.
+    written = separator in words[-1].rpartition("/")[2]
+    return f"{reference.path}{separator}{named}" if written else None
 
 
 def _source(options: Mapping[str, Any]) -> Source | None:
