@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -29,10 +28,10 @@ from portreeve.core.checklist import Check, Outcome, judged
 from portreeve.core.estate import Key
 from portreeve.core.permissions import Action, Kind
 from portreeve.core.policy import Registry, RegistryAccess
-from portreeve.core.rate_limit import Forecast, Reading, forecasts
-from portreeve.core.reference import DEFAULT_TAG, DIGEST_PATTERN, TAG_PATTERN
+from portreeve.core.rate_limit import forecasts
+from portreeve.core.reference import DIGEST_PATTERN, TAG_PATTERN
 from portreeve.errors import Invalid, Problem
-from portreeve.providers.contract import Claim, Method, Provider, Query, Repository, Tag, is_tag
+from portreeve.providers.contract import Query, is_tag
 from portreeve.providers.recognise import recognise
 from portreeve.server.audit.journal import Entry
 from portreeve.server.database.writer import Transaction, Writer
@@ -57,10 +56,20 @@ from portreeve.server.http.lists import DEFAULT_LIMIT, MAX_LIMIT, csv_twin, json
 from portreeve.server.http.problems import Rejected
 from portreeve.server.images.service import visible
 from portreeve.server.registries import store
-from portreeve.server.registries.browsing import Browsing, Image, Page, candidates, inside, running_from, uses
+from portreeve.server.registries.browsing import Browsing, Page, candidates, inside, uses
 from portreeve.server.registries.contact import Contact, Contacts
 from portreeve.server.registries.limits import Limits
 from portreeve.server.registries.validation import Validation
+from portreeve.server.registries.view import (
+    check_row,
+    claim_row,
+    forecast_row,
+    image_document,
+    provider_row,
+    repository_rows,
+    tag_rows,
+    use_rows,
+)
 
 Name = Annotated[str, Path(description="metadata.name of the Registry", max_length=253)]
 RepositoryName = Annotated[str, Parameter(max_length=255, description="path without the host")]
@@ -141,7 +150,7 @@ def _add_providers(router: APIRouter) -> None:
     @router.get("/api/v1/providers", operation_id="list_providers", summary="The products behind registries")
     @signed_in
     async def listed(request: Request) -> Response:  # noqa: ARG001 - every handler takes the request
-        items = [_provider(one) for one in providers.every().values()]
+        items = [provider_row(one) for one in providers.every().values()]
         return Answer(200, {"kind": "ProviderList", "items": items}).response()
 
     @router.post("/api/v1/recognise", operation_id="recognise", summary="What a pasted text says of a registry")
@@ -151,7 +160,7 @@ def _add_providers(router: APIRouter) -> None:
         text = body.get("text") if isinstance(body, Mapping) else None
         if not isinstance(text, str) or len(text) > MAX_PASTED or set(body) != {"text"}:
             raise Rejected(400, "body_type", 'the body must be {"text": …}', hint=f"at most {MAX_PASTED} characters")
-        return Answer(200, {"kind": "ClaimList", "items": [_claim(one) for one in recognise(text)]}).response()
+        return Answer(200, {"kind": "ClaimList", "items": [claim_row(one) for one in recognise(text)]}).response()
 
 
 def _add_validation(router: APIRouter, parts: Parts) -> None:
@@ -190,7 +199,7 @@ async def _streamed(parts: Parts, caller: Caller, contact: Contact, validation: 
     async with aclosing(validation.run()) as found:
         async for check in found:
             checks.append(check)
-            yield _event("CHECK", _check(check))
+            yield _event("CHECK", check_row(check))
     yield _event("DONE", await _kept(parts, caller, contact, checks, perf_counter() - begun))
 
 
@@ -199,7 +208,7 @@ async def _kept(
 ) -> dict[str, Any]:
     """Store what was found, with its event, and give it as it is answered."""
     outcome, ms = judged(checks), round(seconds * 1000)
-    shown = [_check(check) for check in checks]
+    shown = [check_row(check) for check in checks]
 
     async def job(transaction: Transaction) -> None:
         stored = transaction.snapshot.documents.get(Key("Registry", contact.name))
@@ -239,7 +248,7 @@ def _add_browsing(router: APIRouter, parts: Parts) -> None:
     async def repository_twin(request: Request, name: Name, form: Form, search: Search = "") -> Response:
         contact, _, running = await parts.contact(request, name, Action.BROWSE)
         rows = await _all(lambda query: parts.browsing.repositories(contact, running, query), search)
-        return _twin(form, _repositories(rows, contact, running), _REPOSITORY)
+        return _twin(form, repository_rows(rows, contact, running), _REPOSITORY)
 
     @router.get(f"{base}/repositories", operation_id="list_repositories", summary="Repositories of a registry")
     @may_browse
@@ -249,7 +258,7 @@ def _add_browsing(router: APIRouter, parts: Parts) -> None:
         contact, _, running = await parts.contact(request, name, Action.BROWSE)
         asked = page({"kind": "Repository", "of": [name, search]}, limit=limit, cursor=cursor)
         found = await parts.browsing.repositories(contact, running, Query(search, asked.after, limit))
-        items = _repositories(found.rows, contact, running)
+        items = repository_rows(found.rows, contact, running)
         return _page("RepositoryList", found, items, asked.cursor)
 
     @router.get(f"{base}/tags.{{form}}", operation_id="twin_tags", summary="All tags of a repository as a table")
@@ -259,7 +268,7 @@ def _add_browsing(router: APIRouter, parts: Parts) -> None:
     ) -> Response:
         contact, _, running = await parts.contact(request, name, Action.BROWSE)
         rows = await _all(lambda query: parts.browsing.tags(contact, repository, query), search)
-        return _twin(form, _tags(rows, contact, repository, running), _TAG)
+        return _twin(form, tag_rows(rows, contact, repository, running), _TAG)
 
     @router.get(f"{base}/tags", operation_id="list_tags", summary="Tags of a repository")
     @may_browse
@@ -274,7 +283,7 @@ def _add_browsing(router: APIRouter, parts: Parts) -> None:
         contact, _, running = await parts.contact(request, name, Action.BROWSE)
         asked = page({"kind": "Tag", "of": [name, repository, search]}, limit=limit, cursor=cursor)
         found = await parts.browsing.tags(contact, repository, Query(search, asked.after, limit))
-        items = _tags(found.rows, contact, repository, running)
+        items = tag_rows(found.rows, contact, repository, running)
         return _page("TagList", found, items, asked.cursor)
 
     @router.get(f"{base}/image", operation_id="read_image", summary="One image: platforms, sizes, what refers to it")
@@ -282,7 +291,7 @@ def _add_browsing(router: APIRouter, parts: Parts) -> None:
     async def image(request: Request, name: Name, repository: RepositoryName, reference: ReferenceText) -> Response:
         contact, _, running = await parts.contact(request, name, Action.BROWSE)
         found = await parts.browsing.image(contact, repository, _reference(reference))
-        return Answer(200, _image_document(found, contact, running), {"ETag": f'"{found.digest}"'}).response()
+        return Answer(200, image_document(found, contact, running), {"ETag": f'"{found.digest}"'}).response()
 
 
 def _add_changes(router: APIRouter, parts: Parts) -> None:
@@ -299,7 +308,13 @@ def _add_changes(router: APIRouter, parts: Parts) -> None:
             contact, caller_of(request), repository, _reference(reference), _tag_name(tag), expected
         )
         affected = uses(contact.place, running, repository, tag, expected or "")
-        body = {"repository": repository, "tag": tag, "digest": digest, "before": expected, "usedBy": _uses(affected)}
+        body = {
+            "repository": repository,
+            "tag": tag,
+            "digest": digest,
+            "before": expected,
+            "usedBy": use_rows(affected),
+        }
         return Answer(200, body).response()
 
     @router.delete(
@@ -318,7 +333,7 @@ def _add_changes(router: APIRouter, parts: Parts) -> None:
         if dry_run is not None:
             found = await parts.browsing.image(contact, repository, which)
             affected = uses(contact.place, running, repository, which, found.digest)
-            body = {"repository": repository, "reference": which, "digest": found.digest, "usedBy": _uses(affected)}
+            body = {"repository": repository, "reference": which, "digest": found.digest, "usedBy": use_rows(affected)}
             return Answer(200, body, {"ETag": f'"{found.digest}"'}).response()
         expected = _expected(request, new_allowed=False)
         await parts.browsing.delete(contact, caller_of(request), repository, which, expected or "")
@@ -340,7 +355,7 @@ def _add_limits(router: APIRouter, parts: Parts) -> None:
         contact, _, _ = await parts.contact(request, name, Action.BROWSE, ("pull", "management"))
         unlimited = fresh and await parts.limits.read(contact) is None
         readings = await parts.limits.readings(name)
-        items = [_forecast(one, readings) for one in forecasts(readings)]
+        items = [forecast_row(one, readings) for one in forecasts(readings)]
         return Answer(200, {"kind": "RateLimit", "registry": name, "unlimited": unlimited, "items": items}).response()
 
 
@@ -376,149 +391,8 @@ def _twin(form: str, items: list[dict[str, Any]], fields: Sequence[str]) -> Resp
     return json_twin(items) if form == "json" else yaml_twin(items)
 
 
-def _repositories(
-    rows: Sequence[Repository], contact: Contact, running: Sequence[RunningImage]
-) -> list[dict[str, Any]]:
-    """Rows of repositories. What runs is gone through once for all of them: there may be 100,000 images."""
-    used: Counter[str] = Counter()
-    for reference, times in running_from(contact.place, running):
-        used[reference.path] += times
-    return [
-        {
-            "name": one.name,
-            "tags": one.tags,
-            "pushedAt": time(one.pushed_at),
-            "pulls": one.pulls,
-            "runningIn": used[one.name],
-        }
-        for one in rows
-    ]
-
-
-def _tags(
-    rows: Sequence[Tag], contact: Contact, repository: str, running: Sequence[RunningImage]
-) -> list[dict[str, Any]]:
-    """Rows of tags, as `_repositories`."""
-    used: Counter[str] = Counter()
-    for reference, times in running_from(contact.place, running):
-        if reference.path == repository and not reference.digest:
-            used[reference.tag or DEFAULT_TAG] += times
-    return [
-        {
-            "name": one.name,
-            "digest": one.digest or None,
-            "sizeBytes": one.size_bytes,
-            "platforms": list(one.platforms),
-            "pushedAt": time(one.pushed_at),
-            "pulledAt": time(one.pulled_at),
-            "runningIn": used[one.name],
-        }
-        for one in rows
-    ]
-
-
-def _image_document(found: Image, contact: Contact, running: Sequence[RunningImage]) -> dict[str, Any]:
-    artifacts = (
-        None if found.artifacts is None else {str(kind): count for kind, count in sorted(found.artifacts.items())}
-    )
-    return {
-        "kind": "Image",
-        "repository": found.repository,
-        "reference": found.reference,
-        "digest": found.digest,
-        "mediaType": found.media_type,
-        "artifactType": found.artifact_type or None,
-        "createdAt": found.created_at or None,
-        "pin": f"{contact.place.host}/{found.repository}@{found.digest}",
-        "platforms": [
-            {"platform": one.platform or None, "digest": one.digest, "sizeBytes": one.size_bytes}
-            for one in found.platforms
-        ],
-        "artifacts": artifacts,
-        "usedBy": _uses(uses(contact.place, running, found.repository, found.reference, found.digest)),
-    }
-
-
-def _uses(found: Sequence[RunningImage]) -> list[dict[str, str]]:
-    return [
-        {"environment": one.environment, "namespace": one.namespace, "owner": one.owner, "image": one.image}
-        for one in found
-    ]
-
-
-def _check(check: Check) -> dict[str, str]:
-    found = {"stage": str(check.stage), "outcome": str(check.outcome), "message": check.message}
-    return found | {name: value for name, value in (("code", check.code), ("hint", check.hint)) if value}
-
-
 def _event(what: str, body: Any) -> bytes:
     return f"data: {json.dumps({'type': what, 'object': body}, separators=(',', ':'))}\n\n".encode()
-
-
-def _provider(one: Provider) -> dict[str, Any]:
-    return {
-        "name": one.name,
-        "title": one.title,
-        "anonymous": one.anonymous,
-        "public": one.public,
-        "browse": str(one.browse),
-        "deletes": one.deletes,
-        "notes": list(one.notes),
-        "methods": [_method(method) for method in one.methods],
-    }
-
-
-def _method(method: Method) -> dict[str, Any]:
-    return {
-        "name": method.name,
-        "title": method.title,
-        "secret": method.secret,
-        "ends": method.ends,
-        "tokenLifeSeconds": None if method.life is None else int(method.life.total_seconds()),
-        "needs": list(method.needs),
-        "advice": method.advice,
-        "fields": [
-            {
-                "name": field.name,
-                "label": field.label,
-                "required": field.required,
-                "example": field.example,
-                "hint": field.hint,
-            }
-            for field in method.fields
-        ],
-    }
-
-
-def _claim(claim: Claim) -> dict[str, Any]:
-    return {
-        "provider": claim.provider,
-        "host": claim.place.host,
-        "path": claim.place.path,
-        "certain": claim.certain,
-        "parameters": dict(claim.parameters),
-        "note": claim.note,
-        "instead": claim.instead,
-    }
-
-
-def _forecast(one: Forecast, readings: Sequence[Reading]) -> dict[str, Any]:
-    return {
-        "source": one.source or None,
-        "limit": one.latest.limit,
-        "remaining": one.latest.remaining,
-        "windowSeconds": one.latest.window_s,
-        "readAt": time(one.latest.at),
-        "level": str(one.level),
-        "pullsPerHour": None if one.per_hour is None else round(one.per_hour, 2),
-        "emptyAt": time(one.empty_at),
-        "advice": one.advice,
-        "history": [
-            {"at": time(reading.at), "remaining": reading.remaining}
-            for reading in readings
-            if reading.source == one.source
-        ][-200:],
-    }
 
 
 def _image(contact: Contact, text: str) -> tuple[str, str]:
