@@ -144,6 +144,17 @@ async def test_what_environments_run_stands_in_for_a_catalogue_and_is_said_to(
     assert [row["name"] for row in answer.json()["items"]] == ["team/api"]
 
 
+async def test_what_a_policy_grants_may_be_browsed_where_it_does(plane: Plane, docker_registry: Start) -> None:
+    held = await registered(plane, spec_of(docker_registry(Access.OPEN)))
+    await runs(plane)
+    granted = [{"registry": "here", "namespaces": {"names": ["shop"]}}]
+    await plane.put(document("RegistryPolicy", "prod", groups=["production"], access=granted))
+    for namespace, status in (("shop", 200), ("pay", 404)):
+        developer = await plane.client(namespace, "developer", environments=["prod-eu"], namespaces=[namespace])
+        assert (await developer.get("/api/v1/registries/here/repositories")).status_code == status
+    assert (await held.get("repositories")).status_code == 200
+
+
 async def test_a_tag_moves_only_from_what_was_looked_at(plane: Plane, docker_registry: Start) -> None:
     registry, repository = docker_registry(Access.HTPASSWD), fresh()
     old, new = image("old"), image("new")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +23,7 @@ from starlette.responses import Response, StreamingResponse
 from portreeve import providers
 from portreeve.core.audit import Action as Recorded
 from portreeve.core.audit import ObjectKind, Target, escaped
+from portreeve.core.authorization import Resource
 from portreeve.core.blast_radius import RunningImage
 from portreeve.core.checklist import Check, Outcome, judged
 from portreeve.core.estate import Key
@@ -124,15 +125,25 @@ def allow(request: Request, caller: Caller, snapshot: Snapshot, name: str, actio
     else:
         decision = may(caller, action, snapshot.parts(stored))
         if not decision.allowed and action is Action.BROWSE:
-            granted = (
-                may(caller, Action.BROWSE, snapshot.parts(access))
-                for access in snapshot.of_kind("RegistryAccess").values()
-                if isinstance(access.value, RegistryAccess) and access.value.registry == name
-            )
+            granted = (may(caller, Action.BROWSE, parts) for parts in _grants_of(snapshot, name))
             decision = next((one for one in granted if one.allowed), decision)
     decided(request)
     if not decision.allowed:
         raise refused(decision, named=True)
+
+
+def _grants_of(snapshot: Snapshot, registry: str) -> Iterator[Sequence[Resource]]:
+    """Where a registry is granted, each place by its parts: by accesses, and by policies in the namespaces they name."""
+    for access in snapshot.of_kind("RegistryAccess").values():
+        if isinstance(access.value, RegistryAccess) and access.value.registry == registry:
+            yield snapshot.parts(access)
+    for environment in snapshot.estate.environments:
+        policy = snapshot.estate.policy_of(environment)
+        for granted in policy.access if policy is not None else ():
+            if granted.registry == registry:
+                for namespace in granted.namespaces.names:
+                    place = (environment.name, environment.group, (namespace,))
+                    yield (Resource(Kind.REGISTRY_ACCESS, "", *place),)
 
 
 def routes(parts: Parts) -> APIRouter:
