@@ -133,7 +133,7 @@ def allow(request: Request, caller: Caller, snapshot: Snapshot, name: str, actio
 
 
 def _grants_of(snapshot: Snapshot, registry: str) -> Iterator[Sequence[Resource]]:
-    """Where a registry is granted, each place by its parts: by accesses, and by policies in the namespaces they name."""
+    """Where a registry is granted, each place by its parts: by accesses, and by policies in namespaces by name."""
     for access in snapshot.of_kind("RegistryAccess").values():
         if isinstance(access.value, RegistryAccess) and access.value.registry == registry:
             yield snapshot.parts(access)
