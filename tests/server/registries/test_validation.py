@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from portreeve.core.checklist import Stage
+from tests.canary import Canary, Finder
 from tests.fakes.images import image
 from tests.server.plane import Plane, running
 from tests.server.registries.reached import (
@@ -255,3 +256,29 @@ async def test_what_was_found_goes_when_the_registry_is_reached_in_another_way(
     confirmed = await client.post(f"/api/v1/plans/{planned.json()['id']}/confirm")
     assert confirmed.status_code == 200, confirmed.text
     assert "validation" not in (await client.get("/api/v1/registries/here")).json()["status"]
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+async def test_a_credential_is_in_nothing_that_is_said_printed_or_stored(
+    plane: Plane, docker_registry: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is sent to the registry as often as there are ways to ask, and refused; in every encoding of the sweep."""
+    secret = "canary-3f7a1d-of-a-password-that-no-registry-takes"
+    finder = Finder([Canary("wrong", secret)])
+    spec = spec_of(docker_registry(Access.HTPASSWD))
+    held = await registered(plane, spec, {**as_writer(), "secret": secret})
+    base = "/api/v1/registries/here"
+    said = [json.dumps(await held.validate())]
+    said.append((await held.client.post(f"{base}/validate", headers={"Accept": "text/event-stream"})).text)
+    asked = ("/repositories", "/tags?repository=team/api", "/image?repository=team/api&reference=1", "/rate-limit", "")
+    said += [(await held.client.get(f"{base}{one}")).text for one in asked]
+    said.append((await held.client.get("/api/v1/audit")).text)
+    printed = capsys.readouterr()
+    sinks = {**files(tmp_path), "printed": (printed.out + printed.err).encode(), "said": "\n".join(said).encode()}
+    assert "registry_unauthorized" in said[0]
+    assert len(sinks) > 3
+    assert [hit for name, data in sinks.items() for hit in finder.search(data, name)] == []
+    assert finder.search(f"x {secret}", "a planted leak")
