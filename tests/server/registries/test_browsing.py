@@ -201,6 +201,16 @@ async def test_deleting_shows_first_who_runs_it(plane: Plane, docker_registry: S
     assert [event["outcome"] for event in events] == ["done", "intended"]
 
 
+async def test_what_a_product_never_deletes_is_refused_before_it_is_asked(plane: Plane) -> None:
+    held = await registered(plane, {"provider": "docker-hub", "host": "docker.io", "path": "acme"})
+    answer = await held.client.delete(
+        "/api/v1/registries/here/image",
+        params={"repository": "acme/api", "reference": "1"},
+        headers={"If-Match": f'"{OTHER}"'},
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "delete_unsupported")
+
+
 async def test_a_change_that_the_registry_refuses_is_recorded_as_failed(
     plane: Plane, referrers_registry: ReferrersRegistry, docker_registry: Start
 ) -> None:

@@ -174,9 +174,12 @@ class Browsing:
         """Delete what a reference names, if that still is the expected digest: a tag, or a manifest with all its tags.
 
         Raises:
-            Outdated: `tag_moved`. Else as `tags`.
+            Outdated: `tag_moved`. Invalid: `delete_unsupported`: this product has another way. Else as `tags`.
         """
         inside(contact.place, repository)
+        if not contact.provider.deletes:
+            hint = "delete it in the product's own console or API"
+            raise Invalid("delete_unsupported", f"{contact.provider.title} deletes nothing by the OCI API", hint=hint)
         async with self._contacts.line(contact) as line:
             distribution = line.distribution(await line.login())
             found = (await distribution.head(repository, reference)).descriptor.digest
