@@ -148,3 +148,17 @@ def test_a_pasted_image_is_the_one_that_is_tried(text: str, image: str | None) -
     from portreeve.cli.add import pasted_image
 
     assert pasted_image(text, "r.example.com") == image
+
+
+def test_how_a_registry_is_used(operator: Operator) -> None:
+    from tests.server.plane import document
+
+    operator.plane.put(document("Registry", "quay", provider="quay", host="quay.io", path="acme"))
+    assert operator.run("use", "quay", "-o", "annotation").out == "portreeve.io/registry.quay: quay\n"
+    line = operator.run("use", "quay", "-n", "shop", "--repository", "acme/api", "--tag", "1.4", "-o", "command").out
+    assert line == "kubectl run main --image=quay.io/acme/api:1.4 --namespace=shop\n"
+    pod = operator.run("use", "quay", "-n", "shop", "-o", "yaml").out
+    assert pod.startswith("apiVersion: v1\nkind: Pod\n")
+    text = operator.run("use", "quay", "-n", "shop", "--environment", "nowhere")
+    assert "portreeve-pull" in text.out
+    assert "there is no environment nowhere" in text.err

@@ -49,6 +49,7 @@ ASKING = {
 CHANGING = {
     "add",
     "browse",
+    "use",
     "create",
     "edit",
     "egress",

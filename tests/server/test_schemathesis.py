@@ -72,6 +72,7 @@ REACHED: dict[str, dict[str, Any]] = {
     },
     "delete_image": {"params": {"repository": "team/api", "reference": "1.4", "dryRun": "All"}},
     "read_rate_limit": {},
+    "read_usage": {},
 }
 """As HAND_WRITTEN, of what is asked of a registry: a real one, which the scene's own are not."""
 

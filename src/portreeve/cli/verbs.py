@@ -48,6 +48,7 @@ VERBS: Final[dict[str, Verb]] = {
     "add": Verb(GOVERN, "Add a registry from anything pasted: recognises it, stores it, tries it."),
     "validate": Verb(GOVERN, "Try a registry, stage by stage."),
     "browse": Verb(GOVERN, "Show repositories, tags or one image of a registry."),
+    "use": Verb(GOVERN, "Show how a workload uses a registry."),
     "limits": Verb(GOVERN, "Show how much may still be pulled."),
     "egress": Verb(GOVERN, "List the hosts that an environment must reach; what is new of them."),
     "rotate": Verb(GOVERN, "Rotate a registry's credential."),

@@ -155,6 +155,26 @@ async def test_what_a_policy_grants_may_be_browsed_where_it_does(plane: Plane, d
     assert (await held.get("repositories")).status_code == 200
 
 
+async def test_how_a_registry_is_used_says_whether_it_is_granted_where_the_caller_may_see(plane: Plane) -> None:
+    held = await registered(plane, {"provider": "harbor", "host": "harbor.example.com", "path": "shop"})
+    await runs(plane)
+    namespaces = {"names": ["shop"]}
+    await plane.put(document("RegistryAccess", "a", registry="here", environment="prod-eu", namespaces=namespaces))
+    found = (await held.get("usage", namespace="shop", environment="prod-eu", tag="1.4")).json()
+    assert found["annotation"] == {"key": "portreeve.io/registry.here", "value": "here"}
+    assert found["pod"]["spec"]["containers"][0]["image"] == "harbor.example.com/shop/app:1.4"
+    assert list(found["pullSecret"]["content"]["auths"]) == ["harbor.example.com/shop/"]
+    assert found["granted"] is True
+    assert (await held.get("usage", namespace="pay", environment="prod-eu")).json()["granted"] is False
+    developer = await plane.client("dev", "developer", environments=["prod-eu"], namespaces=["shop"])
+    path = "/api/v1/registries/here/usage"
+    own = await developer.get(path, params={"namespace": "shop", "environment": "prod-eu"})
+    foreign = await developer.get(path, params={"namespace": "pay", "environment": "prod-eu"})
+    assert (own.json()["granted"], foreign.json().get("granted")) == (True, None)
+    outside = await held.get("usage", repository="pay/api")
+    assert outside.json()["code"] == "repository_outside"
+
+
 async def test_a_tag_moves_only_from_what_was_looked_at(plane: Plane, docker_registry: Start) -> None:
     registry, repository = docker_registry(Access.HTPASSWD), fresh()
     old, new = image("old"), image("new")

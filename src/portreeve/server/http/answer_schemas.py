@@ -91,6 +91,7 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
     "list_tags": (200, record(kind=TEXT, metadata={"type": "object"}, items=rows())),
     "read_image": (200, record(repository=TEXT, digest=TEXT, platforms=rows(), usedBy=rows())),
     "retag_image": (200, record(repository=TEXT, tag=TEXT, digest=TEXT, usedBy=rows())),
+    "read_usage": (200, record(registry=TEXT, annotation={"type": "object"}, pod={"type": "object"})),
     "read_rate_limit": (200, record(registry=TEXT, items=rows())),
     "read_egress": (200, record(environment=TEXT, hosts=rows(), changed={"type": "object"})),
     "export_egress": (200, record(environment=TEXT, hosts=rows(), changed={"type": "object"})),

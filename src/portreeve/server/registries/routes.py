@@ -31,8 +31,9 @@ from portreeve.core.permissions import Action, Kind
 from portreeve.core.policy import Registry, RegistryAccess
 from portreeve.core.rate_limit import forecasts
 from portreeve.core.reference import DIGEST_PATTERN, TAG_PATTERN
+from portreeve.core.usage import example_repository
 from portreeve.errors import Invalid, Problem
-from portreeve.providers.contract import Query, is_tag
+from portreeve.providers.contract import Place, Query, is_tag
 from portreeve.providers.recognise import recognise
 from portreeve.server.audit.journal import Entry
 from portreeve.server.database.writer import Transaction, Writer
@@ -56,6 +57,7 @@ from portreeve.server.http.guard import (
 from portreeve.server.http.lists import DEFAULT_LIMIT, MAX_LIMIT, csv_twin, json_twin, page, yaml_twin
 from portreeve.server.http.problems import Rejected
 from portreeve.server.images.service import visible
+from portreeve.server.images.verdicts import governed
 from portreeve.server.registries import store
 from portreeve.server.registries.browsing import Browsing, Page, candidates, inside, uses
 from portreeve.server.registries.contact import Contact, Contacts
@@ -65,10 +67,12 @@ from portreeve.server.registries.view import (
     check_row,
     claim_row,
     forecast_row,
+    granted_in,
     image_document,
     provider_row,
     repository_rows,
     tag_rows,
+    usage_document,
     use_rows,
 )
 
@@ -152,6 +156,7 @@ def routes(parts: Parts) -> APIRouter:
     _add_providers(router)
     _add_validation(router, parts)
     _add_browsing(router, parts)
+    _add_usage(router, parts)
     _add_changes(router, parts)
     _add_limits(router, parts)
     return router
@@ -303,6 +308,38 @@ def _add_browsing(router: APIRouter, parts: Parts) -> None:
         contact, _, running = await parts.contact(request, name, Action.BROWSE)
         found = await parts.browsing.image(contact, repository, _reference(reference))
         return Answer(200, image_document(found, contact, running), {"ETag": f'"{found.digest}"'}).response()
+
+
+def _add_usage(router: APIRouter, parts: Parts) -> None:
+    @router.get(
+        "/api/v1/registries/{name}/usage",
+        operation_id="read_usage",
+        summary="How a workload uses the registry: annotation, pod, command, and what a pull secret holds",
+    )
+    @authorised(*BROWSE)
+    async def usage(
+        request: Request,
+        name: Name,
+        namespace: Annotated[str, Parameter(max_length=63, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")] = "default",
+        repository: Annotated[str | None, Parameter(max_length=255)] = None,
+        tag: ReferenceText = "latest",
+        environment: Annotated[str | None, Parameter(max_length=253, description="is it granted there")] = None,
+    ) -> Response:
+        snapshot = await parts.documents.snapshot()
+        allow(request, caller_of(request), snapshot, name, Action.BROWSE)
+        registry = snapshot.documents[Key("Registry", name)].value
+        assert isinstance(registry, Registry)
+        place = Place(registry.prefix.host, registry.prefix.path)
+        path = repository or example_repository(registry.prefix)
+        inside(place, path)
+        held = snapshot.estate.environments_by_name.get(environment or "")
+        keys = providers.named(registry.provider).keys(place)
+        body = usage_document(registry, keys, namespace, path, _tag_name(tag))
+        if held is not None:
+            there = Resource(Kind.REGISTRY_ACCESS, "", held.name, held.group, (namespace,))
+            if may(caller_of(request), Action.LIST, [there]).allowed:
+                body["granted"] = granted_in(governed(snapshot, held, parts.clock()), registry.name, namespace)
+        return Answer(200, body).response()
 
 
 def _add_changes(router: APIRouter, parts: Parts) -> None:

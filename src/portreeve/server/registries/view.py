@@ -8,10 +8,13 @@ from typing import Any
 
 from portreeve.core.blast_radius import RunningImage
 from portreeve.core.checklist import Check
+from portreeve.core.policy import Registry
 from portreeve.core.rate_limit import Forecast, Reading
 from portreeve.core.reference import DEFAULT_TAG
+from portreeve.core.usage import annotation, command, pod, pull_secret
 from portreeve.providers.contract import Claim, Method, Provider, Repository, Tag
 from portreeve.server.documents.view import time
+from portreeve.server.images.verdicts import Governed
 from portreeve.server.registries.browsing import Image, running_from, uses
 from portreeve.server.registries.contact import Contact
 
@@ -78,6 +81,31 @@ def image_document(found: Image, contact: Contact, running: Sequence[RunningImag
         "artifacts": artifacts,
         "usedBy": use_rows(uses(contact.place, running, found.repository, found.reference, found.digest)),
     }
+
+
+def usage_document(
+    registry: Registry, keys: Sequence[str], namespace: str, repository: str, tag: str
+) -> dict[str, Any]:
+    """How a workload uses the registry. Every secret in it is a word in angle brackets."""
+    key, value = annotation(registry.name)
+    return {
+        "kind": "Usage",
+        "registry": registry.name,
+        "annotation": {"key": key, "value": value},
+        "pod": pod(registry, namespace, repository, tag),
+        "command": list(command(registry, namespace, repository, tag)),
+        "pullSecret": pull_secret(keys),
+        "notes": [
+            "where the registry is granted, a manifest needs nothing: ServiceAccounts there name the pull secret",
+            "the annotation is for delivery by workload; a pod may carry one for each registry",
+        ],
+    }
+
+
+def granted_in(held: Governed, registry: str, namespace: str) -> bool:
+    """Whether the registry is granted in a namespace."""
+    known = tuple(held.namespaces.values()) or None
+    return any(grant.registry == registry and namespace in grant.selected(known) for grant in held.state.grants)
 
 
 def use_rows(found: Sequence[RunningImage]) -> list[dict[str, str]]:
