@@ -20,6 +20,7 @@ RFC 6902; RFC 7396 is not used.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
@@ -507,7 +508,7 @@ class Client:
     def _decoder(self, into: Any) -> msgspec.json.Decoder[Any]:
         found = self._decoders.get(into)
         if found is None:
-            found = self._decoders[into] = msgspec.json.Decoder(into)
+            found = self._decoders[into] = msgspec.json.Decoder(into, dec_hook=_secret)
         return found
 
     def _decoded(self, response: Response, into: type[T], what: str) -> T:
@@ -530,6 +531,13 @@ def _revealed(value: object) -> str:
     if isinstance(value, SecretValue):
         return value.reveal().decode()
     raise TypeError(f"{type(value).__name__} has no place in an object")
+
+
+def _secret(wanted: type, value: Any) -> Any:
+    """A value of a Secret's `data`, out of base64 and into its type."""
+    if wanted is SecretValue:
+        return SecretValue(base64.b64decode(value))
+    raise NotImplementedError(wanted.__name__)
 
 
 def _dry(dry_run: bool) -> dict[str, str]:
