@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from sys import intern
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -59,7 +59,7 @@ class ManagedFields(Partial):
     manager: str = ""
     operation: str = ""
     subresource: str = ""
-    fields: dict[str, object] = msgspec.field(default_factory=dict, name="fieldsV1")
+    fields: dict[str, Any] = msgspec.field(default_factory=dict, name="fieldsV1")
 
 
 class Metadata(Partial):
