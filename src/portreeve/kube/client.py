@@ -125,6 +125,11 @@ class _Line(msgspec.Struct, gc=False):
     object: msgspec.Raw
 
 
+class _Change(msgspec.Struct, Generic[T], gc=False):
+    type: str
+    object: T
+
+
 class _Version(msgspec.Struct, gc=False, rename="camel"):
     resource_version: str = ""
 
@@ -144,6 +149,9 @@ class _ReviewStatus(msgspec.Struct, gc=False):
 class _Review(msgspec.Struct, gc=False):
     status: _ReviewStatus = msgspec.field(default_factory=_ReviewStatus)
 
+
+_CHANGES: Final = tuple(b'{"type":"%s"' % word for word in (b"ADDED", b"MODIFIED", b"DELETED"))
+"""How the server begins a line whose object is whole; it is read in one go. Any other line is looked into first."""
 
 _LINE: Final = msgspec.json.Decoder(_Line)
 _VERSIONED: Final = msgspec.json.Decoder(_Versioned)
@@ -269,22 +277,26 @@ class Client:
             "resourceVersion": resource_version,
             "timeoutSeconds": str(timeout_s),
         }
-        decoder = self._decoder(into)
         async with aclosing(self._lines(what, resource.path(namespace=selection.namespace), query, accept)) as lines:
             async for line in lines:
-                yield self._event(line, decoder, what)
+                yield self._event(line, into, what)
 
-    def _event(self, line: bytes, decoder: msgspec.json.Decoder[T], what: str) -> WatchEvent[T]:
+    def _event(self, line: bytes, into: type[T], what: str) -> WatchEvent[T]:
         try:
+            if line.startswith(_CHANGES):
+                change: _Change[T] = self._decoder(_Change[into]).decode(line)  # type: ignore[valid-type]
+                return WatchEvent(change.type, change.object, _version_of(change.object))
             event = _LINE.decode(line)
             if event.type == "ERROR":
                 status = _STATUS.decode(event.object)
                 raise of_status(what, status.code, status)
             version = _VERSIONED.decode(event.object).metadata.resource_version
-            given = None if event.type == "BOOKMARK" else decoder.decode(event.object)
+            given = None if event.type == "BOOKMARK" else self._decoder(into).decode(event.object)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            raise _unreadable(what) from None
-        return WatchEvent(event.type, given, version)
+            fault = _unreadable(what)
+        else:
+            return WatchEvent(event.type, given, version)
+        raise fault
 
     async def _lines(self, what: str, path: str, query: Mapping[str, str], accept: str) -> AsyncGenerator[bytes]:
         """Whole lines of a watch's answer."""
@@ -531,6 +543,12 @@ def _revealed(value: object) -> str:
     if isinstance(value, SecretValue):
         return value.reveal().decode()
     raise TypeError(f"{type(value).__name__} has no place in an object")
+
+
+def _version_of(item: Any) -> str:
+    """The version of an object, in a struct or in a mapping."""
+    version: str = item["metadata"]["resourceVersion"] if isinstance(item, dict) else item.metadata.resource_version
+    return version
 
 
 def _secret(wanted: type, value: Any) -> Any:

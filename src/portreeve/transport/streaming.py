@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 import httpcore2
 
 from portreeve.core.secret import SecretValue
-from portreeve.errors import Invalid, PortreeveError, Stalled, Unavailable
+from portreeve.errors import Invalid, Stalled, Unavailable
 from portreeve.transport import tls
 from portreeve.transport.addresses import parsed, redacted
 from portreeve.transport.client_certificate import ClientCertificate, show
@@ -50,10 +50,10 @@ for _logger in ("httpcore2.http11", "httpcore2.connection"):
 class Answer:
     """An answer whose body has not been read. Header names are in lower case, as in `Response`."""
 
-    __slots__ = ("_answer", "headers", "status")
+    __slots__ = ("_answer", "_url", "headers", "status")
 
-    def __init__(self, answer: httpcore2.Response) -> None:
-        self._answer = answer
+    def __init__(self, answer: httpcore2.Response, url: str) -> None:
+        self._answer, self._url = answer, url
         self.status = answer.status
         self.headers: dict[str, str] = {}
         for raw_name, raw_value in answer.headers:
@@ -62,8 +62,14 @@ class Answer:
 
     async def pieces(self) -> AsyncGenerator[bytes]:
         """The body in the order in which it comes. Raises: as `Streaming.opened`."""
-        async for piece in self._answer.aiter_stream():
-            yield piece
+        try:
+            async for piece in self._answer.aiter_stream():
+                yield piece
+            return
+        except _LIBRARY as error:
+            fault = _fault(error, self._url)
+        # Raised here and not above: the library's own error leads to the request, and with it to every header.
+        raise fault
 
 
 class Streaming:
@@ -137,10 +143,9 @@ class Streaming:
         """
         url, headers = self._prepared(request)
         waits = {"connect": CONNECT_S, "read": wait_s, "write": WAIT_S, "pool": WAIT_S}
-        fault: PortreeveError
         try:
             async with self._begun(request, url, headers, {**self._extensions, "timeout": waits}) as answer:
-                given = Answer(answer)
+                given = Answer(answer, request.url)
                 if given.headers.get("content-encoding", "identity").lower() not in {"identity", ""}:
                     raise Stalled(
                         "answer_encoding",
@@ -149,17 +154,9 @@ class Streaming:
                     )
                 yield given
                 return
-        except PortreeveError:
-            raise
-        except httpcore2.TimeoutException:
-            fault = _no_answer(request.url, "it took too long")
-        except (httpcore2.ProtocolError, httpcore2.UnsupportedProtocol):
-            fault = _no_answer(request.url, "what it sent is not HTTP, or ended early")
-        except (httpcore2.NetworkError, OSError):
-            fault = _no_answer(request.url, "the connection ended early")
-        # Raised here and not above: the library's own error holds the request, and with it every header.
-        fault.__context__ = None
-        raise fault from None
+        except _LIBRARY as error:
+            fault = _fault(error, request.url)
+        raise fault
 
     @asynccontextmanager
     async def _begun(
@@ -204,6 +201,25 @@ class Streaming:
             target=(f"{path}?{query}" if query else path).encode("ascii"),
         )
         return url, list(sent.items())
+
+
+_LIBRARY: Final = (
+    httpcore2.TimeoutException,
+    httpcore2.ProtocolError,
+    httpcore2.UnsupportedProtocol,
+    httpcore2.NetworkError,
+    OSError,
+)
+"""What the library raises for an answer that does not come about."""
+
+
+def _fault(error: Exception, url: str) -> Unavailable:
+    match error:
+        case httpcore2.TimeoutException():
+            return _no_answer(url, "it took too long")
+        case httpcore2.ProtocolError() | httpcore2.UnsupportedProtocol():
+            return _no_answer(url, "what it sent is not HTTP, or ended early")
+    return _no_answer(url, "the connection ended early")
 
 
 def _no_answer(url: str, why: str) -> Unavailable:
