@@ -247,3 +247,22 @@ async def test_a_token_that_was_renewed_meanwhile_is_shown_on_the_second_try(
     (tmp_path / "token").write_text(kubernetes.token("developer"))
     async with Client(made) as client:
         assert not await client.can_i("list", NAMESPACES)
+
+
+@pytest.mark.slow
+async def test_a_certificate_that_a_plugin_renews_is_shown_and_older_connections_end(
+    kubernetes: Cluster, tmp_path: Path
+) -> None:
+    status = {
+        "clientCertificateData": kubernetes.client_cert.read_text(),
+        "clientKeyData": kubernetes.client_key.read_text(),
+    }
+    (tmp_path / "given.json").write_text(given(status))
+    script = f"print(open({str(tmp_path / 'given.json')!r}).read())"
+    cluster = {"server": kubernetes.url, "certificate-authority": str(kubernetes.ca_file)}
+    made = connect(write(tmp_path / "config", plugin(tmp_path, script), cluster))
+    async with Client(made) as client:
+        for _ in range(4):
+            assert await client.version() == kubernetes.version
+            made.identity.refused()
+        assert len(client._older) == 1

@@ -194,6 +194,28 @@ async def test_a_namespace_that_is_ending_and_one_that_was_made_again(
     kube_client.delete(obj)
 
 
+async def test_a_quota_that_is_used_up_is_told_as_such(client: Client, kube_client: KubeClient, namespace: str) -> None:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "none", "namespace": namespace},
+        "spec": {"hard": {"secrets": "0"}},
+    }
+    kube_client.create(quota).expect(201)
+    path = kube_client.path("v1", "ResourceQuota", "none", namespace, "status")
+    status = {"status": {"hard": {"secrets": "0"}, "used": {"secrets": "0"}}}  # as the controller of quotas counts
+    kube_client.request("PATCH", path, status, "application/merge-patch+json").expect(200)
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                outcome = await kept(client, wanted(namespace))
+            except Denied as error:
+                refusal = error
+                break
+            await pull_secret.remove(client, namespace, recorded_uid=outcome.uid)
+    assert refusal.code == "kube_quota"
+
+
 ADMISSION = {"apiVersion": "admissionregistration.k8s.io/v1"}
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from portreeve.core.manifests import Place
 from portreeve.errors import Denied, PortreeveError, Throttled, Unavailable
+from portreeve.kube import client as client_module
 from portreeve.kube.client import Client, Page, Selection, WatchEvent
 from portreeve.kube.errors import Gone
 from portreeve.kube.objects import LabelledMetadata, Meta, Pod, Workload, owner_of
@@ -27,7 +28,7 @@ from portreeve.kube.reflector import (
     Synced,
 )
 from portreeve.kube.resources import DEPLOYMENTS, EVENTS, PODS, SECRETS, Resource
-from tests.fakes.fault_proxy import FaultProxy, Resets, Says, Truncates
+from tests.fakes.fault_proxy import Delays, FaultProxy, Resets, Says, Truncates
 from tests.kube.conftest import as_token
 from tests.tools.cluster import Cluster
 from tests.tools.kubeclient import KubeClient
@@ -126,6 +127,26 @@ async def test_a_watch_that_is_cut_off_goes_on_where_it_was(
                 break
     assert names == [f"n{number:02}" for number in range(20)]
     assert proxy.faulted == {"Truncates": 3}
+
+
+@pytest.mark.slow
+async def test_a_watch_that_nobody_answers_is_given_up(
+    through_proxy: Client, proxy: FaultProxy, kube_client: KubeClient, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A half-open connection: the request was taken, and nothing comes, not even a bookmark."""
+    monkeypatch.setattr(client_module, "WATCH_WAIT_S", 0.3)
+    proxy.inject(Delays(asyncio.Event()), "GET", contains="watch=true")
+    reflector = Reflector(through_proxy, CONFIG_MAPS, Meta, ours(namespace), uniform=longest, sleep=at_once)
+    async with watching(reflector) as events:
+        assert isinstance(await anext(events), Synced)
+        interrupted = await anext(events)
+        assert isinstance(interrupted, Interrupted)
+        assert interrupted.error.code == "no_answer"
+        kube_client.create(config_map(namespace, "a")).expect(201)
+        async for event in events:
+            if not isinstance(event, Interrupted):
+                break
+    assert short(event) == ("Added", "a")
 
 
 @pytest.mark.slow

@@ -15,6 +15,9 @@ Defaults that the server fills in (empty selectors, `scope: "*"`) are not differ
 
 Left out: rendering (`core.render`), when to probe, what a probe means.
 
+Needs: get, create, patch and delete of validatingadmissionpolicies and validatingadmissionpolicybindings with the
+`resourceNames` of our four objects; for `probe`, create of pods in the namespaces that are probed.
+
 Sources: Kubernetes, "Validating Admission Policy"; kubernetes.md 4.1, 4.5 and 2.3.
 """
 

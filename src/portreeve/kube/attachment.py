@@ -4,6 +4,8 @@ The list is atomic to the API server: an apply by force, and a strategic merge, 
 Patch with a test of the version touches one entry, or nothing at all. When somebody writes between our reading and our
 patch the test fails, and it is read and tried again, a few times.
 
+Needs: get and patch of serviceaccounts, with `resourceNames: [default]` or of all.
+
 Source: kubernetes.md 2.4 and 3.2; RFC 6902.
 """
 

@@ -499,14 +499,15 @@ class Client:
         if identity.token is not None:
             headers["Authorization"] = SecretValue(b"Bearer " + identity.token.reveal())
         url = f"{self.connection.server}{path}" + (f"?{urlencode(query)}" if query else "")
-        return self._session_of(identity), Request(method, url, headers, body or SecretValue(b""))
+        return await self._session_of(identity), Request(method, url, headers, body or SecretValue(b""))
 
-    def _session_of(self, identity: Identity) -> Streaming:
-        """The session that shows this certificate; one with an older one stays open for what runs on it."""
+    async def _session_of(self, identity: Identity) -> Streaming:
+        """The session that shows this certificate; the one before it stays open for what runs on it."""
         shown = self._shown.certificate if self._shown else None
         if self._session is not None and shown is not identity.certificate:
-            self._older.append(self._session)
-            self._session = None
+            ending, self._older, self._session = self._older, [self._session], None
+            for older in ending:
+                await older.close()
         if self._session is None:
             self._session = Streaming(
                 self.connection.server,

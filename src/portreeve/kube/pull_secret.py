@@ -17,6 +17,9 @@ when the object is another one.
 
 Left out: what belongs into the Secret (`core.credential.render`), and when it is made or taken away.
 
+Needs: get, list, watch, create, patch and delete of secrets with `resourceNames: [portreeve-pull]`, and nothing more of
+secrets. An apply of a name that is not there is authorised by its name, which a create by POST is not.
+
 Sources: kubernetes.md 2.4 and 3.2 to 3.4, each point of which is a test; Kubernetes, "Server-Side Apply".
 """
 
