@@ -30,6 +30,9 @@ PLANTED = {
         ("oci/stray.py", "import portreeve.providers.contract"),
         ("oci/client.py", "import portreeve.vault.ports"),
         ("core/rewrap.py", "import portreeve.vault.envelope"),
+        ("kube/client.py", "import portreeve.workspace.discovery"),
+        ("kube/stray.py", "import portreeve.server.app"),
+        ("providers/gar.py", "import portreeve.kube.client"),
         ("stray.py", ""),
     ],
     "In core a decision may know what it decides on, never the other way round": [
@@ -50,21 +53,31 @@ PLANTED = {
     "Only the reading of documents knows pydantic": [
         ("cli/stray.py", "import pydantic"),
         ("providers/stray.py", "import pydantic"),
+        ("kube/stray.py", "import pydantic"),
     ],
     "Only the command line knows click and rich": [("wire/stray.py", "import click")],
-    "Files are read as YAML in wire alone": [("workspace/stray.py", "import yaml")],
+    "Files are read as YAML in wire alone": [
+        ("workspace/stray.py", "import yaml"),
+        ("kube/kubeconfig.py", "import yaml"),
+    ],
     "Only the vault knows the cryptography library": [
         ("core/credential.py", "import cryptography.hazmat.primitives.hpke"),
         ("cli/stray.py", "from cryptography.fernet import Fernet"),
         ("oci/stray.py", "import cryptography"),
+        ("kube/identity.py", "import cryptography"),
         ("providers/gar.py", "from cryptography.hazmat.primitives.asymmetric import rsa"),
     ],
     "Only the transport knows the HTTP library": [
         ("vault/stray.py", "import httpx2"),
         ("oci/client.py", "import httpx2"),
         ("oci/stray.py", "import httpcore2"),
+        ("kube/client.py", "import httpcore2"),
         ("cli/stray.py", "from httpcore2 import ConnectionPool"),
         ("providers/harbor.py", "import httpx2"),
+    ],
+    "Only the Kubernetes edge knows msgspec": [
+        ("transport/streaming.py", "import msgspec"),
+        ("cli/stray.py", "from msgspec.json import decode"),
     ],
     "Only the server knows the database and the web framework": [
         ("vault/stray.py", "import sqlalchemy"),

@@ -19,11 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from portreeve.wire.document import Broken, Document
-from portreeve.wire.yaml import read_documents
-
-MAX_FILE_BYTES: Final = 4 << 20
-"""A kubeconfig of a thousand clusters with their certificates has about 3 MB."""
+from portreeve.wire.kubeconfig import MAX_FILE_BYTES, merged
 
 MAX_NAME: Final = 253
 """Characters of a name that are shown."""
@@ -117,29 +113,14 @@ def _contexts(variable: str, home: str, found: Discovery) -> None:
     """Merge as kubectl does: of two contexts of one name, and of two current ones, the first file's counts."""
     own = f"{home}/.kube/config" if home else ""
     paths = [Path(part) for part in (variable.split(os.pathsep) if variable else [own]) if part]
-    merged: dict[str, tuple[Path, str]] = {}
-    current = ""
-    for path in dict.fromkeys(paths):
-        config = _kubeconfig(path, found)
-        current = current or _text(config.get("current-context"))
-        for entry in _list(config.get("contexts")):
-            name = _text(_mapping(entry).get("name"))
-            if name:
-                merged.setdefault(name, (path, _text(_mapping(_mapping(entry).get("context")).get("namespace"))))
-    for name, (path, namespace) in merged.items():
-        local = next((tool for tool in LOCAL if name == tool or name.startswith(f"{tool}-")), "")
-        found.contexts.append(Context(name, str(path), namespace, name == current, local))
-
-
-def _kubeconfig(path: Path, found: Discovery) -> Mapping[str, Any]:
-    data = _read(path, found)
-    for item in read_documents(data) if data else ():
-        if isinstance(item, Document) and isinstance(item.value, Mapping):
-            return item.value
-        reason = item.reason if isinstance(item, Broken) else "it is not a kubeconfig"
-        found.unread.append(Unread(str(path), f"line {item.line}: {reason}"))
-        break
-    return {}
+    config = merged((str(path), _read(path, found)) for path in dict.fromkeys(paths))
+    for one in config.unread:
+        found.unread.append(Unread(one.file, f"line {one.line}: {one.reason}"))
+    for written, entry in config.contexts.items():
+        if name := _text(written):
+            local = next((tool for tool in LOCAL if name == tool or name.startswith(f"{tool}-")), "")
+            namespace = _text(entry.settings.get("namespace"))
+            found.contexts.append(Context(name, entry.file, namespace, written == config.current, local))
 
 
 def _engines(environment: Mapping[str, str], home: str, found: Discovery) -> None:
@@ -239,10 +220,6 @@ def _place(key: str) -> str:
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _text(value: object) -> str:

@@ -1,0 +1,1 @@
+"""The Kubernetes edge, against a real API server."""
