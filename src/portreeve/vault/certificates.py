@@ -217,20 +217,14 @@ def key_of_request(request: str) -> bytes:
     return _key_hash(requested_key(request))
 
 
-def trust_hash(bundle: str) -> bytes:
+def trust_hash(text: str) -> bytes:
     """What a join token pins: the SHA-256 of a bundle of certificates, whatever stands between them.
 
     Raises:
         Invalid: `trust_bundle`: it holds no certificate.
     """
-    try:
-        found = x509.load_pem_x509_certificates(bundle.encode("ascii", "replace"))
-    except ValueError:
-        found = []
-    if not found:
-        raise Invalid("trust_bundle", "the bundle holds no certificate", hint="give certificates in PEM")
     digest = hashlib.sha256(b"portreeve.io/trust\x00")
-    for one in found:
+    for one in _bundle(text):
         digest.update(hashlib.sha256(one.public_bytes(serialization.Encoding.DER)).digest())
     return digest.digest()
 
@@ -241,9 +235,31 @@ def authorities(chain: str) -> str:
     Raises:
         Invalid: `trust_bundle`.
     """
-    trust_hash(chain)
-    found = x509.load_pem_x509_certificates(chain.encode("ascii", "replace"))
-    return "".join(one.public_bytes(serialization.Encoding.PEM).decode("ascii") for one in found[1:] or found)
+    found = _bundle(chain)
+    return _pem(found[1:] or found)
+
+
+def bundle(text: str) -> str:
+    """The certificates in a text, and nothing else that stands there, such as a key.
+
+    Raises:
+        Invalid: `trust_bundle`.
+    """
+    return _pem(_bundle(text))
+
+
+def _bundle(text: str) -> list[x509.Certificate]:
+    try:
+        found = x509.load_pem_x509_certificates(text.encode("ascii", "replace"))
+    except ValueError:
+        found = []
+    if not found:
+        raise Invalid("trust_bundle", "the bundle holds no certificate", hint="give certificates in PEM")
+    return found
+
+
+def _pem(found: list[x509.Certificate]) -> str:
+    return "".join(one.public_bytes(serialization.Encoding.PEM).decode("ascii") for one in found)
 
 
 def _read(found: x509.Certificate) -> Certificate:

@@ -47,6 +47,9 @@ PAUSE_S: Final = 0.2
 AGAIN_S: Final = 1
 """Seconds until a sweep that failed is tried again."""
 
+MOST_AHEAD: Final = 100_000
+"""Generations that an agent may be ahead of a restored database. One that says more is not believed: numbers end."""
+
 SWEEP_S: Final = 60
 """Seconds between sweeps without any change: exemptions end, documents have to be renewed."""
 
@@ -81,6 +84,24 @@ class DesiredStates:
         """The present document of an environment."""
         async with self._database.reader.connect() as connection:
             return await store.find(connection, environment)
+
+    async def catch_up(self, environment: str, generation: int) -> None:
+        """Go on behind a generation that an environment's agent already has.
+
+        A database that was restored to an earlier state would give numbers that its agents have seen, and that they
+        refuse. The number is skipped, so that the document behind it need not follow on what nobody here knows.
+        """
+
+        async def job(transaction: Transaction) -> None:
+            held = await store.find(transaction.connection, environment)
+            if held is not None and held.generation < generation <= held.generation + MOST_AHEAD:
+                await store.save(transaction.connection, replace(held, generation=generation + 1, hash=""))
+                present = transaction.snapshot.estate.environments_by_name.get(environment)
+                if present is not None:
+                    keys = await store.sealing_keys(transaction.connection)
+                    await self._job(present, keys.get(environment))(transaction)
+
+        await self._writer.run(job)
 
     async def sweep(self) -> int:
         """Write what is due; how many environments that were."""
