@@ -167,6 +167,7 @@ def build(
     credentials = Credentials(keeper, new_id)
     followers = (credentials, Forget(), ForgetFound(), ForgetEgress(), ForgetAgent())
     documents = Documents(writer, clock, new_id, followers=followers)
+    desired = DesiredStates(writer, database, keeper, signing, clock)
     trust = keys.agent_trust(settings)
     agents = Agents(writer, database, authority or certificates.generate(clock()), signing.public, trust, clock)
     rules = AddressRules.of(settings.private_addresses)
@@ -178,7 +179,7 @@ def build(
         documents=documents,
         credentials=credentials,
         plans=Plans(documents, writer, database, clock, new_id),
-        desired=DesiredStates(writer, database, keeper, signing, clock),
+        desired=desired,
         audit=AuditLog(
             database,
             writer,
@@ -197,7 +198,7 @@ def build(
         limits=Limits(contacts, writer, database, clock),
         egress=EgressRules(writer, database, rules, clock, resolver),
         agents=agents,
-        doorbell=Doorbell(writer, database, agents.seen),
+        doorbell=Doorbell(writer, database, desired, agents.seen),
         clock=clock,
         new_id=new_id,
     )

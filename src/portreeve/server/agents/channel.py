@@ -37,8 +37,7 @@ from portreeve.server.agents import observing
 from portreeve.server.agents.doorbell import Doorbell, Visit
 from portreeve.server.agents.service import Agent, Agents
 from portreeve.server.database.writer import AWAY, Transaction, unavailable
-from portreeve.server.desired.service import DesiredStates
-from portreeve.server.desired.store import StoredState
+from portreeve.server.desired.service import DesiredStates, Present
 from portreeve.server.http import problems
 from portreeve.server.http.answers import json_bytes
 from portreeve.server.http.body import parse, read_bytes
@@ -168,7 +167,7 @@ class Channel:
             return Response(status_code=304)
         return Response(held.document, 200, {"ETag": f'"{held.hash}"'}, "application/json")
 
-    async def _waited(self, visit: Visit, agent: Agent, request: Request) -> StoredState | None:
+    async def _waited(self, visit: Visit, agent: Agent, request: Request) -> Present | None:
         """What there is for this agent once it has waited long enough.
 
         Raises:
@@ -245,7 +244,7 @@ def peer_certificate(scope: Scope) -> bytes | None:
     return ssl.PEM_cert_to_DER_cert(chain[0]) if chain else None
 
 
-def _new(held: StoredState | None, agent: Agent, known: int) -> bool:
+def _new(held: Present | None, agent: Agent, known: int) -> bool:
     """Whether there is a document behind the known one that this agent can open."""
     if held is None or held.generation <= known:
         return False

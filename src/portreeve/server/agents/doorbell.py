@@ -21,6 +21,7 @@ from portreeve.server import logs
 from portreeve.server.agents import store
 from portreeve.server.database.engine import Database
 from portreeve.server.database.writer import Transaction, Writer
+from portreeve.server.desired.service import DesiredStates
 
 POLL_S: Final = 1.0
 """Seconds after which another replica's change is seen, at the latest. Revoking must be done in 5."""
@@ -49,9 +50,10 @@ class Visit:
 class Doorbell:
     """The waiting agents of one process."""
 
-    def __init__(self, writer: Writer, database: Database, seen: dict[str, datetime]) -> None:
+    def __init__(self, writer: Writer, database: Database, desired: DesiredStates, seen: dict[str, datetime]) -> None:
         self._writer = writer
         self._database = database
+        self._desired = desired
         self._seen = seen
         self._waiting: dict[str, Visit] = {}
         self._stopping = asyncio.Event()
@@ -113,15 +115,15 @@ class Doorbell:
             if self._stopping.is_set() or not self._waiting:
                 continue
             try:
+                present, since = await self._desired.generations(since)
                 async with self._database.reader.connect() as connection:
-                    present, since = await store.generations(connection, since)
                     gone = await store.shut_out(connection, self._waiting)
             except Exception as error:  # noqa: BLE001 -- whoever waits asks again by themselves, whatever it was
                 logs.task_failed("agents' doorbell", error)
                 await self._pause(AGAIN_S)
                 continue
             for environment, one in list(self._waiting.items()):
-                generation, _ = present.get(environment, (one.generation, ""))
+                generation = present.get(environment, one.generation)
                 if (generation != one.generation or environment in gone) and not one.bell.done():
                     one.bell.set_result(True)
             await self._pause(GATHER_S)

@@ -11,15 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import select
-
 from portreeve.core.blast_radius import RunningImage
 from portreeve.errors import Conflict, Invalid
 from portreeve.server.agents import store
-from portreeve.server.database.tables import OBSERVATIONS
 from portreeve.server.database.writer import Transaction
-from portreeve.server.images.service import Observation, observe
-from portreeve.server.images.store import digests
+from portreeve.server.images.service import Observation, observe, running_with_digests, said
 from portreeve.wire.channel import ImageLine, Report
 
 MOST_IMAGES: Final = 200_000
@@ -42,12 +38,10 @@ async def take(transaction: Transaction, environment: str, report: Report) -> in
     if report.whole and report.number <= last:
         # One that was late, or is sent once more: what came behind it counts.
         raise Conflict("report_gap", f"a report with a number beyond {last} is awaited")
-    query = select(OBSERVATIONS.c.facts).where(OBSERVATIONS.c.environment == environment)
-    before = None if report.whole else (await connection.execute(query)).scalar_one_or_none()
-    facts = merged(before or {}, report)
+    facts = merged({} if report.whole else await said(connection, environment), report)
     images: list[tuple[RunningImage, str]] | None = None
     if report.whole or report.images_added or report.images_removed:
-        running = {} if report.whole else dict(await digests(connection, environment))
+        running = {} if report.whole else dict(await running_with_digests(connection, environment))
         images = _running(environment, _changed(running, report))
     await observe(transaction, Observation(environment, report.generation, facts, images))
     await store.acknowledge(connection, environment, report.number)

@@ -28,7 +28,7 @@ from portreeve.server.agents.store import Held
 from portreeve.server.audit.journal import Entry
 from portreeve.server.database.engine import Database
 from portreeve.server.database.writer import Refusal, Transaction, Writer
-from portreeve.server.desired.store import save_sealing_key
+from portreeve.server.desired.service import recipient
 from portreeve.server.documents import store as documents
 from portreeve.server.documents.proposal import Outcome as Proposed
 from portreeve.server.http.caller import SYSTEM, Caller
@@ -153,7 +153,7 @@ class Agents:
             )
             joined = self._joined(held, asked.request, transaction.now)
             held = replace(held, expires_at=transaction.now + LIFE)
-            await save_sealing_key(transaction.connection, row.environment, asked.sealing_key, transaction.now)
+            await recipient(transaction, row.environment, asked.sealing_key)
             await _store(transaction, held)
             transaction.record(_entry(row.environment, Action.AGENT_ENROL, request, by=_actor(held)))
             return joined
@@ -243,7 +243,7 @@ class Agents:
         voided = await store.void_enrolments(transaction.connection, environment, transaction.now)
         held = await store.of_environment(transaction.connection, environment)
         if held is not None and held.enrolment.state is not State.REVOKED:
-            await store.withdraw_key(transaction.connection, environment)
+            await recipient(transaction, environment, None)
             await _store(transaction, held.standing(replace(held.enrolment, state=State.REVOKED, pending_key=b"")))
         elif not voided:
             return
@@ -274,6 +274,7 @@ class Forget:
             if change.key.kind == "Environment" and change.after is None:
                 name, revision = change.key.name, transaction.next_revision()
                 await store.forget(transaction.connection, name)
+                await recipient(transaction, name, None)
                 key = Key(documents.AGENT, name)
                 await documents.note(transaction.connection, revision, key, "deleted", 0, transaction.now)
                 transaction.snapshot = replace(transaction.snapshot.without_agent(name), revision=revision)
@@ -289,7 +290,7 @@ async def _store(transaction: Transaction, held: Held) -> None:
 
 
 async def _suspend(transaction: Transaction, held: Held, request: str) -> None:
-    await store.withdraw_key(transaction.connection, held.environment)
+    await recipient(transaction, held.environment, None)
     await _store(transaction, held.standing(replace(held.enrolment, state=State.SUSPENDED)))
     transaction.record(_entry(held.environment, Action.AGENT_SUSPEND, request, "agent_cloned"))
 

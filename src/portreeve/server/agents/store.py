@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portreeve.core.agent_identity import Enrolment, State
-from portreeve.server.database.tables import AGENT_KEYS, AGENTS, DESIRED_STATES, ENROLMENTS
+from portreeve.server.database.tables import AGENTS, ENROLMENTS
 from portreeve.server.documents.snapshot import AgentRow
-
-CLOCKS_APART: Final = timedelta(minutes=10)
-"""How far times that replicas wrote may be out of order. Source: reliability, clocks of replicas ± 5 min."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +93,10 @@ async def seen(connection: AsyncConnection) -> dict[str, datetime | None]:
     return {row.environment: row.seen_at for row in rows}
 
 
-async def withdraw_key(connection: AsyncConnection, environment: str) -> None:
-    """Nothing is sealed for the environment's agent any more."""
-    await connection.execute(delete(AGENT_KEYS).where(AGENT_KEYS.c.environment == environment))
-
-
 async def forget(connection: AsyncConnection, environment: str) -> None:
     """The environment is gone, and with it everything of its agents."""
     await connection.execute(delete(AGENTS).where(AGENTS.c.environment == environment))
     await connection.execute(delete(ENROLMENTS).where(ENROLMENTS.c.environment == environment))
-    await withdraw_key(connection, environment)
 
 
 async def insert_enrolment(connection: AsyncConnection, **values: Any) -> None:
@@ -131,19 +122,6 @@ async def void_enrolments(connection: AsyncConnection, environment: str, now: da
     done = await connection.execute(delete(ENROLMENTS).where(ENROLMENTS.c.environment == environment))
     await connection.execute(delete(ENROLMENTS).where(ENROLMENTS.c.expires_at <= now))
     return int(done.rowcount)
-
-
-async def generations(
-    connection: AsyncConnection, since: datetime | None
-) -> tuple[dict[str, tuple[int, str]], datetime | None]:
-    """Environment → generation and hash, of what was written since (all without it), and when the newest of it was."""
-    columns = (DESIRED_STATES.c.environment, DESIRED_STATES.c.generation, DESIRED_STATES.c.hash)
-    query = select(*columns, DESIRED_STATES.c.updated_at)
-    if since is not None:
-        query = query.where(DESIRED_STATES.c.updated_at >= since - CLOCKS_APART)
-    rows = (await connection.execute(query)).all()
-    newest = max((row.updated_at for row in rows), default=since)
-    return {row.environment: (row.generation, row.hash) for row in rows}, newest
 
 
 async def shut_out(connection: AsyncConnection, environments: Collection[str]) -> set[str]:

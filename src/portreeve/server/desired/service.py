@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from portreeve.core.desired import DesiredState, desired, next_generation
 from portreeve.core.environments import Environment
@@ -54,6 +54,18 @@ SWEEP_S: Final = 60
 """Seconds between sweeps without any change: exemptions end, documents have to be renewed."""
 
 
+Present: TypeAlias = StoredState
+"""The present document of an environment, as others see it."""
+
+
+async def recipient(transaction: Transaction, environment: str, key: bytes | None) -> None:
+    """From now the environment's credentials are sealed for this key, or for nobody; a part of a job."""
+    if key is None:
+        await store.withdraw_sealing_key(transaction.connection, environment)
+    else:
+        await store.save_sealing_key(transaction.connection, environment, key, transaction.now)
+
+
 class DesiredStates:
     """The service."""
 
@@ -84,6 +96,11 @@ class DesiredStates:
         """The present document of an environment."""
         async with self._database.reader.connect() as connection:
             return await store.find(connection, environment)
+
+    async def generations(self, since: datetime | None) -> tuple[dict[str, int], datetime | None]:
+        """Environment → generation, of what was written since (all without it), and when the newest of it was."""
+        async with self._database.reader.connect() as connection:
+            return await store.generations(connection, since)
 
     async def catch_up(self, environment: str, generation: int) -> None:
         """Go on behind a generation that an environment's agent already has.

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from portreeve.core.authorization import Resource, visible_scope
 from portreeve.core.blast_radius import RunningImage
 from portreeve.core.estate import Key
@@ -50,6 +52,16 @@ async def observe(transaction: Transaction, observed: Observation) -> None:
         running,
         documents.reported(observed.facts, observed.generation, now),
     )
+
+
+async def said(connection: AsyncConnection, environment: str) -> Mapping[str, Any]:
+    """The facts of the last report of an environment; none if it has not reported."""
+    return await store.facts(connection, environment)
+
+
+async def running_with_digests(connection: AsyncConnection, environment: str) -> Mapping[tuple[str, str, str], str]:
+    """(namespace, owner, image) → digest, of what an environment reported."""
+    return await store.digests(connection, environment)
 
 
 class Forget:
