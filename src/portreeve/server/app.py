@@ -249,7 +249,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
             )
         ),
         egress_routes.routes(server.documents, server.egress),
-        agent_routes.routes(server.documents, server.agents, server.people.origins.base),
+        agent_routes.routes(server.documents, server.agents, server.settings.address),
         document_routes.routes(server.documents, server.writer, server.clock, server.plans.confirmation),
     ):
         # The routes themselves and not their router, so that each can be seen below.

@@ -93,6 +93,16 @@ class Settings:
         return self.keys or self.data / "keys"
 
     @property
+    def address(self) -> str:
+        """What stands before the path in an address of ours."""
+        if self.public_url:
+            return self.public_url
+        scheme = "https" if self.tls_certificate else "http"
+        # Who listens on all addresses is reached on this machine by the usual one.
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 -- it is replaced here
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
     def database_url(self) -> str:
         """Where the database is."""
         return self.database or f"sqlite:///{self.data / 'portreeve.db'}"

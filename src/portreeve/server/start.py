@@ -94,12 +94,7 @@ def link(settings: Settings) -> Link:
 
 def base(settings: Settings) -> str:
     """What stands before the path in an address of ours."""
-    if settings.public_url:
-        return settings.public_url
-    scheme = "https" if settings.tls_certificate else "http"
-    # Who listens on all addresses is reached on this machine by the usual one.
-    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104 -- it is replaced here
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    return settings.address
 
 
 @contextlib.contextmanager

@@ -105,9 +105,9 @@ async def enrolled(plane: Plane, admin: httpx2.AsyncClient, environment: str = "
 
 
 @asynccontextmanager
-async def agents_plane(url: str, data: Path, **settings: Any) -> AsyncIterator[Plane]:
+async def agents_plane(url: str, data: Path, wait_s: float = 30, **settings: Any) -> AsyncIterator[Plane]:
     """A control plane that agents can know, with two environments; polls of it last for longer than any sweep."""
     trust = data / "trust.pem"
     trust.write_text(TRUST)
-    async with running(url, data, agents_trust=trust, channel_wait_s=30, **settings) as plane:
+    async with running(url, data, agents_trust=trust, channel_wait_s=wait_s, **settings) as plane:
         yield plane
