@@ -216,3 +216,30 @@ async def test_nothing_of_an_identity_is_in_the_database(plane: Plane, admin: ht
     rows = json.dumps((await admin.get("/api/v1/audit", params={"limit": 500})).json())
     assert plain not in rows
     assert SECRET not in rows
+
+
+async def test_what_is_committed_while_the_doorbell_looks_is_not_missed(
+    plane: Plane, admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = await enrolled(plane, admin)
+    known = (await agent.desired()).json()["document"]["generation"]
+    looking, go_on, generations = asyncio.Event(), asyncio.Event(), plane.server.desired.generations
+
+    async def slow(since: Any) -> Any:
+        found = await generations(since)
+        looking.set()
+        await go_on.wait()
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(plane.server.desired, "generations", slow)
+        poll = asyncio.create_task(agent.desired(known))
+        while not plane.server.doorbell.waiting:  # noqa: ASYNC110 -- who waits tells nobody
+            await asyncio.sleep(0)
+        await plane.put(document("Team", "ours"))  # concerns nobody, and makes it look
+        await looking.wait()
+        await granted(plane, admin)
+        await plane.server.desired.sweep()
+    go_on.set()
+    async with asyncio.timeout(20):  # less than it looks by itself
+        assert (await poll).status_code == 200

@@ -110,8 +110,11 @@ class Doorbell:
 
     async def _ring(self) -> None:
         since: datetime | None = None
+        heard = self._writer.commits
         while not self._stopping.is_set():
-            await self._commit()
+            await self._commit(heard)
+            # Before the look and not behind it: what is committed meanwhile is looked for once more.
+            heard = self._writer.commits
             if self._stopping.is_set() or not self._waiting:
                 continue
             try:
@@ -121,6 +124,7 @@ class Doorbell:
             except Exception as error:  # noqa: BLE001 -- whoever waits asks again by themselves, whatever it was
                 logs.task_failed("agents' doorbell", error)
                 await self._pause(AGAIN_S)
+                heard = -1  # what was missed by that is looked for at once
                 continue
             for environment, one in list(self._waiting.items()):
                 generation = present.get(environment, one.generation)
@@ -128,13 +132,13 @@ class Doorbell:
                     one.bell.set_result(True)
             await self._pause(GATHER_S)
 
-    async def _commit(self) -> None:
-        """Wait for a commit, or as long as others may have written without our hearing of it."""
+    async def _commit(self, heard: int) -> None:
+        """Wait for a commit behind those heard of, or as long as others may have written without our hearing of it."""
         longest = QUIET_S if self._database.sqlite else POLL_S
         with suppress(TimeoutError):
             # Not asyncio.wait_for, which can swallow being cancelled (python/cpython#86296).
             async with asyncio.timeout(longest), self._writer.changed:
-                await self._writer.changed.wait()
+                await self._writer.changed.wait_for(lambda: self._stopping.is_set() or self._writer.commits != heard)
 
     async def _note(self) -> None:
         while not self._stopping.is_set():
