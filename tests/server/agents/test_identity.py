@@ -17,7 +17,7 @@ from portreeve.vault.certificates import LIFE, trust_hash
 from portreeve.vault.signing import generate
 from portreeve.wire.channel import Join, join_document
 from tests.server.agents.agent import ENVIRONMENTS, TRUST, Agent, agents_plane, enrolled, join, token
-from tests.server.plane import NOW, Plane, running
+from tests.server.plane import NOW, Plane, document, running
 from tests.tools.postgres import PostgresServer
 
 REFUSED = (401, "agent_refused")
@@ -267,3 +267,34 @@ async def test_two_replicas_know_the_same_agents(
                 assert (await elsewhere.desired()).status_code == 200
             await admin.delete("/api/v1/environments/prod/agent")
             assert told(await elsewhere.desired()) == REFUSED
+
+
+@pytest.mark.wide
+async def test_who_waits_at_one_replica_hears_of_what_another_one_changes(
+    postgres: PostgresServer, postgres_template: str, tmp_path: Path
+) -> None:
+    keys = (generate(), certificates.generate(NOW))
+    with postgres.database(postgres_template) as url:
+        async with (
+            agents_plane(url, tmp_path, keys=keys) as one,
+            agents_plane(url, tmp_path, keys=keys, clock=one.clock) as two,
+        ):
+            await one.put(*ENVIRONMENTS)
+            admin = await one.client("root", "platform-admin")
+            agent = await enrolled(one, admin)
+            known = (await agent.desired()).json()["document"]["generation"]
+            agent.client = two.anonymous()
+            poll = asyncio.create_task(agent.desired(known))
+            while not two.server.doorbell.waiting:  # noqa: ASYNC110 -- who waits tells nobody
+                await asyncio.sleep(0)
+            await one.put(
+                document("Registry", "r", provider="harbor", host="r.example.com"),
+                document("RegistryAccess", "a", registry="r", environment="prod", namespaces={"names": ["shop"]}),
+            )
+            answer = (await poll).json()["document"]
+            assert [grant["registry"] for grant in answer["grants"]] == ["r"]
+            poll = asyncio.create_task(agent.desired(answer["generation"]))
+            while not two.server.doorbell.waiting:  # noqa: ASYNC110 -- as above
+                await asyncio.sleep(0)
+            await admin.delete("/api/v1/environments/prod/agent")
+            assert told(await poll) == REFUSED
