@@ -45,6 +45,12 @@ PLANTED = {
         ("cli/check.py", "import portreeve.server.app"),
         ("cli/stray.py", "from portreeve.server.settings import Settings"),
     ],
+    "The agent knows neither the control plane nor the command line, no provider, and none of the vault's masters": [
+        ("agent/stray.py", "import portreeve.server.settings"),
+        ("agent/loop.py", "import portreeve.cli.paths"),
+        ("agent/main.py", "import portreeve.providers.contract"),
+        ("agent/connection.py", "import portreeve.vault.envelope"),
+    ],
     "A provider knows no other provider": [
         ("providers/ecr_public.py", "import portreeve.providers.ecr"),
         ("providers/stray.py", "from portreeve.providers.harbor import PROVIDER"),
@@ -55,7 +61,10 @@ PLANTED = {
         ("providers/stray.py", "import pydantic"),
         ("kube/stray.py", "import pydantic"),
     ],
-    "Only the command line knows click and rich": [("wire/stray.py", "import click")],
+    "Only the command line knows click and rich": [
+        ("wire/stray.py", "import click"),
+        ("agent/main.py", "import click"),
+    ],
     "Files are read as YAML in wire alone": [
         ("workspace/stray.py", "import yaml"),
         ("kube/kubeconfig.py", "import yaml"),
@@ -63,6 +72,7 @@ PLANTED = {
     "Only the vault knows the cryptography library": [
         ("core/credential.py", "import cryptography.hazmat.primitives.hpke"),
         ("cli/stray.py", "from cryptography.fernet import Fernet"),
+        ("agent/stray.py", "import cryptography.x509"),
         ("oci/stray.py", "import cryptography"),
         ("kube/identity.py", "import cryptography"),
         ("providers/gar.py", "from cryptography.hazmat.primitives.asymmetric import rsa"),
@@ -74,6 +84,7 @@ PLANTED = {
         ("kube/client.py", "import httpcore2"),
         ("cli/stray.py", "from httpcore2 import ConnectionPool"),
         ("providers/harbor.py", "import httpx2"),
+        ("agent/connection.py", "import httpx2"),
     ],
     "Only the Kubernetes edge knows msgspec": [
         ("transport/streaming.py", "import msgspec"),
@@ -82,6 +93,7 @@ PLANTED = {
     "Only the server knows the database and the web framework": [
         ("vault/stray.py", "import sqlalchemy"),
         ("cli/stray.py", "from starlette.requests import Request"),
+        ("agent/stray.py", "import sqlalchemy"),
     ],
     "Within a subject routes call services, and services call stores": [
         ("server/plans/store.py", "import portreeve.server.plans.service"),

@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from portreeve.core.audit import Action, Actor, ObjectKind, Target
 from portreeve.core.estate import Key
 from portreeve.core.secret import SecretValue
+from portreeve.server.agents.channel import WAIT_S
 from portreeve.server.app import Server, application, build
 from portreeve.server.audit.journal import Entry
 from portreeve.server.database.migrate import to_head
@@ -34,9 +35,10 @@ from portreeve.server.settings import Settings
 from portreeve.transport.address_rules import IpAddress
 from portreeve.transport.guarded import Resolver
 from portreeve.vault import aead
+from portreeve.vault.certificates import Authority
 from portreeve.vault.key_providers import LocalMasterKey
 from portreeve.vault.ports import MasterKeys
-from portreeve.vault.signing import generate
+from portreeve.vault.signing import SigningKey, generate
 from portreeve.wire.documents import read_document
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -148,27 +150,30 @@ async def running(
     *,
     clock: Clock | None = None,
     minter: Minter | None = None,
+    keys: tuple[SigningKey, Authority] | None = None,
+    channel_wait_s: float = WAIT_S,
     **settings: Any,
 ) -> AsyncIterator[Plane]:
     """A replica on the database of this address, which is brought to the present schema first.
 
     Without master keys it gets one of its own, which opens nothing of what others have stored. Every name is this
     machine, so that no test asks a resolver or leaves it; `private_addresses` say whether that may be contacted.
-    Several replicas may have one clock.
+    Several replicas may have one clock, and have the same keys if agents shall be known by each of them.
     """
     clock = clock or Clock()
     masters = masters or MasterKeys(LocalMasterKey(aead.new_key()))
     server = build(
         Settings(data=data, database=url, **settings),
         masters,
-        generate(),
+        keys[0] if keys else generate(),
         clock=clock,
         resolver=resolver or here,
         minter=minter,
+        authority=keys[1] if keys else None,
     )
     await to_head(server.database)
     await server.start()
-    plane = Plane(server, application(server), clock)
+    plane = Plane(server, application(server, channel_wait_s=channel_wait_s), clock)
     try:
         yield plane
     finally:

@@ -1,4 +1,7 @@
-"""`portreeve add`: a registry from whatever somebody has at hand: an address, an image, a login line, an ARN."""
+"""`portreeve add`: a registry from whatever somebody has at hand: an address, an image, a login line, an ARN.
+
+And an environment, with the command that enrols its agent (`environments`).
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from portreeve.cli.terminal import current, terminal_options
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from portreeve.cli.changes import Consent
     from portreeve.cli.credentials import Source
     from portreeve.cli.terminal import Terminal
     from portreeve.providers.contract import Claim, Method, Provider
@@ -29,12 +33,17 @@ Examples:
       --parameter accessKeyId=AKIA… --from-file secret-key
   portreeve add registry registry.internal:5000 --registry-ca ca.pem
   portreeve add registry docker.io/acme --parameter username=acme --secret-stdin < token
+  portreeve add environment prod-eu --tier production --group production
+  portreeve add environment prod-eu                       another agent for an environment that is there
 
 Exit code as of portreeve validate: a registry that does not work is stored all the same."""
 
+OF_ENVIRONMENTS: Final = frozenset({"tier", "group", "type", "title"})
+OF_BOTH: Final = frozenset({"what", "text", "output", "yes", "no_input", "title"})
+
 
 @click.command(epilog=EPILOG)
-@click.argument("what", type=click.Choice(["registry"]))
+@click.argument("what", type=click.Choice(["registry", "environment"]))
 @click.argument("text", metavar="ANYTHING")
 @click.option("--name", metavar="NAME", help="metadata.name; made of host and path without it.")
 @click.option("--provider", metavar="NAME", help="The product, where its host does not tell.")
@@ -57,6 +66,11 @@ Exit code as of portreeve validate: a registry that does not work is stored all 
 @click.option("--token-realm", metavar="URL", help="Its token service, where that is on another host.")
 @click.option("--plain-http", is_flag=True, help="It has no TLS at all; shown as a finding.")
 @click.option("--validate/--no-validate", default=True, show_default=True, help="Try it once it is stored.")
+@click.option("--tier", type=click.Choice(["development", "staging", "production"]),
+              help="Of a new environment: how much is at stake there.")  # fmt: skip
+@click.option("--group", metavar="NAME", help="Of a new environment: the EnvironmentGroup that it belongs to.")
+@click.option("--type", type=click.Choice(["kubernetes", "docker", "swarm"]), default="kubernetes", show_default=True,
+              help="Of a new environment: what runs there.")  # fmt: skip
 @output_option("table", "json", "yaml")
 @consent_options
 @server_options
@@ -66,14 +80,46 @@ def command(what: str, text: str, output: str, yes: bool, no_input: bool, valida
 
     ANYTHING is an address, an image, a line of docker login, an ARN of ECR, or a page of a registry's console. The
     secret comes by standard input, a file, a variable or a credential helper; there is no flag that takes it.
+
+    Of an environment it is the name. The answer is the one command that enrols an agent there: its token counts once,
+    and for an hour.
     """
+    from portreeve.cli import environments
+    from portreeve.cli.changes import Consent
+
+    _refuse_others(what)
+    consent = Consent(yes, no_input)
+    if what == "environment":
+        with connected() as client:
+            return environments.add(client, text, options, consent, current(), output)
+    return _registry(text, output, consent, validate=validate, options=options)
+
+
+def _refuse_others(what: str) -> None:
+    """See that no option of the other kind was given.
+
+    Raises:
+        Invalid: `usage`.
+    """
+    from portreeve.errors import Invalid
+
+    ctx = click.get_current_context()
+    given = {name for name in ctx.params if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT}
+    wrong = given - OF_BOTH
+    wrong = wrong - OF_ENVIRONMENTS if what == "environment" else wrong & OF_ENVIRONMENTS
+    if wrong:
+        name = min(wrong).replace("_", "-")
+        raise Invalid("usage", f"--{name} is not for add {what}", hint="see portreeve add --help")
+
+
+def _registry(text: str, output: str, consent: Consent, *, validate: bool, options: Mapping[str, Any]) -> int:
+    """Add a registry; the exit code."""
     from portreeve.cli import credentials
-    from portreeve.cli.changes import Consent, Proposal, made
+    from portreeve.cli.changes import Proposal, made
     from portreeve.cli.checklist import EXIT_CODES, summary, watched
     from portreeve.cli.output import write
     from portreeve.errors import Conflict
 
-    assert what == "registry", "the only choice"
     terminal = current()
     claim, provider = recognised(text, options["provider"], terminal)
     source = _source(options)
@@ -89,7 +135,7 @@ def command(what: str, text: str, output: str, yes: bool, no_input: bool, valida
             hint = "--name gives it another; portreeve edit registry NAME changes that one"
             raise Conflict("name_taken", f"there is a Registry/{name} already", hint=hint)
         secret = credentials.resolve(wanted.source) if wanted else None
-        made(client, Proposal([document]), Consent(yes, no_input), terminal, question=f"Add {name}?")
+        made(client, Proposal([document]), consent, terminal, question=f"Add {name}?")
         if wanted is not None and secret is not None:
             credentials.put_resolved(client, wanted, secret)
         if output == "table":

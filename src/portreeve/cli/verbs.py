@@ -45,7 +45,7 @@ VERBS: Final[dict[str, Verb]] = {
     "delete": Verb(GOVERN, "Delete documents, all or none: shows the plan, asks."),
     "grant": Verb(GOVERN, "Grant a registry to namespaces, users or teams: shows the plan, asks."),
     "revoke": Verb(GOVERN, "Take grants back: shows what loses its pull secret, asks."),
-    "add": Verb(GOVERN, "Add a registry from anything pasted: recognises it, stores it, tries it."),
+    "add": Verb(GOVERN, "Add a registry from anything pasted: tries it; or an environment, and enrols its agent."),
     "validate": Verb(GOVERN, "Try a registry, stage by stage."),
     "browse": Verb(GOVERN, "Show repositories, tags or one image of a registry."),
     "use": Verb(GOVERN, "Show how a workload uses a registry."),

@@ -54,7 +54,9 @@ class Action(StrEnum):
     ACCESS_GRANT = "access.grant"
     ACCESS_REVOKE = "access.revoke"
     AGENT_ENROL = "agent.enrol"
+    AGENT_RENEW = "agent.renew"
     AGENT_REVOKE = "agent.revoke"
+    AGENT_SUSPEND = "agent.suspend"
     API_TOKEN_CREATE = "api_token.create"  # noqa: S105 -- the name of an action
     API_TOKEN_REVOKE = "api_token.revoke"  # noqa: S105 -- as above
     AUDIT_EXPORT = "audit.export"
@@ -69,6 +71,7 @@ class Action(StrEnum):
     CREDENTIAL_SET = "credential.set"
     ENVIRONMENT_CREATE = "environment.create"
     ENVIRONMENT_DELETE = "environment.delete"
+    ENVIRONMENT_ENROL = "environment.enrol"
     ENVIRONMENT_UPDATE = "environment.update"
     EXEMPTION_APPROVE = "exemption.approve"
     EXEMPTION_DENY = "exemption.deny"

@@ -21,7 +21,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from portreeve.errors import Invalid, PortreeveError, Problem, Stalled
-from portreeve.server import discovery, health, logs
+from portreeve.server import discovery, health, keys, logs
+from portreeve.server.agents import routes as agent_routes
+from portreeve.server.agents.channel import WAIT_S, Channel
+from portreeve.server.agents.doorbell import Doorbell
+from portreeve.server.agents.service import Agents
+from portreeve.server.agents.service import Forget as ForgetAgent
 from portreeve.server.audit import routes as audit_routes
 from portreeve.server.audit.destinations import parse_all
 from portreeve.server.audit.service import AuditLog
@@ -65,6 +70,8 @@ from portreeve.server.registries.service import Forget as ForgetFound
 from portreeve.server.settings import Settings
 from portreeve.transport.address_rules import AddressRules
 from portreeve.transport.guarded import Resolver, resolve_here
+from portreeve.vault import certificates
+from portreeve.vault.certificates import Authority
 from portreeve.vault.ports import MasterKeys
 from portreeve.vault.signing import SigningKey
 from portreeve.version import __version__
@@ -102,6 +109,8 @@ class Server:
     browsing: Browsing
     limits: Limits
     egress: EgressRules
+    agents: Agents
+    doorbell: Doorbell
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
 
@@ -114,6 +123,7 @@ class Server:
         self.refresh.start()
         self.alerts.start()
         self.limits.start()
+        self.doorbell.start()
 
     def problems(self) -> tuple[Problem, ...]:
         """What somebody has to look at, and what stops no request."""
@@ -121,6 +131,7 @@ class Server:
 
     async def stop(self) -> None:
         """Finish what was begun."""
+        await self.doorbell.stop()
         await self.limits.stop()
         await self.alerts.stop()
         await self.refresh.stop()
@@ -140,19 +151,25 @@ def build(
     new_id: Callable[[], str] = new_id,
     resolver: Resolver = resolve_here,
     minter: Minter | None = None,
+    authority: Authority | None = None,
 ) -> Server:
     """The objects of a control plane with these settings; nothing is contacted yet.
 
-    `minter` is for tests: without one, tokens are minted over the network.
+    `minter` is for tests: without one, tokens are minted over the network. So is leaving out `authority`: a new one
+    knows no agent that was enrolled before.
 
     Raises:
-        Invalid: `address_entry`: a network in the settings is none.
+        Invalid: `address_entry`: a network in the settings is none; `trust_bundle`.
     """
     database = connect(settings.database_url)
     writer = Writer(database, clock)
     keeper = Keeper(masters)
     credentials = Credentials(keeper, new_id)
-    documents = Documents(writer, clock, new_id, followers=(credentials, Forget(), ForgetFound(), ForgetEgress()))
+    followers = (credentials, Forget(), ForgetFound(), ForgetEgress(), ForgetAgent())
+    documents = Documents(writer, clock, new_id, followers=followers)
+    desired = DesiredStates(writer, database, keeper, signing, clock)
+    trust = keys.agent_trust(settings)
+    agents = Agents(writer, database, authority or certificates.generate(clock()), signing.public, trust, clock)
     rules = AddressRules.of(settings.private_addresses)
     contacts = Contacts(keeper, database, rules, clock, resolver)
     return Server(
@@ -162,7 +179,7 @@ def build(
         documents=documents,
         credentials=credentials,
         plans=Plans(documents, writer, database, clock, new_id),
-        desired=DesiredStates(writer, database, keeper, signing, clock),
+        desired=desired,
         audit=AuditLog(
             database,
             writer,
@@ -180,13 +197,15 @@ def build(
         browsing=Browsing(contacts, writer),
         limits=Limits(contacts, writer, database, clock),
         egress=EgressRules(writer, database, rules, clock, resolver),
+        agents=agents,
+        doorbell=Doorbell(writer, database, desired, agents.seen),
         clock=clock,
         new_id=new_id,
     )
 
 
-def application(server: Server) -> FastAPI:
-    """The ASGI application.
+def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
+    """The ASGI application. `channel_wait_s` is how long an agent waits for the next desired state.
 
     Raises:
         Stalled: `route_without_policy`: a route does not say who may call it.
@@ -230,6 +249,7 @@ def application(server: Server) -> FastAPI:
             )
         ),
         egress_routes.routes(server.documents, server.egress),
+        agent_routes.routes(server.documents, server.agents, server.settings.address),
         document_routes.routes(server.documents, server.writer, server.clock, server.plans.confirmation),
     ):
         # The routes themselves and not their router, so that each can be seen below.
@@ -243,6 +263,15 @@ def application(server: Server) -> FastAPI:
     app.add_middleware(KnownHosts, origins=server.people.origins)
     app.middleware("http")(_outermost(server))
     app.add_middleware(SecurityHeaders, secure=server.people.origins.secure)
+    # The agents' channel is before all of it: nothing here is for a browser, and thousands wait in it.
+    app.add_middleware(
+        Channel,
+        agents=server.agents,
+        desired=server.desired,
+        doorbell=server.doorbell,
+        new_id=server.new_id,
+        wait_s=channel_wait_s,
+    )
     return app
 
 

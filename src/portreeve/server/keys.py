@@ -25,7 +25,8 @@ from portreeve.server.database import migrate
 from portreeve.server.database.engine import Database
 from portreeve.server.database.tables import KEY_CHECKS, OWNER_KEYS
 from portreeve.server.settings import Settings
-from portreeve.vault import key_providers, signing
+from portreeve.vault import certificates, key_providers, signing
+from portreeve.vault.certificates import Authority
 from portreeve.vault.key_check import KeyCheck, make, verify
 from portreeve.vault.key_uris import master_key
 from portreeve.vault.ports import MasterKey, MasterKeys
@@ -33,6 +34,10 @@ from portreeve.vault.signing import SigningKey
 
 FILE: Final = "master.key"
 SIGNING_FILE: Final = "signing.key"
+AGENTS_FILE: Final = "agents.pem"
+
+MAX_TRUST_BYTES: Final = 65_536
+"""Of a file of certificates; a chain has about five thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,33 @@ def signing_key(settings: Settings) -> SigningKey:
     """
     data_directory.prepare(settings.keys_directory)
     return signing.from_file(settings.keys_directory / SIGNING_FILE)
+
+
+def agent_authority(settings: Settings, now: datetime) -> Authority:
+    """The authority for agents' certificates; made where there is none. Replicas share it, as they do the keys.
+
+    Raises:
+        Invalid, Stalled: it cannot be read or made.
+    """
+    data_directory.prepare(settings.keys_directory)
+    return certificates.from_file(settings.keys_directory / AGENTS_FILE, now)
+
+
+def agent_trust(settings: Settings) -> str:
+    """The certificates that agents trust, in PEM; "" where there is no TLS that anything is known of.
+
+    Raises:
+        Invalid: `trust_bundle`.
+    """
+    file = settings.agents_trust or settings.tls_certificate
+    if file is None:
+        return ""
+    try:
+        with file.open("rb") as stream:
+            text = stream.read(MAX_TRUST_BYTES).decode("ascii", "replace")
+    except OSError as error:
+        raise Invalid("trust_bundle", f"{file} cannot be read: {error.strerror}", hint="see its mode") from None
+    return certificates.authorities(text) if settings.agents_trust is None else certificates.bundle(text)
 
 
 async def remember(database: Database, keys: MasterKeys) -> None:

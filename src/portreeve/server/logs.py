@@ -92,6 +92,11 @@ def not_delivered(registry: str, environment: str, code: str) -> None:
     log.warning("credential not delivered", registry=registry, environment=environment, code=code)
 
 
+def agent_refused(cause: str) -> None:
+    """Somebody was not taken for an agent; who they say that they are is not proven, so it is not written."""
+    log.warning("agent refused", cause=cause)
+
+
 def refreshing(registry: str, notice: str, code: str) -> None:
     """What is told of a token: that minting fails, that it is about to end, that it has, or that it is well again."""
     level = logging.INFO if notice == "recovered" else logging.WARNING

@@ -67,6 +67,10 @@ class Settings:
     tls_key: Path | None = None
     """File of the certificate's private key, in PEM; None means that `tls_certificate` holds it, too."""
 
+    agents_trust: Path | None = None
+    """File of the certificates that agents find behind the public address, in PEM: the only ones that they trust. None
+    means what `tls_certificate` says of itself; behind a proxy that ends TLS it has to be named."""
+
     surroundings: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What other programs on this machine are found by (`SURROUNDINGS`); not set by a variable of ours."""
 
@@ -87,6 +91,16 @@ class Settings:
     def keys_directory(self) -> Path:
         """Where keys are."""
         return self.keys or self.data / "keys"
+
+    @property
+    def address(self) -> str:
+        """What stands before the path in an address of ours."""
+        if self.public_url:
+            return self.public_url
+        scheme = "https" if self.tls_certificate else "http"
+        # Who listens on all addresses is reached on this machine by the usual one.
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 -- it is replaced here
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def database_url(self) -> str:
@@ -123,6 +137,7 @@ def read(environment: Mapping[str, str], data: Path, keys: Path | None = None) -
         master_key=given.get("master_key", ""),
         tls_certificate=_path(given.get("tls_certificate", "")),
         tls_key=_path(given.get("tls_key", "")),
+        agents_trust=_path(given.get("agents_trust", "")),
         surroundings={name: environment[name] for name in SURROUNDINGS if name in environment},
         audit_checkpoints=_path(given.get("audit_checkpoints", "")),
         oidc_file=given.get("oidc_file", ""),

@@ -16,6 +16,7 @@ import ipaddress
 import os
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -93,12 +94,7 @@ def link(settings: Settings) -> Link:
 
 def base(settings: Settings) -> str:
     """What stands before the path in an address of ours."""
-    if settings.public_url:
-        return settings.public_url
-    scheme = "https" if settings.tls_certificate else "http"
-    # Who listens on all addresses is reached on this machine by the usual one.
-    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104 -- it is replaced here
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    return settings.address
 
 
 @contextlib.contextmanager
@@ -142,7 +138,9 @@ async def _run(
     ready: Callable[[Ready], None],
 ) -> int:
     master_keys = await _prepared(settings, environment)
-    server = build(settings, master_keys, await asyncio.to_thread(keys.signing_key, settings))
+    signing = await asyncio.to_thread(keys.signing_key, settings)
+    authority = await asyncio.to_thread(keys.agent_authority, settings, utc_now())
+    server = build(settings, master_keys, signing, authority=authority)
     app = application(server)
     async with app.router.lifespan_context(app):
         await _refuse_exposed(server, behind_proxy=behind_proxy)
@@ -152,7 +150,8 @@ async def _run(
             return await first_start.first_link(transaction, address, server.new_id)
 
         told = Ready(address, await server.writer.run(first))
-        running = _Uvicorn(_configuration(settings, app), lambda: ready(told))
+        configuration = configured(settings, app, authority.pem)
+        running = _Uvicorn(configuration, lambda: ready(told), server.doorbell.close)
         await running.serve([listening])
     return INTERRUPTED if running.ended_by is signal.SIGINT else 0
 
@@ -206,8 +205,13 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _configuration(settings: Settings, app: object) -> uvicorn.Config:
-    return uvicorn.Config(
+def configured(settings: Settings, app: object, agents_authority: str) -> uvicorn.Config:
+    """How it is served. With TLS, whoever has a certificate of `agents_authority` (PEM) may show it; nobody must.
+
+    Browsers are told which authority is meant, so they ask nobody for a certificate that they do not have. Which of
+    them still count is asked later, request by request.
+    """
+    found = uvicorn.Config(
         app,  # type: ignore[arg-type] # its type is wider than uvicorn's
         http=BoundedProtocol,
         ws="none",
@@ -221,14 +225,21 @@ def _configuration(settings: Settings, app: object) -> uvicorn.Config:
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
     )
+    found.load()
+    if found.ssl is not None:
+        found.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+        found.ssl.verify_mode = ssl.CERT_OPTIONAL
+        found.ssl.load_verify_locations(cadata=agents_authority)
+    return found
 
 
 class _Uvicorn(uvicorn.Server):
     """One that tells when it answers, and that ends with our exit codes and not with the signal's own."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], ending: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._ending = ending
         self.ended_by: signal.Signals | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -256,6 +267,8 @@ class _Uvicorn(uvicorn.Server):
         self.force_exit = self.should_exit
         self.should_exit = True
         self.ended_by = by
+        # Whoever waits for a desired state has a request under way, and would be waited for.
+        self._ending()
 
 
 async def _link(settings: Settings, address: str) -> Link:

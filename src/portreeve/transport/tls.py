@@ -77,7 +77,7 @@ def context(trust: Trust) -> ssl.SSLContext:
     """
     made = _plain_context()
     if trust.ca_bundle:
-        _load(made, trust.ca_bundle)
+        load(made, trust.ca_bundle)
     else:
         made.load_default_certs()
     if trust.insecure_skip_verify:
@@ -94,7 +94,7 @@ def context_elsewhere(trust: Trust) -> ssl.SSLContext:
     made = _plain_context()
     made.load_default_certs()
     if trust.ca_bundle:
-        _load(made, trust.ca_bundle)
+        load(made, trust.ca_bundle)
     return made
 
 
@@ -104,7 +104,12 @@ def _plain_context() -> ssl.SSLContext:
     return made
 
 
-def _load(made: ssl.SSLContext, bundle: str) -> None:
+def load(made: ssl.SSLContext, bundle: str) -> None:
+    """Trust the certificates of a bundle, besides those that the context trusts already.
+
+    Raises:
+        Invalid: `ca_bundle`.
+    """
     before = made.cert_store_stats()["x509"]
     with suppress(ssl.SSLError, ValueError):
         made.load_verify_locations(cadata=bundle)

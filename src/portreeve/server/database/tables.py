@@ -346,6 +346,46 @@ AGENT_KEYS: Final = Table(
     Column("updated_at", Moment, nullable=False),
 )
 
+AGENTS: Final = Table(
+    "agents",
+    METADATA,
+    Column("environment", Name, primary_key=True),
+    # A later environment of the same name is another one; certificates name the uid.
+    Column("environment_uid", Name, nullable=False, unique=True),
+    # core.agent_identity: state, counters, SHA-256 of public keys. pending_key is empty unless a renewal is under way.
+    Column("state", Name, nullable=False),
+    Column("first", Number, nullable=False),
+    Column("counter", Number, nullable=False),
+    Column("key", Bytes, nullable=False),
+    Column("pending_key", Bytes, nullable=False),
+    Column("activated_at", Moment, nullable=False),
+    # What the agent says of its cluster; shown, and part of nothing.
+    Column("cluster", Name, nullable=False),
+    # Which key its credentials are sealed for, as documents name it.
+    Column("sealed_for", Name, nullable=False),
+    Column("enrolled_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    # In steps of some seconds, without a revision: it changes all the time.
+    Column("seen_at", Moment),
+    # The number of the last report that was taken.
+    Column("report", Number, nullable=False),
+)
+
+ENROLMENTS: Final = Table(
+    "enrolments",
+    METADATA,
+    # SHA-256 of the token, as in sign_in_links.
+    Column("token", Bytes, primary_key=True),
+    Column("environment", Name, nullable=False),
+    Column("environment_uid", Name, nullable=False),
+    Column("created_by", Name, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    # By whom it was used: the same key may ask again while its answer can have been lost. Empty: by nobody yet.
+    Column("used_key", Bytes, nullable=False),
+    Column("used_cluster", Name, nullable=False),
+    Index("ix_enrolments_environment", "environment"),
+)
+
 OBSERVATIONS: Final = Table(
     "observations",
     METADATA,

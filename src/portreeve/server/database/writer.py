@@ -96,6 +96,8 @@ class Writer:
         self.snapshot = Snapshot()
         self.changed = asyncio.Condition()
         """Notified after each commit; for those that watch, and for sweeps."""
+        self.commits = 0
+        """How many there were. Who looks at something between two waits tells by it whether it has missed one."""
 
     async def start(self) -> None:
         """Read everything once, then take jobs."""
@@ -150,6 +152,7 @@ class Writer:
                 for _ in batch:
                     self._queue.task_done()
             async with self.changed:
+                self.commits += 1
                 self.changed.notify_all()
 
     async def _commit(self, batch: list[_Waiting[Any]]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from portreeve.core.desired import DesiredState, desired, next_generation
 from portreeve.core.environments import Environment
@@ -47,8 +47,23 @@ PAUSE_S: Final = 0.2
 AGAIN_S: Final = 1
 """Seconds until a sweep that failed is tried again."""
 
+MOST_AHEAD: Final = 100_000
+"""Generations that an agent may be ahead of a restored database. One that says more is not believed: numbers end."""
+
 SWEEP_S: Final = 60
 """Seconds between sweeps without any change: exemptions end, documents have to be renewed."""
+
+
+Present: TypeAlias = StoredState
+"""The present document of an environment, as others see it."""
+
+
+async def recipient(transaction: Transaction, environment: str, key: bytes | None) -> None:
+    """From now the environment's credentials are sealed for this key, or for nobody; a part of a job."""
+    if key is None:
+        await store.withdraw_sealing_key(transaction.connection, environment)
+    else:
+        await store.save_sealing_key(transaction.connection, environment, key, transaction.now)
 
 
 class DesiredStates:
@@ -81,6 +96,29 @@ class DesiredStates:
         """The present document of an environment."""
         async with self._database.reader.connect() as connection:
             return await store.find(connection, environment)
+
+    async def generations(self, since: datetime | None) -> tuple[dict[str, int], datetime | None]:
+        """Environment → generation, of what was written since (all without it), and when the newest of it was."""
+        async with self._database.reader.connect() as connection:
+            return await store.generations(connection, since)
+
+    async def catch_up(self, environment: str, generation: int) -> None:
+        """Go on behind a generation that an environment's agent already has.
+
+        A database that was restored to an earlier state would give numbers that its agents have seen, and that they
+        refuse. The number is skipped, so that the document behind it need not follow on what nobody here knows.
+        """
+
+        async def job(transaction: Transaction) -> None:
+            held = await store.find(transaction.connection, environment)
+            if held is not None and held.generation < generation <= held.generation + MOST_AHEAD:
+                await store.save(transaction.connection, replace(held, generation=generation + 1, hash=""))
+                present = transaction.snapshot.estate.environments_by_name.get(environment)
+                if present is not None:
+                    keys = await store.sealing_keys(transaction.connection)
+                    await self._job(present, keys.get(environment))(transaction)
+
+        await self._writer.run(job)
 
     async def sweep(self) -> int:
         """Write what is due; how many environments that were."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,6 +24,10 @@ class StoredState:
     revision: int
     not_after: datetime
     updated_at: datetime
+
+
+CLOCKS_APART: Final = timedelta(minutes=10)
+"""How far times that replicas wrote may be out of order. Source: reliability, clocks of replicas ± 5 min."""
 
 
 async def every(connection: AsyncConnection) -> dict[str, StoredState]:
@@ -55,3 +60,19 @@ async def save_sealing_key(connection: AsyncConnection, environment: str, key: b
     """An agent has told its key."""
     await connection.execute(delete(AGENT_KEYS).where(AGENT_KEYS.c.environment == environment))
     await connection.execute(insert(AGENT_KEYS).values(environment=environment, sealing_key=key, updated_at=now))
+
+
+async def withdraw_sealing_key(connection: AsyncConnection, environment: str) -> None:
+    """There is nobody any more to seal for."""
+    await connection.execute(delete(AGENT_KEYS).where(AGENT_KEYS.c.environment == environment))
+
+
+async def generations(connection: AsyncConnection, since: datetime | None) -> tuple[dict[str, int], datetime | None]:
+    """Environment → generation, of what was written since (all without it), and when the newest of it was."""
+    columns = (DESIRED_STATES.c.environment, DESIRED_STATES.c.generation)
+    query = select(*columns, DESIRED_STATES.c.updated_at)
+    if since is not None:
+        query = query.where(DESIRED_STATES.c.updated_at >= since - CLOCKS_APART)
+    rows = (await connection.execute(query)).all()
+    newest = max((row.updated_at for row in rows), default=since)
+    return {row.environment: row.generation for row in rows}, newest

@@ -79,6 +79,27 @@ class Checked:
     ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """How an environment's agent stands. `seen_at` is not of the snapshot's revision: it comes in steps of seconds."""
+
+    environment: str
+    state: str
+    cluster: str
+    enrolled_at: datetime
+    expires_at: datetime
+    seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What an environment said last of itself: conditions in the form of Kubernetes."""
+
+    generation: int
+    at: datetime
+    conditions: tuple[Mapping[str, Any], ...] = ()
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """Everything at one revision. Mappings are not changed once a snapshot has them."""
@@ -93,6 +114,10 @@ class Snapshot:
     """Environment → what runs there, for those that have reported."""
     checks: Mapping[str, Checked] = field(default_factory=dict)
     """Registry → how its last validation ended, for those that were validated."""
+    agents: Mapping[str, AgentRow] = field(default_factory=dict)
+    """Environment → its agent, for those that were ever enrolled."""
+    reports: Mapping[str, Reported] = field(default_factory=dict)
+    """Environment → what it said last, for those that have reported."""
 
     def with_documents(self, revision: int, written: Iterable[Stored], deleted: Iterable[Key] = ()) -> Snapshot:
         """The snapshot after these changes."""
@@ -126,7 +151,12 @@ class Snapshot:
         return replace(self, checks={name: held for name, held in self.checks.items() if name != registry})
 
     def with_observed(
-        self, revision: int, environment: str, capabilities: Capabilities, running: tuple[RunningImage, ...]
+        self,
+        revision: int,
+        environment: str,
+        capabilities: Capabilities,
+        running: tuple[RunningImage, ...],
+        reported: Reported,
     ) -> Snapshot:
         """The snapshot after an environment has reported."""
         return replace(
@@ -134,7 +164,23 @@ class Snapshot:
             revision=revision,
             capabilities={**self.capabilities, environment: capabilities},
             running={**self.running, environment: running},
+            reports={**self.reports, environment: reported},
         )
+
+    def with_agent(self, revision: int, row: AgentRow) -> Snapshot:
+        """The snapshot after an agent was enrolled, renewed or shut out."""
+        return replace(self, revision=revision, agents={**self.agents, row.environment: row})
+
+    def without_agent(self, environment: str) -> Snapshot:
+        """The snapshot without an environment's agent."""
+        return replace(self, agents={name: held for name, held in self.agents.items() if name != environment})
+
+    def with_agents_seen(self, agents: Mapping[str, AgentRow]) -> Snapshot:
+        """The same snapshot with other times at which agents were seen, and with all that was worked out of it."""
+        found = replace(self, agents=agents)
+        kept = {name: held for name, held in vars(self).items() if name not in self.__dataclass_fields__}
+        vars(found).update(kept)
+        return found
 
     def without_observed(self, environment: str) -> Snapshot:
         """The snapshot without what an environment reported."""
@@ -142,6 +188,7 @@ class Snapshot:
             self,
             capabilities={name: held for name, held in self.capabilities.items() if name != environment},
             running={name: held for name, held in self.running.items() if name != environment},
+            reports={name: held for name, held in self.reports.items() if name != environment},
         )
 
     @cached_property

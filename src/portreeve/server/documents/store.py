@@ -15,6 +15,7 @@ from portreeve.core.estate import Capabilities, Key
 from portreeve.core.refresh import Held, Notice, Why
 from portreeve.errors import Conflict
 from portreeve.server.database.tables import (
+    AGENTS,
     CHANGES,
     CREDENTIALS,
     DOCUMENTS,
@@ -23,9 +24,10 @@ from portreeve.server.database.tables import (
     OBSERVATIONS,
     REGISTRY_CHECKS,
 )
-from portreeve.server.documents.snapshot import Checked, CredentialRow, Snapshot, TokenRow
+from portreeve.server.documents.snapshot import AgentRow, Checked, CredentialRow, Reported, Snapshot, TokenRow
 from portreeve.server.documents.stored import Stored, read
 
+AGENT = "Agent"
 CHECK = "Check"
 CREDENTIAL = "Credential"
 OBSERVATION = "Observation"
@@ -43,6 +45,7 @@ async def load(connection: AsyncConnection, revision: int) -> Snapshot:
     observed = (await connection.execute(select(OBSERVATIONS))).all()
     images = (await connection.execute(select(IMAGES))).all()
     checks = (await connection.execute(select(REGISTRY_CHECKS))).all()
+    agents = (await connection.execute(select(AGENTS))).all()
     running: dict[str, list[RunningImage]] = {}
     for row in images:
         running.setdefault(row.environment, []).append(_image(row))
@@ -54,6 +57,8 @@ async def load(connection: AsyncConnection, revision: int) -> Snapshot:
         {row.credential: token(row.credential, row.state) for row in minting},
         {row.environment: tuple(running.get(row.environment, ())) for row in observed},
         {row.registry: checked(row) for row in checks},
+        {row.environment: agent(row) for row in agents},
+        {row.environment: reported(row.facts, row.generation, row.reported_at) for row in observed},
     )
 
 
@@ -69,7 +74,7 @@ async def refreshed(connection: AsyncConnection, snapshot: Snapshot, revision: i
             .limit(MOST_AT_ONCE + 1)
         )
     ).all()
-    others = {row.kind for row in changed} & {CHECK, CREDENTIAL, OBSERVATION}
+    others = {row.kind for row in changed} & {AGENT, CHECK, CREDENTIAL, OBSERVATION}
     if len(changed) > MOST_AT_ONCE or others or not snapshot.revision:
         return await load(connection, revision)
     keys = [Key(row.kind, row.name) for row in changed]
@@ -144,6 +149,16 @@ def capabilities(facts: Mapping[str, Any]) -> Capabilities:
     named: Iterable[Mapping[str, Any]] | None = facts.get("namespaces")
     namespaces = None if named is None else tuple(Namespace(one["name"], one.get("labels", {})) for one in named)
     return Capabilities(facts.get("kubernetes"), namespaces)
+
+
+def agent(row: Row[Any]) -> AgentRow:
+    """How an environment's agent stands, out of its row."""
+    return AgentRow(row.environment, row.state, row.cluster, row.enrolled_at, row.expires_at, row.seen_at)
+
+
+def reported(facts: Mapping[str, Any], generation: int, at: datetime) -> Reported:
+    """What an environment said last, out of its stored observation."""
+    return Reported(generation, at, tuple(facts.get("conditions", ())))
 
 
 def checked(row: Row[Any]) -> Checked:

@@ -6,13 +6,13 @@ A status says what follows from the snapshot and nothing else; what an agent mus
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from portreeve.core.estate import policy_type
 from portreeve.core.policy import Exemption, ExemptionState, Registry, RegistryAccess, RegistryPolicy
 from portreeve.server.documents.conditions import conditions, token_shown
-from portreeve.server.documents.snapshot import Checked, Snapshot
+from portreeve.server.documents.snapshot import AgentRow, Checked, Snapshot
 from portreeve.server.documents.stored import Stored
 
 
@@ -43,7 +43,7 @@ def _status(stored: Stored, snapshot: Snapshot, now: datetime) -> Mapping[str, A
         case "RegistryPolicy":
             return _policy(stored, snapshot)
         case "Environment":
-            return _environment(stored, snapshot)
+            return _environment(stored, snapshot, now)
         case "EnvironmentGroup":
             return _group(stored, snapshot)
         case "Exemption":
@@ -126,16 +126,71 @@ def _policy(stored: Stored, snapshot: Snapshot) -> Mapping[str, Any]:
     return {"sources": len(policy.sources), "environments": covered, "enforcedBy": plane}
 
 
-def _environment(stored: Stored, snapshot: Snapshot) -> Mapping[str, Any]:
+CONNECTED: Final = timedelta(seconds=120)
+"""How long after an agent was seen it counts as connected: two polls of 50 s, and until they are written down."""
+
+_ENFORCED: Final = {"deny": "Enforced", "warn": "Warning", "audit": "Auditing"}
+"""Stage → what it is called once the agent has proven it."""
+
+
+def agent_shown(name: str, snapshot: Snapshot, now: datetime) -> dict[str, Any]:
+    """How an environment's agent stands, and what it has said last. What nobody has said is `Unknown`."""
+    row, said = snapshot.agents.get(name), snapshot.reports.get(name)
+    connected = _connected(name, snapshot, now)
+    return {
+        "agent": {
+            "state": row.state if row else "none",
+            "connected": connected,
+            "lastSeen": time(row.seen_at) if row else None,
+            "cluster": row.cluster if row else None,
+            "enrolledAt": time(row.enrolled_at) if row else None,
+            "certificateExpiresAt": time(row.expires_at) if row else None,
+        },
+        "generation": said.generation if said else None,
+        "reportedAt": time(said.at) if said else None,
+        "conditions": [_connection(row, connected=connected), *(said.conditions if said else ())],
+    }
+
+
+def _connected(name: str, snapshot: Snapshot, now: datetime) -> bool:
+    row = snapshot.agents.get(name)
+    return row is not None and row.state == "active" and row.seen_at is not None and now - row.seen_at <= CONNECTED
+
+
+def _connection(row: AgentRow | None, *, connected: bool) -> dict[str, Any]:
+    if row is None:
+        return {"type": "Connected", "status": "Unknown", "reason": "NoAgent", "message": "no agent was ever enrolled"}
+    if row.state != "active":
+        return {"type": "Connected", "status": "False", "reason": row.state.capitalize(), "message": "it is shut out"}
+    if row.seen_at is None:
+        return {"type": "Connected", "status": "Unknown", "reason": "NotSeenYet", "message": "it has not come yet"}
+    reason, message = ("Polling", "it asks for what is wanted") if connected else ("Silent", "it has not come lately")
+    return {"type": "Connected", "status": str(connected), "reason": reason, "message": message}
+
+
+def _enforcement(name: str, stage: str, snapshot: Snapshot, now: datetime) -> str:
+    """What the agent has proven of the policy. An agent that is silent proves nothing any more."""
+    said = snapshot.reports.get(name)
+    proven = next((one for one in said.conditions if one["type"] == "Enforced"), None) if said else None
+    if proven is None or not _connected(name, snapshot, now):
+        return "Unknown"
+    return {"True": _ENFORCED.get(stage, "Unknown"), "False": "Gap"}.get(proven["status"], "Unknown")
+
+
+def _environment(stored: Stored, snapshot: Snapshot, now: datetime) -> Mapping[str, Any]:
     environment = snapshot.estate.environments_by_name[stored.key.name]
     policy = snapshot.estate.policy_of(environment)
     known = snapshot.capabilities.get(stored.key.name)
+    off = policy is None or policy.stage.value == "off"
     return {
+        **agent_shown(stored.key.name, snapshot, now),
         "policy": policy.name if policy else None,
         "kubernetes": known.kubernetes if known else None,
         "namespaces": None if known is None or known.namespaces is None else len(known.namespaces),
         "images": len(snapshot.running[stored.key.name]) if stored.key.name in snapshot.running else None,
-        "enforcement": "Off" if policy is None or policy.stage.value == "off" else "Unknown",
+        "enforcement": "Off"
+        if off or policy is None
+        else _enforcement(stored.key.name, policy.stage.value, snapshot, now),
     }
 
 

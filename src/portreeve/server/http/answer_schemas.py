@@ -81,6 +81,8 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
         200,
         record(environment=TEXT, namespace=TEXT, image=TEXT, verdict=or_null(TEXT), reasons=rows()),
     ),
+    "enrol_environment": (201, record(environment=TEXT, join=TEXT, server=TEXT, expiresAt=TEXT, command=TEXT)),
+    "read_agent": (200, record(environment=TEXT, agent={"type": "object"}, conditions=rows())),
     "read_desired": (200, record(environment=TEXT, generation=COUNT, hash=TEXT, grants=rows())),
     "list_policytemplates": (200, record(kind=TEXT, items=rows(), prefilled=rows())),
     "read_policytemplates": (200, record(document={"type": "object"}, prefilled=rows())),

@@ -36,7 +36,7 @@ async def read_json(request: Request, limit: int = MAX_BYTES) -> Any:
     Raises:
         Rejected: 413 `body_too_large`, 415 `body_type`, 400 `body_syntax` with where and why.
     """
-    data = await _read(request, limit)
+    data = await read_bytes(request, limit)
     if not data:
         return None
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -47,7 +47,12 @@ async def read_json(request: Request, limit: int = MAX_BYTES) -> Any:
     return parse(data)
 
 
-async def _read(request: Request, limit: int) -> bytes:
+async def read_bytes(request: Request, limit: int) -> bytes:
+    """The body as it is sent, and never compressed.
+
+    Raises:
+        Rejected: 413 `body_too_large`, 415 `body_type`, 400 `body_syntax`.
+    """
     if request.headers.get("content-encoding", "identity") != "identity":
         raise Rejected(415, "body_type", "the body must not be compressed")
     declared = request.headers.get("content-length", "0")

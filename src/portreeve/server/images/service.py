@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from portreeve.core.authorization import Resource, visible_scope
 from portreeve.core.blast_radius import RunningImage
 from portreeve.core.estate import Key
@@ -21,12 +23,15 @@ from portreeve.server.images import store
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one environment reports: facts as the channel writes them, and all images that run there, with digests."""
+    """What one environment reports: facts as the channel writes them, and all images that run there, with digests.
+
+    None for images means that they are as before.
+    """
 
     environment: str
     generation: int
     facts: Mapping[str, Any]
-    images: Sequence[tuple[RunningImage, str]]
+    images: Sequence[tuple[RunningImage, str]] | None
 
 
 async def observe(transaction: Transaction, observed: Observation) -> None:
@@ -34,11 +39,29 @@ async def observe(transaction: Transaction, observed: Observation) -> None:
     revision = transaction.next_revision()
     connection, now, name = transaction.connection, transaction.now, observed.environment
     await store.replace_facts(connection, name, observed.facts, observed.generation, revision, now)
-    await store.replace_images(connection, name, observed.images, now)
+    if observed.images is None:
+        running = transaction.snapshot.running.get(name, ())
+    else:
+        await store.replace_images(connection, name, observed.images, now)
+        running = tuple(image for image, _ in observed.images)
     await documents.note(connection, revision, Key(documents.OBSERVATION, name), "updated", revision, now)
     transaction.snapshot = transaction.snapshot.with_observed(
-        revision, name, documents.capabilities(observed.facts), tuple(image for image, _ in observed.images)
+        revision,
+        name,
+        documents.capabilities(observed.facts),
+        running,
+        documents.reported(observed.facts, observed.generation, now),
     )
+
+
+async def said(connection: AsyncConnection, environment: str) -> Mapping[str, Any]:
+    """The facts of the last report of an environment; none if it has not reported."""
+    return await store.facts(connection, environment)
+
+
+async def running_with_digests(connection: AsyncConnection, environment: str) -> Mapping[tuple[str, str, str], str]:
+    """(namespace, owner, image) → digest, of what an environment reported."""
+    return await store.digests(connection, environment)
 
 
 class Forget:

@@ -53,6 +53,13 @@ async def replace_facts(
     await connection.execute(insert(OBSERVATIONS), values)
 
 
+async def facts(connection: AsyncConnection, environment: str) -> Mapping[str, Any]:
+    """What an environment said last of itself; empty if it has not."""
+    query = select(OBSERVATIONS.c.facts).where(OBSERVATIONS.c.environment == environment)
+    found: Mapping[str, Any] | None = (await connection.execute(query)).scalar_one_or_none()
+    return found or {}
+
+
 async def forget(connection: AsyncConnection, environment: str) -> None:
     """The environment is gone, and with it what it reported."""
     await connection.execute(delete(IMAGES).where(IMAGES.c.environment == environment))

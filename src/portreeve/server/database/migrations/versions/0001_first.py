@@ -32,6 +32,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("environment", name=op.f("pk_agent_keys")),
     )
     op.create_table(
+        "agents",
+        sa.Column("environment", NAME, nullable=False),
+        sa.Column("environment_uid", NAME, nullable=False),
+        sa.Column("state", NAME, nullable=False),
+        sa.Column("first", NUMBER, nullable=False),
+        sa.Column("counter", NUMBER, nullable=False),
+        sa.Column("key", BYTES, nullable=False),
+        sa.Column("pending_key", BYTES, nullable=False),
+        sa.Column("activated_at", MOMENT, nullable=False),
+        sa.Column("cluster", NAME, nullable=False),
+        sa.Column("sealed_for", NAME, nullable=False),
+        sa.Column("enrolled_at", MOMENT, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.Column("seen_at", MOMENT, nullable=True),
+        sa.Column("report", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("environment", name=op.f("pk_agents")),
+        sa.UniqueConstraint("environment_uid", name=op.f("uq_agents_environment_uid")),
+    )
+    op.create_table(
         "answers",
         sa.Column("principal", NAME, nullable=False),
         sa.Column("key", NAME, nullable=False),
@@ -183,6 +202,18 @@ def upgrade() -> None:
         sa.Column("exported_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("environment", name=op.f("pk_egress_exports")),
     )
+    op.create_table(
+        "enrolments",
+        sa.Column("token", BYTES, nullable=False),
+        sa.Column("environment", NAME, nullable=False),
+        sa.Column("environment_uid", NAME, nullable=False),
+        sa.Column("created_by", NAME, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.Column("used_key", BYTES, nullable=False),
+        sa.Column("used_cluster", NAME, nullable=False),
+        sa.PrimaryKeyConstraint("token", name=op.f("pk_enrolments")),
+    )
+    op.create_index("ix_enrolments_environment", "enrolments", ["environment"], unique=False)
     op.create_table(
         "identities",
         sa.Column("issuer", NAME, nullable=False),
@@ -368,6 +399,8 @@ def downgrade() -> None:
     op.drop_index("ix_images_image", table_name="images")
     op.drop_table("images")
     op.drop_table("identities")
+    op.drop_index("ix_enrolments_environment", table_name="enrolments")
+    op.drop_table("enrolments")
     op.drop_table("egress_exports")
     op.drop_table("documents")
     op.drop_table("desired_states")
@@ -388,4 +421,5 @@ def downgrade() -> None:
     op.drop_index("ix_api_tokens_user", table_name="api_tokens")
     op.drop_table("api_tokens")
     op.drop_table("answers")
+    op.drop_table("agents")
     op.drop_table("agent_keys")

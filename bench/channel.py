@@ -1,0 +1,252 @@
+"""What a waiting agent costs: memory for each in the control plane, and processor time to wake all of them.
+
+A control plane of its own process has an environment for each agent, with one policy over all; the agents are sockets
+of this process, each with a question under way that is signed as an agent signs it. Then the policy changes, so that
+every environment gets another document. Beside it stands what as many idle connections cost without any question: the
+server's own share. With TLS, the handshake's memory is the largest part; `--tls` measures it.
+
+Run: make bench, or python -m bench.channel [AGENTS] [--tls]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import resource
+import secrets
+import selectors
+import socket
+import ssl
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from bench.figures import Figures
+from portreeve.core.agent_identity import enrolled
+from portreeve.core.secret import SecretValue
+from portreeve.server.agents import store
+from portreeve.server.agents.store import Held
+from portreeve.server.database.writer import Transaction
+from portreeve.server.desired.service import recipient
+from portreeve.server.start import configured
+from portreeve.vault import agent_keys, certificates, sealing
+from portreeve.vault.agent_keys import Asked, body_digest
+from portreeve.vault.certificates import Identity
+from portreeve.vault.signing import generate
+from tests.server.plane import Clock, Plane, document, running
+from tests.tools.certificates import CertificateAuthority
+
+AGENTS = 1_000
+KIB_LIMIT = 64.0
+"""KiB for each waiting agent over plain HTTP: ten thousand of them in 640 MB. Source: twice what was measured first."""
+WAKE_LIMIT_MS = 10.0
+"""Milliseconds of processor time to wake one agent and answer it, with making and signing its document."""
+
+
+async def filled(plane: Plane, key: SecretValue, agents: int) -> list[str]:
+    """The environments with their agents; their certificates, in the order of their numbers."""
+    names = [f"cluster-{number}" for number in range(agents)]
+    await plane.put(
+        document("EnvironmentGroup", "fleet"),
+        *(document("Environment", name, tier="development", group="fleet") for name in names),
+        policy("audit"),
+    )
+    request, opening = agent_keys.request(key), sealing.generate()
+    public = sealing.public_bytes(opening.sealing_key)
+    fingerprint = opening.sealing_key.fingerprint.hex()
+    now = plane.clock()
+    documents = (await plane.server.documents.snapshot()).by_kind["Environment"]
+    made = []
+
+    async def job(transaction: Transaction) -> None:
+        for name in names:
+            uid = documents[name].uid
+            certificate = plane.server.agents.authority.issue(request, Identity(uid, 1), now)
+            made.append(certificate.pem)
+            state = enrolled(0, certificate.key, now)
+            held = Held(name, uid, state, "bench", fingerprint, now, certificate.not_after)
+            await store.save(transaction.connection, held)
+            await recipient(transaction, name, public)
+
+    await plane.server.writer.run(job)
+    while await plane.server.desired.sweep():
+        pass
+    return made
+
+
+def policy(stage: str) -> dict[str, Any]:
+    """One policy over all environments."""
+    source = {"prefix": "r.example.com/shop", "scope": "Global"}
+    return document("RegistryPolicy", "all", groups=["fleet"], restrict={"stage": stage, "allowedSources": [source]})
+
+
+def serve(pipe: Connection, directory: str, key: bytes, agents: int, tls: bool) -> None:
+    """Fill a control plane and serve it; at a word the policy changes; until the parent hangs up."""
+    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 -- for as long as the process lasts
+    import uvloop
+
+    raise_limit()
+    uvloop.run(_serve(pipe, Path(directory), SecretValue(key), agents, tls))
+
+
+async def _serve(pipe: Connection, directory: Path, key: SecretValue, agents: int, tls: bool) -> None:
+    import uvicorn
+
+    clock = Clock(datetime.now(UTC))
+    keys = (generate(), certificates.generate(clock() - timedelta(days=1)))
+    settings: dict[str, Any] = {}
+    if tls:
+        certificate, tls_key = CertificateAuthority(directory).issue("server", "127.0.0.1", hosts=("127.0.0.1",))
+        settings = {"tls_certificate": certificate, "tls_key": tls_key}
+    url = f"sqlite:///{directory / 'bench.db'}"
+    async with running(url, directory, clock=clock, keys=keys, channel_wait_s=600, **settings) as plane:
+        made = await filled(plane, key, agents)
+        config = configured(plane.server.settings, plane.app, keys[1].pem)
+        config.port, config.backlog = 0, 16_384
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve())
+        while not server.started:  # noqa: ASYNC110 -- the server tells nobody else
+            await asyncio.sleep(0.01)
+        held = await plane.server.desired.current("cluster-0")
+        assert held is not None
+        pipe.send((server.servers[0].sockets[0].getsockname()[1], made, held.generation))
+        loop = asyncio.get_running_loop()
+        with suppress(EOFError):
+            while True:
+                word = await loop.run_in_executor(None, pipe.recv)
+                if word == "waiting":
+                    pipe.send(plane.server.doorbell.waiting)
+                else:
+                    await change(plane)
+                    pipe.send("changed")
+        server.should_exit = True
+        plane.server.doorbell.close()
+        await task
+
+
+async def change(plane: Plane) -> None:
+    """Another stage, as a person would confirm it."""
+    admin = await plane.client("root", "platform-admin")
+    stored = (await admin.get("/api/v1/policies/all")).json()
+    stored["spec"]["restrict"]["stage"] = "warn"
+    plan = await admin.post("/api/v1/plans", json={"documents": [{k: v for k, v in stored.items() if k != "status"}]})
+    done = await admin.post(f"/api/v1/plans/{plan.json()['id']}/confirm")
+    assert done.status_code == 200, done.text
+
+
+def raise_limit() -> None:
+    """As many sockets as this machine allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def resident_kib(process: int) -> int:
+    """Memory of a process."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+def processor_s(process: int) -> float:
+    """Processor time of a process."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def connected(port: int, count: int, tls: ssl.SSLContext | None) -> list[socket.socket]:
+    """Connections to the control plane."""
+    found = []
+    for _ in range(count):
+        one = socket.create_connection(("127.0.0.1", port), timeout=60)
+        found.append(tls.wrap_socket(one, server_hostname="127.0.0.1") if tls else one)
+    return found
+
+
+def question(key: SecretValue, certificate: str, generation: int) -> bytes:
+    """What an agent sends."""
+    target = f"/agent/v1/desired?generation={generation}"
+    asked = Asked("GET", target, body_digest(b""))
+    nonce = secrets.token_bytes(agent_keys.NONCE_BYTES)
+    header = agent_keys.header(key, certificate, asked, datetime.now(UTC), nonce)
+    return f"GET {target} HTTP/1.1\r\nhost: 127.0.0.1\r\n{agent_keys.HEADER}: {header}\r\n\r\n".encode()
+
+
+def answered(sockets: list[socket.socket]) -> int:
+    """Wait until each has begun to be answered; how many of them with a document."""
+    good, waiting = 0, selectors.DefaultSelector()
+    for one in sockets:
+        waiting.register(one, selectors.EVENT_READ)
+    left = len(sockets)
+    while left:
+        for event, _ in waiting.select(120):
+            assert isinstance(event.fileobj, socket.socket)
+            good += event.fileobj.recv(65_536).startswith(b"HTTP/1.1 200")
+            waiting.unregister(event.fileobj)
+            left -= 1
+    return good
+
+
+def measured(figures: Figures, agents: int, *, tls: bool) -> None:
+    """The figures for so many agents."""
+    key, label = agent_keys.generate(), f"{agents:,} agents{', TLS' if tls else ''}"
+    with tempfile.TemporaryDirectory() as directory:
+        here, there = multiprocessing.Pipe()
+        child = multiprocessing.Process(target=serve, args=(there, directory, key.reveal(), agents, tls), daemon=True)
+        child.start()
+        assert child.pid is not None
+        port, made, generation = here.recv()
+        context = ssl.create_default_context(cafile=str(Path(directory) / "ca.crt")) if tls else None
+        empty = resident_kib(child.pid)
+        sockets = connected(port, agents, context)
+        time.sleep(1)
+        idle = resident_kib(child.pid)
+        begun = processor_s(child.pid)
+        for one, certificate in zip(sockets, made, strict=True):
+            one.sendall(question(key, certificate, generation))
+        while _asked(here) < agents:
+            time.sleep(0.1)
+        admitted = processor_s(child.pid) - begun
+        waiting = resident_kib(child.pid)
+        quiet = processor_s(child.pid)
+        time.sleep(5)
+        quiet = processor_s(child.pid) - quiet
+        begun, start = processor_s(child.pid), time.perf_counter()
+        here.send("change")
+        good = answered(sockets)
+        took, woken = time.perf_counter() - start, processor_s(child.pid) - begun
+        here.recv()
+        assert good == agents, f"{good} of {agents} were answered with a document"
+        figures.show(f"KiB a waiting agent, {label}", (waiting - empty) / agents, "KiB", None if tls else KIB_LIMIT)
+        figures.show(f"of it a connection without a question, {label}", (idle - empty) / agents, "KiB")
+        figures.show(f"processor to admit one, {label}", admitted / agents * 1000, "ms")
+        figures.show(f"processor of all that wait, a second, {label}", quiet / 5 * 1000, "ms")
+        figures.show(f"processor to wake one, its document made and signed, {label}", woken / agents * 1000, "ms",
+                     WAKE_LIMIT_MS)  # fmt: skip
+        figures.show(f"until the last had its document, {label}", took, "s")
+        for one in sockets:
+            one.close()
+        here.close()
+        child.terminate()
+        child.join(30)
+
+
+def _asked(pipe: Connection) -> int:
+    pipe.send("waiting")
+    return int(pipe.recv())
+
+
+def main() -> None:
+    """Print the figures."""
+    raise_limit()
+    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    figures = Figures()
+    measured(figures, numbers[0] if numbers else AGENTS, tls="--tls" in sys.argv)
+    figures.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Taking in what an agent reports: what has changed is laid over what it said before.
+
+The environment is that of the agent's certificate, whatever the report says. A report whose number is not the next one,
+and that is not whole, is refused with `report_gap`: the agent then sends everything once more.
+
+Source: the design's documents, "The agent channel"; threat AG-05.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from portreeve.core.blast_radius import RunningImage
+from portreeve.errors import Conflict, Invalid
+from portreeve.server.agents import store
+from portreeve.server.database.writer import Transaction
+from portreeve.server.images.service import Observation, observe, running_with_digests, said
+from portreeve.wire.channel import ImageLine, Report
+
+MOST_IMAGES: Final = 200_000
+"""Lines of images of one environment, over all reports; all of them are held in memory."""
+
+Line = tuple[str, str, str]
+
+
+async def take(transaction: Transaction, environment: str, report: Report) -> int:
+    """Store a report, as a part of a job; its number.
+
+    Raises:
+        Conflict: `report_gap`. Invalid: `report_too_large`.
+    """
+    connection = transaction.connection
+    held = await store.of_environment(connection, environment)
+    last = held.report if held else 0
+    if not report.whole and report.number != last + 1:
+        raise Conflict("report_gap", f"the report behind {last} is awaited", hint="the agent sends a whole one")
+    if report.whole and report.number <= last:
+        # One that was late, or is sent once more: what came behind it counts.
+        raise Conflict("report_gap", f"a report with a number beyond {last} is awaited")
+    facts = merged({} if report.whole else await said(connection, environment), report)
+    images: list[tuple[RunningImage, str]] | None = None
+    if report.whole or report.images_added or report.images_removed:
+        running = {} if report.whole else dict(await running_with_digests(connection, environment))
+        images = _running(environment, _changed(running, report))
+    await observe(transaction, Observation(environment, report.generation, facts, images))
+    await store.acknowledge(connection, environment, report.number)
+    return report.number
+
+
+def merged(before: Mapping[str, Any], report: Report) -> dict[str, Any]:
+    """The facts of an environment after this report."""
+    found = dict(before)
+    if report.capabilities is not None:
+        found.update(report.capabilities)
+    if report.conditions is not None:
+        found["conditions"] = [dict(one) for one in report.conditions]
+    if report.pull_secrets or report.withdrawn:
+        held = {one["namespace"]: one for one in before.get("pullSecrets", ())}
+        held.update((one["namespace"], _plain(one)) for one in report.pull_secrets)
+        found["pullSecrets"] = [held[name] for name in sorted(held) if name not in set(report.withdrawn)]
+    if report.namespaces_added or report.namespaces_removed:
+        known = {one["name"]: one for one in before.get("namespaces") or ()}
+        known.update((one["name"], {"labels": {}, **one}) for one in report.namespaces_added)
+        found["namespaces"] = [known[name] for name in sorted(known) if name not in set(report.namespaces_removed)]
+    return found
+
+
+def _plain(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {**one, "entries": [dict(entry) for entry in one["entries"]]}
+
+
+def _changed(held: dict[Line, str], report: Report) -> dict[Line, str]:
+    for gone in _keys(report.images_removed):
+        held.pop(gone, None)
+    for one in report.images_added:
+        held[one.namespace, one.owner, one.image] = one.digest
+    if len(held) > MOST_IMAGES:
+        raise Invalid("report_too_large", f"an environment has at most {MOST_IMAGES:,} lines of images")
+    return held
+
+
+def _keys(lines: Iterable[ImageLine]) -> Iterable[Line]:
+    return ((one.namespace, one.owner, one.image) for one in lines)
+
+
+def _running(environment: str, held: Mapping[Line, str]) -> list[tuple[RunningImage, str]]:
+    return [(RunningImage(environment, *line), digest) for line, digest in sorted(held.items())]

@@ -1,0 +1,61 @@
+"""`portreeve add environment`: the document where there is none, and one command that enrols an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Operator
+from tests.server.agents.agent import TRUST
+from tests.server.plane import document
+from tests.server.served import Served, served
+
+
+@pytest.fixture
+def control_plane(tmp_path: Path) -> Iterator[Served]:
+    """As everywhere here, and agents can know it."""
+    (tmp_path / "trust.pem").write_text(TRUST)
+    url = f"sqlite:///{tmp_path / 'portreeve.db'}"
+    with served(
+        url, tmp_path, agents_trust=tmp_path / "trust.pem", public_url="https://portreeve.example.com"
+    ) as started:
+        started.put(document("EnvironmentGroup", "production"))
+        yield started
+
+
+NEW = ("add", "environment", "prod-eu", "--tier", "production", "--group", "production")
+
+
+def test_one_command_is_the_answer_and_nothing_else_is(operator: Operator) -> None:
+    asked = operator.run(*NEW)
+    assert (asked.code, operator.run("get", "environments", "-o", "name").out) == (2, "")
+    added = operator.run(*NEW, "-y")
+    assert added.code == 0, added.err
+    (line,) = added.out.splitlines()
+    assert line.startswith("printf %s prtj_")
+    assert line.endswith("| portreeve-agent enrol --server https://portreeve.example.com")
+    assert "prtj_" not in added.err
+    # Another agent for the same environment: nothing is asked, as nothing is changed.
+    again = operator.run("add", "environment", "prod-eu", "-o", "json")
+    assert again.code == 0, again.err
+    assert again.json["join"] not in line
+    shown = operator.run("get", "environment", "prod-eu", "-o", "json").json
+    assert shown["status"]["agent"]["state"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("add", "environment", "prod-eu"), "needs --tier and --group"),
+        ((*NEW, "--provider", "harbor"), "--provider is not for add environment"),
+        (("add", "registry", "r.example.com", "--tier", "production"), "--tier is not for add registry"),
+        (("add", "environment", "Prod EU", "--tier", "production", "--group", "production", "-y"), "metadata.name"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_asked(operator: Operator, words: tuple[str, ...], told: str) -> None:
+    done = operator.run(*words)
+    assert done.code == 2
+    assert told in done.err
+    assert operator.run("get", "environments", "-o", "name").out == ""
