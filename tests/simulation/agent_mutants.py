@@ -10,10 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from portreeve.core import delivery, observation, pacing, reconcile
-from portreeve.core.credential import Granted
-from portreeve.core.observation import PULL_SECRET, SecretSeen
-from portreeve.core.reconcile import (
+from portreeve.core import agent_messages, delivery, namespace_decision, observation, pacing, reconcile, reconcile_state
+from portreeve.core.agent_messages import (
     ApplySecret,
     DeleteSecret,
     DesiredReceived,
@@ -27,9 +25,11 @@ from portreeve.core.reconcile import (
     PersistRecord,
     ReadSecret,
     Restarted,
-    State,
     Tick,
 )
+from portreeve.core.credential import Granted
+from portreeve.core.observation import PULL_SECRET, SecretSeen
+from portreeve.core.reconcile_state import State
 
 Step = Callable[[State, Event], tuple[State, tuple[Effect, ...]]]
 REAL = reconcile.step
@@ -111,10 +111,10 @@ class _Merged:
 
 
 ORIGINAL_OPERATIONS = PatchServiceAccount.operations
-ORIGINAL_ABOUT_SECRET = reconcile._about_secret
+ORIGINAL_ABOUT_SECRET = namespace_decision._about_secret
 ORIGINAL_GRANTED = delivery._granted
 ORIGINAL_WANTED = delivery.wanted
-ORIGINAL_STATUS = reconcile._status
+ORIGINAL_STATUS = namespace_decision._status
 
 
 def _recreating(line: Any, record: Any, want: Any) -> Any:
@@ -144,7 +144,7 @@ def _never_delete(line: Any, record: Any, want: Any) -> Any:
 
 def _taken_is_quiet(line: Any, record: Any, want: Any, phase: Any) -> Any:
     status = ORIGINAL_STATUS(line, record, want, phase)
-    return None if status is not None and status.phase is reconcile.Phase.TAKEN else status
+    return None if status is not None and status.phase is agent_messages.Phase.TAKEN else status
 
 
 def _ended_too(grant: Any, leased: Any, now: Any) -> Any:
@@ -223,7 +223,7 @@ def _adding_lists(state: State, event: Event) -> tuple[State, Event | None]:
     """A list adds what it has and removes nothing."""
     if isinstance(event, Listed) and event.kind in state.listed:
         for seen in event.items:
-            state, _ = REAL(state, reconcile.Changed(seen))
+            state, _ = REAL(state, agent_messages.Changed(seen))
         return state, None
     return state, event
 
@@ -240,7 +240,9 @@ def _takes_at_end(state: State, event: Event) -> tuple[State, tuple[Effect, ...]
     document = state.document
     if isinstance(event, Tick) and document is not None and document.ended(event.now):
         state = replace(state, document=replace(document, not_after=None, grants=()))
-        state = replace(state, lines={name: reconcile._marked(one, state.turn) for name, one in state.lines.items()})
+        state = replace(
+            state, lines={name: reconcile_state.marked(one, state.turn) for name, one in state.lines.items()}
+        )
     return REAL(state, event)
 
 
@@ -248,7 +250,7 @@ def _by_document(line: Any, record: Any, want: Any) -> Any:
     """Deletes what is not in the document at once, without looking whether it is ours."""
     secret = line.secret
     if secret is not None and not want.granted:
-        return DeleteSecret(line.namespace, secret.uid, secret.resource_version), reconcile.Phase.PENDING
+        return DeleteSecret(line.namespace, secret.uid, secret.resource_version), agent_messages.Phase.PENDING
     return ORIGINAL_ABOUT_SECRET(line, record, want)
 
 
@@ -275,7 +277,7 @@ def _never_settles(line: Any, record: Any, due: Any, at: float) -> Any:
     return line, replace(record, attached=record.attached & there)
 
 
-ORIGINAL_ABOUT_ACCOUNTS = reconcile._about_accounts
+ORIGINAL_ABOUT_ACCOUNTS = namespace_decision._about_accounts
 
 
 def _no_record(_: State, effect: Effect) -> list[Effect]:
@@ -350,7 +352,7 @@ def _by_image_alone(grant: Any, workloads: Any, *, pulling: bool = False) -> boo
 
 def _lost_is_done(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
     """An answer that was lost counts as a success."""
-    if isinstance(event, reconcile.Answer) and event.outcome is Outcome.UNKNOWN:
+    if isinstance(event, agent_messages.Answer) and event.outcome is Outcome.UNKNOWN:
         line = state.lines.get(event.namespace)
         sent = line.sent if line is not None and not event.account else None
         if line is not None and isinstance(sent, ApplySecret) and line.secret is not None:
@@ -395,41 +397,41 @@ MUTANTS: dict[str, Mutant] = {
         cites="AG-08"),
     "ours by name": Mutant(("I3",), USERS, {"observation.SecretSeen.marked": property(_by_name)}),
     "ours by manager": Mutant(("I3",), USERS, {"observation.SecretSeen.marked": property(_by_manager)}),
-    "delete whatever is not granted": Mutant(("I3",), USERS, {"reconcile._about_secret": _by_document}),
+    "delete whatever is not granted": Mutant(("I3",), USERS, {"namespace_decision._about_secret": _by_document}),
     "strategic merge on a ServiceAccount": Mutant(("I3",), ("account",),
-        {"reconcile.PatchServiceAccount.operations": _Merged.operations}, cites="kubernetes.md 2.4, measured"),
+        {"agent_messages.PatchServiceAccount.operations": _Merged.operations}, cites="kubernetes.md 2.4, measured"),
     "patch a ServiceAccount without tests": Mutant(("I3", "L1"), ("account", "lag"),
-        {"reconcile.PatchServiceAccount.operations": _Merged.untested}),
+        {"agent_messages.PatchServiceAccount.operations": _Merged.untested}),
     "remove the last entry": Mutant(("I3",), ("account", "lag"),
-        {"reconcile.PatchServiceAccount.operations": _Merged.last}),
-    "remove the entry of our name": Mutant(("I3",), ("create",), {"reconcile._about_accounts": _all_entries}),
-    "attach without a record": Mutant(("I1",), (), {"reconcile._about_accounts": _unrecorded}),
-    "attach default alone": Mutant(("L1",), (), {"reconcile.attaches": _only_default},
+        {"agent_messages.PatchServiceAccount.operations": _Merged.last}),
+    "remove the entry of our name": Mutant(("I3",), ("create",), {"namespace_decision._about_accounts": _all_entries}),
+    "attach without a record": Mutant(("I1",), (), {"namespace_decision._about_accounts": _unrecorded}),
+    "attach default alone": Mutant(("L1",), (), {"namespace_decision.attaches": _only_default},
         cites="zalando kubernetes-on-aws#485"),
     "forget an entry that is not seen": Mutant(("I1", "L1"), (*CRASHES, "slow", "lag", "stale list"),
-        {"reconcile._forgotten": _never_settles}),
+        {"namespace_decision._forgotten": _never_settles}),
     "act before the document is stored": Mutant(("I4",), ("unstored", "crash"), step=_at_once, cites="AG-04"),
     "any generation": Mutant(("I4",), ("older document",), step=_any_generation, cites="AG-04"),
     "another document of a generation": Mutant(("I4",), ("other document",), step=_same_generation),
     "forget the generation": Mutant(("I4",), ("crash", "older document"), step=on_events(_forgets_generation)),
-    "delete, then create": Mutant(("I10",), (), {"reconcile._about_secret": _recreating},
+    "delete, then create": Mutant(("I10",), (), {"namespace_decision._about_secret": _recreating},
         cites="portainer; titansoft; kubernetes.md 3.4"),
     "create without reading": Mutant(("I3",), ("create", "delete", "drop", "lag"),
-        {"reconcile._about_secret": _unread_create}),
+        {"namespace_decision._about_secret": _unread_create}),
     "write what has ended": Mutant(("I10",), ("bad credential",), {"delivery._granted": _ended_too}),
     "empty what cannot be delivered": Mutant(("I10",), ("bad credential",), {"delivery._granted": _hollow_on_failure},
         cites="upmc/registry-creds writes {} over a good Secret"),
-    "keep nothing": Mutant(("I10",), ("bad credential",), {"reconcile.wanted": _nothing_kept}),
+    "keep nothing": Mutant(("I10",), ("bad credential",), {"namespace_decision.wanted": _nothing_kept}),
     "keep without reading": Mutant(("I10",), ("bad credential", "crash"),
-        {"reconcile._was_read": lambda line: True}),
+        {"namespace_decision._was_read": lambda line: True}),
     "deliver by an ended document": Mutant(("I10",), ("ending document",), step=_frozen_at_end),
     "an ended document grants nothing": Mutant(("I10",), ("ending document",), step=_takes_at_end),
-    "apply at every look": Mutant(("L1",), (), {"reconcile._about_secret": _always_apply}),
-    "never delete": Mutant(("I1", "L1"), (), {"reconcile._about_secret": _never_delete}),
-    "a taken name is not told": Mutant(("I3",), ("create",), {"reconcile._status": _taken_is_quiet}),
+    "apply at every look": Mutant(("L1",), (), {"namespace_decision._about_secret": _always_apply}),
+    "never delete": Mutant(("I1", "L1"), (), {"namespace_decision._about_secret": _never_delete}),
+    "a taken name is not told": Mutant(("I3",), ("create",), {"namespace_decision._status": _taken_is_quiet}),
     "records in memory alone": Mutant(("I2",), (), step=on_effects(_no_record)),
     "records stored later": Mutant(("I1", "I2"), CRASHES, step=_record_later),
-    "no adoption": Mutant(("I2", "I1"), (*CRASHES, "lost record"), {"reconcile._adopted": _no_adoption}),
+    "no adoption": Mutant(("I2", "I1"), (*CRASHES, "lost record"), {"namespace_decision._adopted": _no_adoption}),
     "lists are not looked at": Mutant(("L1", "I1", "I2", "I3"), ("drop", "delete", "unattach", "relabel"),
         step=on_events(_no_list), cites="F-08"),
     "lists only add": Mutant(("L1", "I1", "I2"), ("drop", "delete", "recreate"), step=on_events(_adding_lists)),
@@ -447,11 +449,11 @@ MUTANTS: dict[str, Mutant] = {
         cites="portainer's just-in-time model; kubernetes.md 0.1"),
     "a lease never ends": Mutant(("L1",), (), {"delivery._granted": _never_hollow}),
     "used by image alone": Mutant(("L1",), ("workload",),
-        {"delivery.used": _by_image_alone, "reconcile.used": _by_image_alone}),
+        {"delivery.used": _by_image_alone, "namespace_decision.used": _by_image_alone}),
     "keys without a slash": Mutant(("L1", "I10"), (), step=on_effects(_key_without_slash), cites="kubernetes.md 3.1"),
     "one registry in a Secret": Mutant(("L1", "I10"), (), step=on_effects(_one_entry)),
     "first by name, first served": Mutant(("L4",), ("workload", "delete", "unattach", "relabel"),
-        {"reconcile._about_secret": _always_apply}, step=_unfair, limits=pacing.Limits(0.4, 1.0, 1)),
+        {"namespace_decision._about_secret": _always_apply}, step=_unfair, limits=pacing.Limits(0.4, 1.0, 1)),
     "every read twice": Mutant(("L3",), (), step=on_effects(_reading_is_writing)),
 }  # fmt: skip
 """Mistake → what it changes and what must see it."""

@@ -11,6 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from portreeve.core.agent_messages import (
+    ApplySecret,
+    DeleteSecret,
+    Outcome,
+    PatchServiceAccount,
+    ReadSecret,
+    ReadServiceAccount,
+    Request,
+)
 from portreeve.core.credential import AuthEntry, Login
 from portreeve.core.observation import (
     MANAGER,
@@ -24,15 +33,6 @@ from portreeve.core.observation import (
     Seen,
     WorkloadSeen,
     facts,
-)
-from portreeve.core.reconcile import (
-    ApplySecret,
-    DeleteSecret,
-    Outcome,
-    PatchServiceAccount,
-    ReadSecret,
-    ReadServiceAccount,
-    Request,
 )
 from portreeve.core.secret import SecretValue
 

@@ -7,7 +7,10 @@ Source: reliability 3.1 to 3.4.
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,11 +20,8 @@ from typing import Any, get_args
 
 import pytest
 
-from portreeve.core import delivery, observation, pacing, reconcile
-from portreeve.core.credential import AuthEntry, CredentialRef, auth_key
-from portreeve.core.observation import MANAGER, Kind
-from portreeve.core.policy import DeliveryMode
-from portreeve.core.reconcile import (
+from portreeve.core import agent_messages, delivery, namespace_decision, observation, pacing, reconcile
+from portreeve.core.agent_messages import (
     ApplySecret,
     DeleteSecret,
     Effect,
@@ -29,6 +29,9 @@ from portreeve.core.reconcile import (
     PersistDocument,
     ReadSecret,
 )
+from portreeve.core.credential import AuthEntry, CredentialRef, auth_key
+from portreeve.core.observation import MANAGER, Kind
+from portreeve.core.policy import DeliveryMode
 from tests.simulation.agent import KINDS, SOURCES, Kill, World
 from tests.simulation.agent_mutants import MUTANTS
 from tests.simulation.cluster import Broken, Secret, login
@@ -39,7 +42,10 @@ LEAST = 100
 WITHIN = 150
 """Seeds within which a mistake must be seen."""
 
-MODULES = {"reconcile": reconcile, "delivery": delivery, "pacing": pacing, "observation": observation}
+MODULES = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (agent_messages, delivery, namespace_decision, observation, pacing, reconcile)
+}
 
 
 @pytest.mark.parametrize("block", range(2))
@@ -67,6 +73,17 @@ def test_thousands_of_drawn_clusters_break_none_and_every_fault_happens(capsys: 
             f" {len(KINDS)} faults, the rarest ({rarest}) {fired[rarest]:,} times"
         )
     assert {kind: fired[kind] for kind in KINDS if fired[kind] < LEAST} == {}
+
+
+@pytest.mark.wide
+def test_drawn_clusters_reach_the_branches_of_the_decisions(capsys: pytest.CaptureFixture[str]) -> None:
+    command = [sys.executable, "-m", "tests.simulation.branches", "200"]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    reached, there = (sum(column) for column in zip(*found.values(), strict=True))
+    with capsys.disabled():
+        print(f"\nagent: {reached} of {there} branches of {len(found)} modules reached: {100 * reached / there:.1f} %")
+    assert len(found) == 7
+    assert reached / there >= 0.95
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -204,7 +221,7 @@ def _storm(world: World) -> None:
 
 
 def _too_soon(world: World) -> None:
-    world.failed["a", ""] = (world.t, reconcile.Outcome.CONFLICT, world._uid_of("a"))
+    world.failed["a", ""] = (world.t, agent_messages.Outcome.CONFLICT, world._uid_of("a"))
     world._check_object(ReadSecret("a"))
 
 
