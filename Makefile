@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ARGS   ?= --help
 
-.PHONY: help setup check static fast test bench demo run lock clean
+.PHONY: help setup check static fast test soak bench demo run lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test: $(STAMP) ## every test, with the real API server and the Go libraries
 	  echo "test: some real parts are missing (see above); their tests are skipped here and would fail in CI" >&2
 	$(BIN)/python -m pytest -q -n 2 -m 'not slow'
 	$(BIN)/python -m pytest -q -n 2 -m slow
+
+soak: $(STAMP) ## 20,000 drawn clusters for the agent: make soak SEEDS=200000
+	PORTREEVE_SEEDS=$(or $(SEEDS),20000) $(BIN)/python -m pytest -q -m wide tests/simulation/test_agent.py -k drawn
 
 bench: $(STAMP) ## the figures, each against its limit or a peer of the same run
 	@$(BIN)/python -m bench

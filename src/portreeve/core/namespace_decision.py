@@ -1,0 +1,231 @@
+"""What is to be stored, told and asked for in one namespace, from what is known of it.
+
+`look` compares a namespace with `core.delivery.wanted`. It decides anew each time from what is there, and remembers no
+plan: whatever happened since the last look, the next request is the right one for what is known now.
+
+Sources: mission rules 1 to 4; threats AG-08; kubernetes.md 2.4, 3.2 and 3.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from portreeve.core.agent_messages import (
+    ApplySecret,
+    DeleteSecret,
+    Effect,
+    Outcome,
+    PatchServiceAccount,
+    PersistRecord,
+    Phase,
+    ReadSecret,
+    ReadServiceAccount,
+    Report,
+    Request,
+    Status,
+)
+from portreeve.core.credential import AuthEntry
+from portreeve.core.delivery import (
+    QUIET_S,
+    DocumentGrant,
+    Logins,
+    Wanted,
+    attaches,
+    keys_of,
+    selecting,
+    used,
+    wanted,
+)
+from portreeve.core.observation import PULL_SECRET, EntryFact, Record
+from portreeve.core.pacing import ANSWER_S, Pace
+from portreeve.core.policy import DeliveryMode
+from portreeve.core.reconcile_state import Line, State, pace_of
+
+SETTLING_S: Final = 2 * ANSWER_S
+"""A request that was sent longer ago is dead: the edge and the API server break it off after a minute."""
+
+
+def look(state: State, line: Line, now: datetime) -> tuple[Line, list[Effect], list[Request]]:
+    """What is to be stored and told of a namespace, and what to ask for, in the order of their weight."""
+    space, document, at = line.space, state.document, state.at
+    record = line.record or Record("")
+    if space is not None:
+        # Entries that are recorded are not forgotten at once: a list that is behind may name an earlier namespace.
+        record = replace(record, namespace_uid=space.uid)
+        if line.looked_at != space.uid:
+            line = replace(line, looked_at=space.uid, leased={}, told=None)
+    record = _adopted(line, record)
+    due: list[Request] = []
+    requests: list[Request] = []
+    status: Status | None = None
+    if space is not None and document is not None and not space.terminating:
+        grants = selecting(document, space)
+        line = _leasing(line, grants, at)
+        want = _wanted(line, grants, state.logins, now, at)
+        request, phase = _about_secret(line, record, want)
+        attaching, record = _about_accounts(line, record, grants)
+        due = [*([request] if request else []), *attaching]
+        requests = [one for one in due if _pace(line, one).free(at)]
+        status = _status(line, record, want, phase)
+    line, record = _forgotten(line, record, due, at)
+    line = replace(line, wake_at=_wake(line, due, at))
+    kept = record if record.secret_uid or record.attached else None
+    effects: list[Effect] = []
+    if kept != line.record:
+        effects.append(PersistRecord(line.namespace, kept))
+        line = replace(line, record=kept)
+    if status is not None and status != line.told:
+        effects.append(Report(status))
+        line = replace(line, told=None if status.phase is Phase.REMOVED else status)
+    return line, effects, requests
+
+
+def _adopted(line: Line, record: Record) -> Record:
+    """The record as what is seen says: ours is what carries our marks, and gone is what is not there."""
+    secret = line.secret
+    if secret is None or not secret.marked:
+        return replace(record, secret_uid="")
+    if line.record is None:
+        # The record was lost, or never stored: with the Secret come the entries of its name.
+        entries = {account.uid for account in line.accounts.values() if PULL_SECRET in account.pull_secrets}
+        record = replace(record, attached=record.attached | entries)
+    return replace(record, secret_uid=secret.uid)
+
+
+def _forgotten(line: Line, record: Record, due: Iterable[Request], at: float) -> tuple[Line, Record]:
+    """Without recorded ServiceAccounts that have not had our entry for as long as a patch may be under way."""
+    asked = {request.name for request in due if isinstance(request, ReadServiceAccount | PatchServiceAccount)}
+    there = {
+        account.uid
+        for name, account in line.accounts.items()
+        if PULL_SECRET in account.pull_secrets or name in asked or pace_of(line, name).ask
+    }
+    dropping = {uid: line.dropping.get(uid, at + SETTLING_S) for uid in record.attached - there}
+    over = {uid for uid, until in dropping.items() if at >= until}
+    record = replace(record, attached=record.attached - over)
+    return replace(line, dropping={uid: until for uid, until in dropping.items() if uid not in over}), record
+
+
+def _leasing(line: Line, grants: tuple[DocumentGrant, ...], at: float) -> Line:
+    """Until when leases are live: extended while somebody has to pull, and once for what is found live."""
+    leased: dict[str, float] = {}
+    live = {fact.key for fact in _held(line) if fact.live}
+    workloads = tuple(line.workloads.values())
+    for grant in grants:
+        if grant.delivery.mode is not DeliveryMode.LEASE:
+            continue
+        found = grant.registry not in line.leased and live & set(keys_of(grant))
+        if found or used(grant, workloads, pulling=True):
+            leased[grant.registry] = at + QUIET_S
+        elif grant.registry in line.leased:
+            leased[grant.registry] = line.leased[grant.registry]
+    return replace(line, leased=leased)
+
+
+def _held(line: Line) -> tuple[EntryFact, ...]:
+    secret = line.secret
+    return secret.entries or () if secret is not None and secret.marked else ()
+
+
+def _wanted(line: Line, grants: tuple[DocumentGrant, ...], logins: Logins, now: datetime, at: float) -> Wanted:
+    live = frozenset(registry for registry, until in line.leased.items() if at < until)
+    return wanted(grants, tuple(line.workloads.values()), live, _held(line), logins, now)
+
+
+def _about_secret(line: Line, record: Record, want: Wanted) -> tuple[Request | None, Phase]:
+    """What to ask about the Secret, None when it is as it should be or is not ours to change."""
+    secret = line.secret
+    if line.reread:
+        return ReadSecret(line.namespace), Phase.PENDING
+    if secret is None:
+        if not want.entries:
+            return None, Phase.NOTHING if want.granted else Phase.REMOVED
+        # The record says nothing here: what was ours under this name is gone.
+        creating = ApplySecret(line.namespace, "", "", want.entries)
+        return (creating if line.absent else ReadSecret(line.namespace)), Phase.PENDING
+    if not secret.marked:
+        return None, Phase.TAKEN if want.granted else Phase.REMOVED
+    if secret.terminating:
+        return None, Phase.PENDING
+    if not want.entries:
+        return DeleteSecret(line.namespace, record.secret_uid, secret.resource_version), Phase.PENDING
+    if want.facts() == secret.entries:
+        return None, _resting(want)
+    if secret.immutable:
+        return None, Phase.IMMUTABLE
+    if want.unread and not _was_read(line):
+        return ReadSecret(line.namespace), Phase.PENDING
+    return ApplySecret(line.namespace, record.secret_uid, secret.resource_version, _writable(want)), Phase.PENDING
+
+
+def _resting(want: Wanted) -> Phase:
+    if want.conflicts:
+        return Phase.DISAGREEING
+    return Phase.KEPT if want.kept else Phase.DELIVERED
+
+
+def _was_read(line: Line) -> bool:
+    """Whether the Secret as it is known came with its content."""
+    return line.secret is not None and line.secret.logins is not None
+
+
+def _writable(want: Wanted) -> tuple[AuthEntry, ...]:
+    """The entries without those whose login was not even in the Secret: they are not written hollow."""
+    return tuple(entry for entry in want.entries if entry.key not in want.unread)
+
+
+def _about_accounts(line: Line, record: Record, grants: tuple[DocumentGrant, ...]) -> tuple[list[Request], Record]:
+    """What to ask about ServiceAccounts, and the record that has to be stored before."""
+    taken = line.secret is not None and not line.secret.marked
+    attached = set(record.attached)
+    requests: list[Request] = []
+    for name, account in sorted(line.accounts.items()):
+        has, should = PULL_SECRET in account.pull_secrets, attaches(grants, account)
+        adding = should and not has and not taken
+        removing = not should and has and account.uid in attached
+        if adding:
+            attached.add(account.uid)
+        if name in line.stale:
+            requests.append(ReadServiceAccount(line.namespace, name))
+        elif adding or removing:
+            requests.append(
+                PatchServiceAccount(line.namespace, name, adding, account.resource_version, account.pull_secrets)
+            )
+    return requests, replace(record, attached=frozenset(attached))
+
+
+def _pace(line: Line, request: Request) -> Pace:
+    if isinstance(request, ReadServiceAccount | PatchServiceAccount):
+        return pace_of(line, request.name)
+    return line.pace
+
+
+def _wake(line: Line, due: Iterable[Request], at: float) -> float | None:
+    """When to look at the namespace again if nothing happens."""
+    times = [until for until in line.leased.values() if until > at] + list(line.dropping.values())
+    paces = [_pace(line, request) for request in due]
+    times += [pace.due_at for pace in paces if not pace.ask and pace.due_at > at]
+    return min(times, default=None)
+
+
+def _status(line: Line, record: Record, want: Wanted, phase: Phase) -> Status | None:
+    """What is told; None if nothing is to be said of the namespace."""
+    troubles = {Outcome.FORBIDDEN: Phase.FORBIDDEN, Outcome.REFUSED: Phase.REFUSED}
+    if phase is Phase.PENDING and line.trouble in troubles:
+        phase = troubles[line.trouble]
+    if line.told is None and phase is Phase.REMOVED:
+        return None
+    if line.told is not None and phase is Phase.PENDING:
+        # What was told holds until it is done; its entries say how far it is.
+        return None
+    missing = tuple(
+        sorted(
+            name
+            for name, account in line.accounts.items()
+            if account.uid in record.attached and want.granted and PULL_SECRET not in account.pull_secrets
+        )
+    )
+    return Status(line.namespace, phase, record.secret_uid, _held(line), missing)

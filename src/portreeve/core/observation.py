@@ -1,0 +1,143 @@
+"""What an agent sees of a cluster, and which of it is ours.
+
+An object is *marked* when it carries our label and nobody but our field manager holds a field that we write: a second
+manager of one of them means that somebody took the object over, or applied the same value and would lose it with ours.
+It is *ours* when its UID is recorded, too. What a Secret holds is told by an annotation, as names and versions and
+never as values, so that it is known without reading the Secret and after any loss of the agent's own records.
+
+Left out: reading these from API objects (the edge does), and pods that were started without the pull secret.
+
+Sources: threats AG-08; kubernetes.md 2.4 "Collision behaviour"; Kubernetes, "Server-Side Apply" (managedFields).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from portreeve.core.credential import AuthEntry, CredentialRef, Login
+from portreeve.core.reference import Reference
+
+PULL_SECRET: Final = "portreeve-pull"  # noqa: S105 - the name of an object, no password
+"""The name of the one Secret in each namespace, and of the entry in ServiceAccounts."""
+
+MANAGER: Final = "portreeve-agent"
+"""Our field manager."""
+
+OWNER_LABEL: Final = ("app.kubernetes.io/managed-by", "portreeve")
+
+
+class Kind(StrEnum):
+    """What is listed and watched."""
+
+    NAMESPACE = "Namespace"
+    SECRET = "Secret"  # noqa: S105 - a kind of object
+    ACCOUNT = "ServiceAccount"
+    WORKLOAD = "workload"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFact:
+    """One entry of a pull secret without its value. `live` is False when it is hollow."""
+
+    key: str
+    credential: CredentialRef
+    live: bool
+
+
+def facts(entries: tuple[AuthEntry, ...]) -> tuple[EntryFact, ...]:
+    """What the annotation says of entries."""
+    return tuple(EntryFact(entry.key, entry.credential, entry.login is not None) for entry in entries)
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceSeen:
+    """A namespace; `terminating` once somebody has deleted it."""
+
+    name: str
+    uid: str
+    resource_version: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    terminating: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSeen:
+    """The Secret of our name in a namespace.
+
+    `managers` hold at least one of the fields that we write. `entries` is the annotation, None where there is none that
+    can be read. `logins` is key → login, None when the Secret was watched and not read.
+    """
+
+    namespace: str
+    uid: str
+    resource_version: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    managers: frozenset[str] = frozenset()
+    entries: tuple[EntryFact, ...] | None = None
+    immutable: bool = False
+    terminating: bool = False
+    logins: Mapping[str, Login] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def marked(self) -> bool:
+        """Whether it carries our marks, both of them, and nobody else's."""
+        key, value = OWNER_LABEL
+        return self.labels.get(key) == value and self.managers == {MANAGER}
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSeen:
+    """A ServiceAccount; `pull_secrets` are the names in `imagePullSecrets`, in their order."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    pull_secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSeen:
+    """A pod or a workload: what it pulls, and whether somebody has to pull for it now.
+
+    `registries` are named by annotations `portreeve.io/registry.<slug>`; `name` tells it from others of the namespace.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    images: tuple[Reference, ...] = ()
+    registries: frozenset[str] = frozenset()
+    pulling: bool = False
+
+
+Seen = NamespaceSeen | SecretSeen | AccountSeen | WorkloadSeen
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is stored of a namespace before anything is done in it.
+
+    `namespace_uid` tells a namespace from the one that is made after it; `secret_uid` is "" when none is ours.
+    `attached` are the UIDs of ServiceAccounts that we gave our entry, or are about to: nobody else's is ever removed.
+    """
+
+    namespace_uid: str
+    secret_uid: str = ""
+    attached: frozenset[str] = frozenset()
+
+
+def supersedes(new: Seen, old: Seen) -> bool:
+    """Whether an object says more than what is known of its name: a later version, also of one that was made anew.
+
+    Versions are numbers of one order for all objects of a kind (KEP-5504), until etcd is restored and a list says so.
+    What is no number is taken as later when it is another one.
+    """
+    if new.resource_version.isdecimal() and old.resource_version.isdecimal():
+        return int(new.resource_version) > int(old.resource_version)
+    return new.resource_version != old.resource_version

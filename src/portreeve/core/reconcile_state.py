@@ -1,0 +1,379 @@
+"""What an agent knows of its cluster, as one value, and how observations, answers and time change it.
+
+Nothing here sends anything: each change of what is known marks the namespace, and `core.reconcile` looks at marked
+ones. Versions and UIDs keep late and doubled events from undoing what is known; a list counts whatever it says, and
+overtakes the answers of requests that were under way. A request whose answer does not come counts as lost: carried out
+or not.
+
+Sources: reliability F-06 to F-11, F-21.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+from portreeve.core.agent_messages import (
+    Answer,
+    ApplySecret,
+    Deleted,
+    Listed,
+    Outcome,
+    PatchServiceAccount,
+    ReadSecret,
+    ReadServiceAccount,
+    Request,
+    Status,
+    Tick,
+)
+from portreeve.core.credential import CredentialRef, Login
+from portreeve.core.delivery import Document
+from portreeve.core.observation import (
+    PULL_SECRET,
+    AccountSeen,
+    Kind,
+    NamespaceSeen,
+    Record,
+    SecretSeen,
+    Seen,
+    WorkloadSeen,
+    supersedes,
+)
+from portreeve.core.pacing import FRESH, RETRY_AFTER_S, USUAL, Bucket, Limits, Pace
+
+FULL: Final = Bucket(USUAL.burst)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is known of one namespace, and what is under way there.
+
+    `sent` is the last request about the Secret, and `sent_uid` the one that was known then. `absent`: it was read, and
+    was not there. `reread` and `stale`: the Secret, or these ServiceAccounts, are not as they are known. `gone` holds
+    UIDs of objects that were deleted, so that a late event does not bring them back. `dropping` is UID of a recorded
+    ServiceAccount without our entry → when it may be forgotten. `leased` is registry → until when its lease is live.
+    `overtaken` are requests under way that are older than a list. `queued` is the turn in which the namespace was
+    marked, None at rest; `looked_at` is the UID of the namespace that was looked at last, `told` what was told of it.
+    """
+
+    namespace: str
+    space: NamespaceSeen | None = None
+    secret: SecretSeen | None = None
+    accounts: Mapping[str, AccountSeen] = field(default_factory=lambda: MappingProxyType({}))
+    workloads: Mapping[str, WorkloadSeen] = field(default_factory=lambda: MappingProxyType({}))
+    record: Record | None = None
+    sent: Request | None = None
+    absent: bool = False
+    reread: bool = False
+    trouble: Outcome = Outcome.DONE
+    pace: Pace = FRESH
+    stale: frozenset[str] = frozenset()
+    account_paces: Mapping[str, Pace] = field(default_factory=lambda: MappingProxyType({}))
+    sent_uid: str = ""
+    overtaken: frozenset[int] = frozenset()
+    dropping: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    gone: Mapping[tuple[Kind, str], str] = field(default_factory=lambda: MappingProxyType({}))
+    leased: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    queued: int | None = None
+    urgent: bool = False
+    wake_at: float | None = None
+    looked_at: str = ""
+    told: Status | None = None
+
+    @property
+    def in_flight(self) -> int:
+        """Requests without an answer."""
+        return (self.pace.ask > 0) + sum(pace.ask > 0 for pace in self.account_paces.values())
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Namespace → line, the document in force, and one that is not stored yet.
+
+    `logins` are those of the document, and of what was delivered before it and stays somewhere.
+    """
+
+    limits: Limits = USUAL
+    document: Document | None = None
+    pending: Document | None = None
+    lines: Mapping[str, Line] = field(default_factory=lambda: MappingProxyType({}))
+    listed: frozenset[Kind] = frozenset()
+    logins: Mapping[CredentialRef, Login] = field(
+        default_factory=lambda: MappingProxyType({}), compare=False, repr=False
+    )
+    bucket: Bucket = FULL
+    turn: int = 0
+    ask: int = 0
+    now: datetime | None = None
+    at: float = 0.0
+    ended_told: bool = False
+
+
+# -- observations
+
+
+def marked(line: Line, turn: int) -> Line:
+    """The line, to be looked at; one that was marked before keeps its turn."""
+    return line if line.queued is not None else replace(line, queued=turn)
+
+
+def _with(state: State, line: Line) -> State:
+    """The state with a line that has changed."""
+    return replace(state, lines={**state.lines, line.namespace: marked(line, state.turn)})
+
+
+def _line(state: State, namespace: str) -> Line:
+    return state.lines.get(namespace) or Line(namespace)
+
+
+def _kind(seen: Seen) -> Kind:
+    match seen:
+        case NamespaceSeen():
+            return Kind.NAMESPACE
+        case SecretSeen():
+            return Kind.SECRET
+        case AccountSeen():
+            return Kind.ACCOUNT
+        case WorkloadSeen():
+            return Kind.WORKLOAD
+
+
+def _place(seen: Seen) -> tuple[str, str]:
+    """Namespace and name."""
+    match seen:
+        case NamespaceSeen(name):
+            return name, name
+        case SecretSeen(namespace):
+            return namespace, PULL_SECRET
+        case AccountSeen(namespace, name) | WorkloadSeen(namespace, name):
+            return namespace, name
+
+
+def _known(line: Line, kind: Kind, name: str) -> Seen | None:
+    match kind:
+        case Kind.NAMESPACE:
+            return line.space
+        case Kind.SECRET:
+            return line.secret
+        case Kind.ACCOUNT:
+            return line.accounts.get(name)
+        case Kind.WORKLOAD:
+            return line.workloads.get(name)
+
+
+def _put(line: Line, seen: Seen) -> Line:
+    """The line with an object as it is now. What stood in the way of the Secret may be gone with what changed."""
+    match seen:
+        case NamespaceSeen():
+            return replace(line, space=seen)
+        case SecretSeen():
+            return replace(line, secret=seen, absent=False)
+        case AccountSeen(_, name):
+            return replace(line, accounts={**line.accounts, name: seen}, stale=line.stale - {name})
+        case WorkloadSeen(_, name):
+            return replace(line, workloads={**line.workloads, name: seen})
+
+
+def _removed(line: Line, kind: Kind, name: str, uid: str) -> Line:
+    line = replace(line, gone={**line.gone, (kind, name): uid})
+    match kind:
+        case Kind.NAMESPACE:
+            return replace(line, space=None)
+        case Kind.SECRET:
+            return replace(line, secret=None, absent=False)
+        case Kind.ACCOUNT:
+            return replace(line, accounts=_without(line.accounts, name), stale=line.stale - {name})
+        case Kind.WORKLOAD:
+            return replace(line, workloads=_without(line.workloads, name))
+
+
+def _without(held: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {one: value for one, value in held.items() if one != name}
+
+
+def changed(state: State, seen: Seen) -> State:
+    """After a watch has said that an object is there, and how."""
+    namespace, name = _place(seen)
+    line, kind = _line(state, namespace), _kind(seen)
+    known = _known(line, kind, name)
+    if line.gone.get((kind, name)) == seen.uid or (known is not None and not supersedes(seen, known)):
+        return state
+    return _with(state, _put(line, seen))
+
+
+def deleted(state: State, event: Deleted) -> State:
+    """After a watch has said that an object is gone."""
+    name = PULL_SECRET if event.kind is Kind.SECRET else event.name
+    line = _line(state, event.namespace)
+    known = _known(line, event.kind, name)
+    if known is not None and known.uid != event.uid:
+        return state
+    return _with(state, _removed(line, event.kind, name, event.uid))
+
+
+def listed(state: State, event: Listed) -> State:
+    """A list counts whatever the versions say: after a restore of etcd they begin anew, lower."""
+    by_place = {_place(seen): seen for seen in event.items}
+    lines = dict(state.lines)
+    for namespace in {place[0] for place in by_place} - lines.keys():
+        lines[namespace] = Line(namespace)
+    items: dict[str, dict[str, Any]] = {}
+    for (namespace, name), seen in by_place.items():
+        items.setdefault(namespace, {})[name] = seen
+    for namespace, line in tuple(lines.items()):
+        after = _listed_line(line, event.kind, items.get(namespace, {}))
+        if after is not line:
+            lines[namespace] = marked(after, state.turn)
+        elif event.kind is Kind.NAMESPACE and _empty(line):
+            del lines[namespace]
+    return replace(state, lines=lines, listed=state.listed | {event.kind})
+
+
+def _listed_line(line: Line, kind: Kind, here: Mapping[str, Any]) -> Line:
+    gone = {place: uid for place, uid in line.gone.items() if place[0] is not kind}
+    match kind:
+        case Kind.NAMESPACE:
+            space = here.get(line.namespace)
+            return line if space == line.space else replace(line, space=space, gone=gone)
+        case Kind.SECRET:
+            secret = here.get(PULL_SECRET)
+            asked = line.overtaken | ({line.pace.ask} - {0})
+            if secret == line.secret and asked == line.overtaken:
+                return line
+            return replace(line, secret=secret, absent=False, gone=gone, overtaken=asked)
+        case Kind.ACCOUNT:
+            asked = line.overtaken | ({pace.ask for pace in line.account_paces.values()} - {0})
+            if here == line.accounts and asked == line.overtaken:
+                return line
+            return replace(line, accounts=here, gone=gone, overtaken=asked)
+        case Kind.WORKLOAD:
+            return line if here == line.workloads else replace(line, workloads=here, gone=gone)
+
+
+def _empty(line: Line) -> bool:
+    """Whether nothing is known of the namespace any more."""
+    known = line.space, line.secret, line.record, line.queued
+    return all(one is None for one in known) and not line.accounts and not line.workloads and not line.in_flight
+
+
+# -- requests and their answers
+
+
+def pace_of(line: Line, account: str) -> Pace:
+    """The waiting of a ServiceAccount."""
+    return line.account_paces.get(account, FRESH)
+
+
+def sent(line: Line, request: Request, at: float) -> Line:
+    """The line with a request under way."""
+    if isinstance(request, ReadServiceAccount | PatchServiceAccount):
+        pace = pace_of(line, request.name).asked(request.ask, at)
+        return replace(line, account_paces={**line.account_paces, request.name: pace})
+    uid = line.secret.uid if line.secret is not None else ""
+    return replace(line, sent=request, sent_uid=uid, pace=line.pace.asked(request.ask, at))
+
+
+def answered(state: State, answer: Answer) -> State:
+    """After a request has ended; an answer that nobody waits for changes nothing."""
+    line = state.lines.get(answer.namespace)
+    if line is None:
+        return state
+    pace = pace_of(line, answer.account) if answer.account else line.pace
+    if not pace.ask or pace.ask != answer.ask:
+        return state
+    if _overtaken(line, answer):
+        # What it says was so before what is known by now: whether it is still so has to be asked.
+        answer = replace(answer, outcome=Outcome.UNKNOWN, seen=None)
+    if answer.outcome in {Outcome.THROTTLED, Outcome.UNAVAILABLE} and answer.retry_after_s:
+        until = answer.at + min(answer.retry_after_s, RETRY_AFTER_S)
+        state = replace(state, bucket=replace(state.bucket, quiet_until=until))
+    if answer.outcome is Outcome.GONE and line.space is not None:
+        line = replace(line, space=replace(line.space, terminating=True))
+    line = replace(line, overtaken=line.overtaken - {answer.ask})
+    if answer.account:
+        line = _account_answered(line, answer, pace)
+    else:
+        line = _secret_answered(line, answer)
+        if isinstance(answer.seen, SecretSeen):
+            state = replace(state, logins={**_read_logins(answer.seen), **state.logins})
+    return _with(state, line)
+
+
+def _overtaken(line: Line, answer: Answer) -> bool:
+    """Whether a list, or a deletion, has come between a request and its answer."""
+    if answer.outcome not in {Outcome.DONE, Outcome.NOT_FOUND}:
+        return False
+    place = (Kind.ACCOUNT, answer.account) if answer.account else (Kind.SECRET, PULL_SECRET)
+    return answer.ask in line.overtaken or (answer.seen is not None and line.gone.get(place) == answer.seen.uid)
+
+
+def _read_logins(seen: SecretSeen) -> dict[CredentialRef, Login]:
+    """What a Secret of ours says of logins that nothing else has any more."""
+    if not seen.marked or seen.logins is None:
+        return {}
+    return {fact.credential: seen.logins[fact.key] for fact in seen.entries or () if fact.key in seen.logins}
+
+
+def _paced(pace: Pace, answer: Answer) -> Pace:
+    if answer.outcome in {Outcome.FORBIDDEN, Outcome.REFUSED}:
+        return pace.stuck(answer.at, answer.chance)
+    return pace.failed(answer.at, answer.chance, answer.retry_after_s)
+
+
+def _secret_answered(line: Line, answer: Answer) -> Line:
+    sent, seen, known = line.sent, answer.seen, line.secret
+    reading = isinstance(sent, ReadSecret)
+    if answer.outcome is Outcome.DONE:
+        # A read says nothing about whether a write would work now: its wait goes on from where it was.
+        pace = Pace(wait_s=line.pace.wait_s) if reading else line.pace.answered()
+        line = replace(line, pace=pace, reread=False, trouble=line.trouble if reading else Outcome.DONE)
+        if isinstance(seen, SecretSeen):
+            return _put(line, seen) if known is None or seen == known or supersedes(seen, known) else line
+        gone = known is not None and known.uid == line.sent_uid
+        return _removed(line, Kind.SECRET, PULL_SECRET, line.sent_uid) if gone else line
+    if answer.outcome is Outcome.NOT_FOUND and not isinstance(sent, ApplySecret):
+        pace = Pace(wait_s=line.pace.wait_s)
+        line = replace(line, pace=pace, reread=False)
+        if known is None or known.uid == line.sent_uid:
+            return replace(line, secret=None, absent=True)
+        return line
+    reread = answer.outcome in {Outcome.CONFLICT, Outcome.UNKNOWN, Outcome.NOT_FOUND, Outcome.UNAVAILABLE}
+    pace = _paced(line.pace, answer)
+    return replace(line, pace=pace, reread=line.reread or reread, absent=False, trouble=answer.outcome)
+
+
+def _account_answered(line: Line, answer: Answer, pace: Pace) -> Line:
+    name, seen = answer.account, answer.seen
+    if answer.outcome is Outcome.NOT_FOUND:
+        line = replace(line, accounts=_without(line.accounts, name), stale=line.stale - {name})
+        return replace(line, account_paces=_without(line.account_paces, name))
+    if answer.outcome is Outcome.DONE:
+        known = line.accounts.get(name)
+        if isinstance(seen, AccountSeen) and (known is None or supersedes(seen, known)):
+            line = _put(line, seen)
+        # Somebody who takes our entry away each time is not fought at full speed.
+        pace = pace.failed(answer.at, answer.chance)
+        line = replace(line, stale=line.stale - {name})
+    else:
+        pace = _paced(pace, answer)
+        if answer.outcome in {Outcome.CONFLICT, Outcome.UNKNOWN, Outcome.UNAVAILABLE}:
+            line = replace(line, stale=line.stale | {name})
+    return replace(line, account_paces={**line.account_paces, name: pace})
+
+
+def timed(line: Line, tick: Tick, turn: int, was_set: bool) -> Line:
+    """The line at a time: requests that were lost, waits that have ended; `was_set`: the clock was."""
+    at = tick.at
+    if line.pace.lost(at):
+        lost = Answer(line.pace.ask, line.namespace, "", Outcome.UNKNOWN, at, tick.chance)
+        line = marked(_secret_answered(line, lost), turn)
+    for name, pace in line.account_paces.items():
+        if pace.lost(at):
+            lost = Answer(pace.ask, line.namespace, name, Outcome.UNKNOWN, at, tick.chance)
+            line = marked(_account_answered(line, lost, pace), turn)
+    if line.wake_at is not None and at >= line.wake_at:
+        line = replace(marked(line, turn), wake_at=None)
+    return marked(line, turn) if was_set else line

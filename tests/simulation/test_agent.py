@@ -1,0 +1,326 @@
+"""`core.reconcile` through drawn clusters, kill points, and the mistakes that the simulator is proved to see.
+
+More seeds: `PORTREEVE_SEEDS=20000 pytest -m wide tests/simulation/test_agent.py`, or `make soak`.
+
+Source: reliability 3.1 to 3.4.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, get_args
+
+import pytest
+
+from portreeve.core import agent_messages, delivery, namespace_decision, observation, pacing, reconcile
+from portreeve.core.agent_messages import (
+    ApplySecret,
+    DeleteSecret,
+    Effect,
+    PatchServiceAccount,
+    PersistDocument,
+    ReadSecret,
+)
+from portreeve.core.credential import AuthEntry, CredentialRef, auth_key
+from portreeve.core.observation import MANAGER, Kind
+from portreeve.core.policy import DeliveryMode
+from tests.simulation.agent import KINDS, SOURCES, Kill, World
+from tests.simulation.agent_mutants import MUTANTS
+from tests.simulation.cluster import Broken, Secret, login
+
+SEEDS = int(os.environ.get("PORTREEVE_SEEDS", "2000"))
+LEAST = 100
+"""How often each fault happens over all seeds, at least."""
+WITHIN = 150
+"""Seeds within which a mistake must be seen."""
+
+MODULES = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (agent_messages, delivery, namespace_decision, observation, pacing, reconcile)
+}
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_no_drawn_cluster_breaks_an_invariant(block: int) -> None:
+    for seed in range(block * 60, block * 60 + 60):
+        World(seed).run()
+
+
+@pytest.mark.wide
+def test_thousands_of_drawn_clusters_break_none_and_every_fault_happens(capsys: pytest.CaptureFixture[str]) -> None:
+    fired: Counter[str] = Counter()
+    steps, began = 0, time.process_time()
+    for seed in range(100_000, 100_000 + SEEDS):
+        world = World(seed)
+        try:
+            world.run()
+        except Broken as broken:
+            pytest.fail(f"seed {seed}: {broken}; faults {world.kinds}")
+        fired += world.fired
+        steps += world.steps
+    rarest = min(KINDS, key=lambda kind: fired[kind])
+    with capsys.disabled():
+        print(
+            f"\nagent: {SEEDS:,} seeds, {steps:,} steps, {time.process_time() - began:.0f} s of CPU;"
+            f" {len(KINDS)} faults, the rarest ({rarest}) {fired[rarest]:,} times"
+        )
+    assert {kind: fired[kind] for kind in KINDS if fired[kind] < LEAST} == {}
+
+
+@pytest.mark.wide
+def test_drawn_clusters_reach_the_branches_of_the_decisions(capsys: pytest.CaptureFixture[str]) -> None:
+    command = [sys.executable, "-m", "tests.simulation.branches", "200"]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    reached, there = (sum(column) for column in zip(*found.values(), strict=True))
+    with capsys.disabled():
+        print(f"\nagent: {reached} of {there} branches of {len(found)} modules reached: {100 * reached / there:.1f} %")
+    assert len(found) == 7
+    assert reached / there >= 0.95
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_fault_alone_is_survived(kind: str) -> None:
+    for seed in range(4):
+        World(seed, kinds=(kind,), rate=0.15).run()
+
+
+def test_without_faults_each_change_of_a_secret_is_one_write() -> None:
+    """No document changes an entry without a write, and none is written twice."""
+    for seed in range(20):
+        world = World(seed, kinds=(), modes=(DeliveryMode.STANDING,))
+        applied: Counter[tuple[str, str]] = Counter()
+        real = world.api._apply
+
+        def counted(request: ApplySecret, real: Any = real, applied: Any = applied) -> Any:
+            applied[request.namespace, str(observation.facts(request.entries))] += 1
+            return real(request)
+
+        world.api._apply = counted  # type: ignore[method-assign] # what is applied is counted
+        world.run()
+        again = {what: times for what, times in applied.items() if times > len(world.documents)}
+        assert again == {}
+        assert world.api.writes <= sum(applied.values()) + 40
+
+
+# -- the checkers themselves
+
+
+def rested(modes: tuple[DeliveryMode, ...] = (DeliveryMode.STANDING,)) -> World:
+    """A world at rest in which something is delivered."""
+    for seed in range(50):
+        world = World(seed, kinds=(), modes=modes).run()
+        if world.api.secrets:
+            return world
+    raise AssertionError("nothing was delivered anywhere")
+
+
+def _without_grants(world: World) -> None:
+    world.documents[-1] = replace(world.documents[-1], grants=())
+    world.check_rest()
+
+
+def _without_records(world: World) -> None:
+    world.saved = replace(world.saved, records={})
+    world.check_rest()
+
+
+def _record_of_nothing(world: World) -> None:
+    world.saved = replace(world.saved, records={**world.saved.records, "x": observation.Record("u0")})
+    world.check_rest()
+
+
+def _theirs(world: World) -> str:
+    name = min(world.api.secrets)
+    secret = world.api.secrets[name]
+    world.api.secrets[name] = replace(secret, owner="user", told=(), data=())
+    return name
+
+
+def _over_theirs(world: World) -> None:
+    name = _theirs(world)
+    world.api.carry_out(ApplySecret(name, "", "", ()))
+    world.api.carry_out(ApplySecret(name, "", "", (AuthEntry("r1.example.com/", CredentialRef("c", 1), None),)))
+
+
+def _theirs_deleted(world: World) -> None:
+    world.api.carry_out(DeleteSecret(_theirs(world), "", ""))
+
+
+def _taken_and_not_told(world: World) -> None:
+    name = min(world.api.secrets)
+    world.api.secrets[name] = Secret(name, "u0", 1, "user", managers=frozenset({MANAGER}))
+    world.check_rest()
+
+
+def _entries_lost(world: World) -> None:
+    world.api.put_account("a", "default", pull_secrets=("of-user", "portreeve-pull"))
+    patch = PatchServiceAccount("a", "default", False, str(world.api.rv), ("portreeve-pull", "of-user"))
+    object.__setattr__(patch, "resource_version", str(world.api.accounts["a", "default"].rv))
+    world.api._patch(replace(patch, pull_secrets=("of-user", "portreeve-pull")))
+
+
+def _older_generation(world: World) -> None:
+    assert world.state.document is not None
+    before = world.state
+    world.state = replace(before, document=replace(world.state.document, generation=0))
+    world._check_generation(before)
+
+
+def _not_stored(world: World) -> None:
+    world.stored = 0
+    world._check_stored()
+
+
+def _stored_older(world: World) -> None:
+    world._store(replace(world.documents[0], generation=0))
+
+
+def _ended_over_valid(world: World) -> None:
+    name = min(world.api.secrets)
+    secret = world.api.secrets[name]
+    ended = tuple(
+        replace(entry, credential=CredentialRef("c-other", 1, world.now() - timedelta(seconds=1)))
+        for entry in secret.data
+    )
+    world._check_apply(ApplySecret(name, secret.uid, str(secret.rv), ended))
+
+
+def _emptied(world: World) -> None:
+    name = min(world.api.secrets)
+    secret = world.api.secrets[name]
+    hollow = tuple(replace(entry, login=None) for entry in secret.data)
+    world._check_apply(ApplySecret(name, secret.uid, str(secret.rv), hollow))
+
+
+def _granted_deleted(world: World) -> None:
+    name = min(world.api.secrets)
+    world._check_delete(DeleteSecret(name, world.api.secrets[name].uid, ""))
+
+
+def _another_content(world: World) -> None:
+    entry = AuthEntry(auth_key(SOURCES["r1"]), CredentialRef("c-r1", 7), login("c-r1", 6))
+    world.api.carry_out(ApplySecret("a", "", "", (entry,)))
+
+
+def _missing(world: World) -> None:
+    world.api.drop_secret(min(world.api.secrets))
+    world.check_rest()
+
+
+def _storm(world: World) -> None:
+    for _ in range(20):
+        world._check_rate()
+
+
+def _too_soon(world: World) -> None:
+    world.failed["a", ""] = (world.t, agent_messages.Outcome.CONFLICT, world._uid_of("a"))
+    world._check_object(ReadSecret("a"))
+
+
+def _two_at_once(world: World) -> None:
+    world._check_object(ReadSecret("a"))
+    world._check_object(ReadSecret("a"))
+
+
+def _not_quiet(world: World) -> None:
+    world.quiet_until = world.t + 10
+    world._check_rate()
+
+
+def _starving(world: World) -> None:
+    line = replace(world.state.lines["a"], queued=0)
+    world.state = replace(world.state, lines={**world.state.lines, "a": line})
+    for _ in range(100):
+        world._check_turn(sent=True)
+
+
+BROKEN: dict[str, tuple[Callable[[World], None], ...]] = {
+    "I1": (_without_grants,),
+    "I2": (_without_records, _record_of_nothing),
+    "I3": (_over_theirs, _theirs_deleted, _taken_and_not_told, _entries_lost),
+    "I4": (_older_generation, _not_stored, _stored_older),
+    "I10": (_ended_over_valid, _emptied, _granted_deleted, _another_content),
+    "L1": (_missing,),
+    "L3": (_storm, _too_soon, _two_at_once, _not_quiet),
+    "L4": (_starving,),
+}
+"""Invariant → hand-made states in which it does not hold."""
+
+
+@pytest.mark.parametrize(
+    ("name", "breaking"),
+    [(name, one) for name, ways in BROKEN.items() for one in ways],
+    ids=lambda one: getattr(one, "__name__", one),
+)
+def test_a_checker_sees_what_it_checks(name: str, breaking: Callable[[World], None]) -> None:
+    with pytest.raises(Broken, match=f"^{name}:"):
+        breaking(rested())
+
+
+# -- mistakes
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mistake_is_seen_by_the_invariant_that_it_breaks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant = MUTANTS[name]
+    scene: dict[str, Any] = {"kinds": mutant.kinds} | ({"limits": mutant.limits} if mutant.limits else {})
+    for seed in range(10):
+        World(seed, **scene).run()
+    for path, value in mutant.parts.items():
+        module, *inner, last = path.split(".")
+        target: Any = MODULES[module]
+        for part in inner:
+            target = getattr(target, part)
+        monkeypatch.setattr(target, last, value)
+    if mutant.step is not None:
+        scene["step"] = mutant.step
+    seen = next((broken for seed in range(WITHIN) if (broken := _broken(World(seed, **scene)))), "")
+    assert seen.partition(":")[0] in mutant.falls, seen or f"{WITHIN} clusters and nothing seen"
+
+
+def _broken(world: World) -> str:
+    try:
+        world.run()
+    except Broken as broken:
+        return str(broken)
+    return ""
+
+
+# -- kill points
+
+
+EFFECTS = tuple(effect for part in get_args(Effect) for effect in (get_args(part) or (part,)))
+MODES = ("before", "after", "twice")
+STORY = ("relabel", "workload", "account", "delete", "recreate", "unattach", "lag", "lost", "conflict")
+OCCURRENCES = (1, 2, 4)
+
+
+def test_every_effect_is_a_kill_point() -> None:
+    assert PersistDocument in EFFECTS
+    assert len(EFFECTS) == 9
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("again", [False, True], ids=["once", "again"])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("effect", EFFECTS, ids=lambda effect: effect.__name__)
+def test_a_crash_at_a_kill_point_is_survived(effect: type, mode: str, again: bool) -> None:
+    killed = 0
+    for occurrence in OCCURRENCES:
+        for seed in range(3):
+            world = World(seed, kinds=STORY, faults_s=200, kill=Kill(effect, mode, occurrence, again), rate=0.1)
+            killed += world.run().killed
+    assert killed >= len(OCCURRENCES), "it died seldom"
+
+
+def test_a_list_is_needed_of_every_kind() -> None:
+    assert set(Kind) == reconcile.NEEDED
