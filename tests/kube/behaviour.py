@@ -189,6 +189,24 @@ class KubernetesBehaviour:
         assert seen["metadata"]["annotations"] == {"portreeve.io/generation": "1", "team": "payments"}
         assert not (await kept(api, wanted(namespace, uid=first.uid, generation="1"))).written
 
+    async def test_a_key_that_a_user_adds_to_ours_is_taken_out(
+        self, api: Client, stranger: Stranger, namespace: str
+    ) -> None:
+        first = await kept(api, wanted(namespace))
+        edited = stored(stranger, namespace)
+        edited["data"]["more"] = "eA=="
+        stranger.replace(edited).expect(200)
+        assert (await kept(api, wanted(namespace, uid=first.uid))).written
+        assert list(stored(stranger, namespace)["data"]) == [pull_secret.KEY]
+
+    async def test_an_annotation_of_ours_that_is_wanted_no_more_goes(
+        self, api: Client, stranger: Stranger, namespace: str
+    ) -> None:
+        first = await kept(api, wanted(namespace, generation="1", expires="soon"))
+        second = await kept(api, wanted(namespace, uid=first.uid, generation="1"))
+        assert (second.written, second.altered) == (True, False)
+        assert stored(stranger, namespace)["metadata"]["annotations"] == {"portreeve.io/generation": "1"}
+
     async def test_one_that_was_made_immutable_is_told(self, api: Client, stranger: Stranger, namespace: str) -> None:
         first = await kept(api, wanted(namespace))
         stranger.replace(stored(stranger, namespace) | {"immutable": True}).expect(200)
@@ -253,6 +271,23 @@ class KubernetesBehaviour:
     async def test_a_service_account_that_is_not_there_is_no_failure(self, api: Client, namespace: str) -> None:
         assert await attachment.attach(api, namespace, "missing") == Detached(written=False)
         assert await attachment.detach(api, namespace, "missing") == Detached(written=False)
+
+    async def test_an_entry_that_is_added_between_our_reading_and_our_writing_stays(
+        self, api: Client, stranger: Stranger, namespace: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An empty list has to be written whole, which is where an entry of theirs could get lost."""
+        stranger.create(account(namespace)).expect(201)
+        read, late = attachment._observe, ["theirs"]
+
+        async def and_then_somebody_writes(client: Client, where: str, name: str) -> ServiceAccount | None:
+            seen = await read(client, where, name)
+            if late:
+                stranger.replace(account(namespace, late.pop())).expect(200)
+            return seen
+
+        monkeypatch.setattr(attachment, "_observe", and_then_somebody_writes)
+        assert isinstance(await attachment.attach(api, namespace, "builder"), Attached)
+        assert await listed(api, namespace) == ("theirs", pull_secret.NAME)
 
     async def test_two_writers_at_once_lose_nothing(self, api: Client, stranger: Stranger, namespace: str) -> None:
         """Each of theirs is a read and a replace, as `kubectl edit` does it, repeated when it conflicts."""

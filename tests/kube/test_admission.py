@@ -13,11 +13,13 @@ from portreeve.core.policy import AllowedSource, RegistryPolicy, Stage
 from portreeve.core.reference import parse_prefix
 from portreeve.core.render import DENY_BINDING, POLICY_NAME, Manifest, compile_policy
 from portreeve.core.sources import resolve
+from portreeve.errors import Invalid
 from portreeve.kube import admission
-from portreeve.kube.admission import Admitted, Applied, Gone, NotOurs, Probe, Refused, Untold
+from portreeve.kube.admission import Admitted, Applied, Gone, NotOurs, Probe, Raced, Refused, Untold
 from portreeve.kube.client import Client
 from portreeve.kube.ownership import Ownership
 from tests.e2e.governed import remove as taken_away
+from tests.fakes.fault_proxy import FaultProxy, Says
 from tests.tools.kubeclient import KubeClient
 
 pytestmark = pytest.mark.slow
@@ -87,31 +89,33 @@ async def test_a_stage_is_changed_in_place(cluster: Client, namespace: str) -> N
     assert recorded == before
 
 
+EXCLUDED = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+
+
 @pytest.mark.parametrize(
-    "loosened",
+    ("path", "value"),
     [
-        {"failurePolicy": "Ignore"},
-        {"matchConstraints": {"excludeResourceRules": [
-            {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
-        ]}},
-        {"matchConstraints": {"namespaceSelector": {"matchLabels": {"governed": "yes"}}}},
+        ("/spec/failurePolicy", "Ignore"),
+        ("/spec/matchConstraints/excludeResourceRules", [EXCLUDED]),
+        ("/spec/matchConstraints/namespaceSelector", {"matchLabels": {"governed": "yes"}}),
+        # An item of a list that is merged by name: no apply of ours removes it.
+        ("/spec/matchConditions/-", {"name": "never", "expression": "false"}),
     ],
-)  # fmt: skip
+)
 async def test_what_somebody_loosens_is_set_back(
-    loosened: dict[str, Any], cluster: Client, kube_client: KubeClient
+    path: str, value: Any, cluster: Client, kube_client: KubeClient
 ) -> None:
-    """By another manager and under its own name, so that an apply alone would leave it."""
+    """By another manager and under its own name."""
     recorded: dict[str, str] = {}
     await apply(cluster, compiled(), recorded)
-    path = kube_client.path("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", POLICY_NAME)
-    patch = {"spec": loosened}
-    kube_client.request("PATCH", path, patch, "application/merge-patch+json", {"fieldManager": "somebody"}).expect(200)
+    at = kube_client.path("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", POLICY_NAME)
+    before = kube_client.request("GET", at).expect(200).body["spec"]
+    patch = [{"op": "add", "path": path, "value": value}]
+    loosened = kube_client.request("PATCH", at, patch, "application/json-patch+json", {"fieldManager": "somebody"})
+    assert loosened.expect(200).body["spec"] != before
     assert await apply(cluster, compiled(), recorded) == [True, False, False, False]
     assert await apply(cluster, compiled(), recorded) == [False] * 4
-    seen = kube_client.request("GET", path).expect(200).body["spec"]
-    assert seen["failurePolicy"] == "Fail"
-    assert "excludeResourceRules" not in seen["matchConstraints"]
-    assert seen["matchConstraints"]["namespaceSelector"] == {}
+    assert kube_client.request("GET", at).expect(200).body["spec"] == before
 
 
 async def test_a_policy_of_our_name_that_is_not_ours_is_left_alone_and_nothing_is_bound_to_it(
@@ -124,7 +128,8 @@ async def test_a_policy_of_our_name_that_is_not_ours_is_left_alone_and_nothing_i
     kind = "ValidatingAdmissionPolicy"
     assert await admission.remove(cluster, kind, POLICY_NAME, recorded_uid=before["uid"]) == outcome
     after = kube_client.get("admissionregistration.k8s.io/v1", kind, POLICY_NAME).expect(200).body["metadata"]
-    assert after["resourceVersion"] == before["resourceVersion"]
+    assert (after["uid"], after["generation"]) == (before["uid"], before["generation"])
+    assert "labels" not in after  # its status is the cluster's own to write
 
 
 async def test_it_is_taken_away_bindings_first(cluster: Client) -> None:
@@ -137,6 +142,24 @@ async def test_it_is_taken_away_bindings_first(cluster: Client) -> None:
         again = await admission.remove(cluster, kind, name, recorded_uid=recorded[name])
         assert again == Gone(name, written=False)
         assert await admission.observe(cluster, kind, name, recorded_uid="") is None
+
+
+async def test_a_status_that_is_written_meanwhile_is_no_race_that_is_lost(
+    through_proxy: Client, proxy: FaultProxy, cluster: Client
+) -> None:
+    conflict = Says(409, body={"kind": "Status", "reason": "Conflict", "code": 409})
+    unprocessable = Says(422, body={"kind": "Status", "reason": "Invalid", "code": 422})
+    recorded: dict[str, str] = {}
+    await apply(cluster, compiled(), recorded)
+    path = "PATCH /apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/"
+    proxy.inject(conflict, path, times=admission.ATTEMPTS - 1)
+    assert await apply(through_proxy, compiled(generation=2), recorded) == [True] * 4
+    proxy.inject(conflict, path, times=admission.ATTEMPTS)
+    (outcome,) = await admission.apply(through_proxy, compiled(generation=3), recorded_uids=recorded)
+    assert outcome == Raced(POLICY_NAME)
+    proxy.inject(unprocessable, path)
+    with pytest.raises(Invalid):
+        await admission.apply(through_proxy, compiled(generation=4), recorded_uids=recorded)
 
 
 async def test_a_dry_run_that_fails_for_another_reason_says_nothing_about_the_policy(

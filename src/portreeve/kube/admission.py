@@ -24,12 +24,13 @@ Sources: Kubernetes, "Validating Admission Policy"; kubernetes.md 4.1, 4.5 and 2
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
-from portreeve.errors import Conflict, NotFound, PortreeveError
+from portreeve.errors import Conflict, Invalid, NotFound, PortreeveError
 from portreeve.kube.client import Answered, Client
 from portreeve.kube.errors import RefusedByAdmission
 from portreeve.kube.objects import OwnedMetadata, Partial
@@ -37,6 +38,9 @@ from portreeve.kube.ownership import Ownership, ownership
 from portreeve.kube.resources import BINDINGS, PODS, POLICIES, Resource
 
 Manifest = Mapping[str, Any]
+
+ATTEMPTS: Final = 8
+"""Of one apply. The cluster writes a policy's status about when the policy is written, which is a conflict."""
 
 RESOURCES: Final = {one.kind: one for one in (POLICIES, BINDINGS)}
 
@@ -70,7 +74,7 @@ class NotOurs:
 
 @dataclass(frozen=True, slots=True)
 class Raced:
-    """Somebody wrote at the same time. Ask again."""
+    """Somebody writes again and again, or made it at the same time. Ask again."""
 
     name: str
 
@@ -172,22 +176,25 @@ async def apply(
 
 
 async def _apply_one(client: Client, manifest: Manifest, recorded_uid: str) -> Applied | NotOurs | Raced:
+    for _ in range(ATTEMPTS):
+        with suppress(Conflict):
+            return await _try_one(client, manifest, recorded_uid)
+    return Raced(manifest["metadata"]["name"])
+
+
+async def _try_one(client: Client, manifest: Manifest, recorded_uid: str) -> Applied | NotOurs | Raced:
+    """Raises: Conflict: `kube_conflict`: it changed between our reading and our writing."""
     resource, name = RESOURCES[manifest["kind"]], manifest["metadata"]["name"]
     seen = await _read(client, resource, name)
-    try:
-        if seen is None:
-            answer = await client.apply(resource, manifest, _Object)
-            if not answer.created:
-                return Raced(name)
-            return _applied(answer.object.metadata, written=True)
-        whose = ownership(seen.metadata, recorded_uid)
-        if whose is not Ownership.RECORDED:
-            return NotOurs(name, seen.metadata.uid, whose)
-        if _holds(seen, manifest):
-            return _applied(seen.metadata, written=False)
-        return _applied((await _set_back(client, resource, manifest, seen.metadata)).object.metadata, written=True)
-    except Conflict:
-        return Raced(name)
+    if seen is None:
+        answer = await client.apply(resource, manifest, _Object)
+        return _applied(answer.object.metadata, written=True) if answer.created else Raced(name)
+    whose = ownership(seen.metadata, recorded_uid)
+    if whose is not Ownership.RECORDED:
+        return NotOurs(name, seen.metadata.uid, whose)
+    if _holds(seen, manifest):
+        return _applied(seen.metadata, written=False)
+    return _applied((await _set_back(client, resource, manifest, seen.metadata)).object.metadata, written=True)
 
 
 async def _set_back(client: Client, resource: Resource, manifest: Manifest, seen: OwnedMetadata) -> Answered[_Object]:
@@ -197,16 +204,17 @@ async def _set_back(client: Client, resource: Resource, manifest: Manifest, seen
     answer = await client.unsafe_force_apply(resource, bound, _Object)
     if _holds(answer.object, manifest):
         return answer
-    return await client.patch(
-        resource,
-        seen.name,
-        [
-            {"op": "test", "path": "/metadata/uid", "value": seen.uid},
-            {"op": "test", "path": "/metadata/resourceVersion", "value": answer.object.metadata.resource_version},
-            {"op": "replace", "path": "/spec", "value": manifest["spec"]},
-        ],
-        _Object,
-    )
+    operations = [
+        {"op": "test", "path": "/metadata/uid", "value": seen.uid},
+        {"op": "test", "path": "/metadata/resourceVersion", "value": answer.object.metadata.resource_version},
+        {"op": "replace", "path": "/spec", "value": manifest["spec"]},
+    ]
+    try:
+        return await client.patch(resource, seen.name, operations, _Object)
+    except Invalid as error:
+        # The spec was taken a moment ago, so it is a test that did not hold.
+        fault = Conflict("kube_conflict", error.message, hint="read it again")
+    raise fault
 
 
 async def remove(client: Client, kind: str, name: str, *, recorded_uid: str) -> Gone | NotOurs | Raced:
@@ -216,19 +224,17 @@ async def remove(client: Client, kind: str, name: str, *, recorded_uid: str) -> 
         As `Client.get`.
     """
     resource = RESOURCES[kind]
-    seen = await _read(client, resource, name)
-    if seen is None:
-        return Gone(name, written=False)
-    whose = ownership(seen.metadata, recorded_uid)
-    if whose is not Ownership.RECORDED:
-        return NotOurs(name, seen.metadata.uid, whose)
-    try:
-        await client.delete(resource, name, uid=seen.metadata.uid, resource_version=seen.metadata.resource_version)
-    except NotFound:
-        return Gone(name, written=False)
-    except Conflict:
-        return Raced(name)
-    return Gone(name, written=True)
+    for _ in range(ATTEMPTS):
+        seen = await _read(client, resource, name)
+        if seen is None:
+            return Gone(name, written=False)
+        whose = ownership(seen.metadata, recorded_uid)
+        if whose is not Ownership.RECORDED:
+            return NotOurs(name, seen.metadata.uid, whose)
+        with suppress(Conflict, NotFound):
+            await client.delete(resource, name, uid=seen.metadata.uid, resource_version=seen.metadata.resource_version)
+            return Gone(name, written=True)
+    return Raced(name)
 
 
 async def observe(client: Client, kind: str, name: str, *, recorded_uid: str) -> Observed | None:
