@@ -191,6 +191,24 @@ def test_an_agent_that_was_away_for_days_comes_back_by_itself(
     asyncio.run(back())
 
 
+def test_an_agent_that_was_cut_off_while_it_ran_comes_back_by_itself(
+    served: Served, state: StateDirectory, clock: Clock
+) -> None:
+    clock.move(-timedelta(days=4))
+    asyncio.run(enrol(state, served.url, asked_for(served)))
+
+    async def back() -> None:
+        async with Connection(state, clock) as connection:
+            # What it would show in the handshake has ended meanwhile, for OpenSSL too.
+            clock.move(timedelta(days=4))
+            loop = Loop(state, connection, Remembering(), clock=clock, chance=lambda: 0.5, pause=_at_once)
+            event = await loop.turn(Began(clock()))
+            assert isinstance(event, Renewed)
+            assert isinstance(await loop.turn(event), Came)
+
+    asyncio.run(back())
+
+
 def test_a_crash_within_a_renewal_locks_nobody_out(
     served: Served, state: StateDirectory, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
