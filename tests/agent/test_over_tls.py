@@ -290,10 +290,13 @@ def answering(certificate: Path, key: Path, body: bytes) -> Iterator[tuple[str, 
 
 
 def test_a_rogue_server_gets_nothing_whatever_it_shows(
-    served: Served, state: StateDirectory, clock: Clock, tmp_path: Path
+    served: Served, state: StateDirectory, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     join = asked_for(served)
     authority, certificate, key = server_certificate(tmp_path / "rogue")
+    # Its authority is one that this whole machine trusts, as a public one is.
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    assert ssl.create_default_context().cert_store_stats()["x509"] == 1
     # Its own certificates, which are valid for its name; and those of the real one, whose key it has not.
     with answering(certificate, key, authority.file.read_bytes()) as (url, sent):
         with pytest.raises(Denied, match="not the control plane"):
