@@ -2,8 +2,9 @@
 
 A control plane of its own process has an environment for each agent, with one policy over all; the agents are sockets
 of this process, each with a question under way that is signed as an agent signs it. Then the policy changes, so that
-every environment gets another document. Beside it stands what as many idle connections cost without any question: the
-server's own share. With TLS, the handshake's memory is the largest part; `--tls` measures it.
+every environment gets another document; and then all hang up and come back, as quickly as one client can connect
+(F-49). Beside it stands what as many connections cost without any question. With TLS, the handshake's memory is the
+largest part; `--tls` measures it.
 
 Run: make bench, or python -m bench.channel [AGENTS] [--tls]
 """
@@ -227,6 +228,17 @@ def measured(figures: Figures, agents: int, *, tls: bool) -> None:
         figures.show(f"processor to wake one, its document made and signed, {label}", woken / agents * 1000, "ms",
                      WAKE_LIMIT_MS)  # fmt: skip
         figures.show(f"until the last had its document, {label}", took, "s")
+        for one in sockets:
+            one.close()
+        begun, start = processor_s(child.pid), time.perf_counter()
+        sockets = connected(port, agents, context)
+        for one, certificate in zip(sockets, made, strict=True):
+            one.sendall(question(key, certificate, 0))
+        good = answered(sockets)
+        assert good == agents, f"{agents - good} of {agents} that came back together got no document"
+        back = processor_s(child.pid) - begun
+        figures.show(f"processor for one that comes back with all others, {label}", back / agents * 1000, "ms")
+        figures.show(f"until all that came back had their document, {label}", time.perf_counter() - start, "s")
         for one in sockets:
             one.close()
         here.close()

@@ -191,6 +191,24 @@ def test_an_agent_that_was_away_for_days_comes_back_by_itself(
     asyncio.run(back())
 
 
+def test_an_agent_that_was_cut_off_while_it_ran_comes_back_by_itself(
+    served: Served, state: StateDirectory, clock: Clock
+) -> None:
+    clock.move(-timedelta(days=4))
+    asyncio.run(enrol(state, served.url, asked_for(served)))
+
+    async def back() -> None:
+        async with Connection(state, clock) as connection:
+            # What it would show in the handshake has ended meanwhile, for OpenSSL too.
+            clock.move(timedelta(days=4))
+            loop = Loop(state, connection, Remembering(), clock=clock, chance=lambda: 0.5, pause=_at_once)
+            event = await loop.turn(Began(clock()))
+            assert isinstance(event, Renewed)
+            assert isinstance(await loop.turn(event), Came)
+
+    asyncio.run(back())
+
+
 def test_a_crash_within_a_renewal_locks_nobody_out(
     served: Served, state: StateDirectory, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,10 +290,13 @@ def answering(certificate: Path, key: Path, body: bytes) -> Iterator[tuple[str, 
 
 
 def test_a_rogue_server_gets_nothing_whatever_it_shows(
-    served: Served, state: StateDirectory, clock: Clock, tmp_path: Path
+    served: Served, state: StateDirectory, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     join = asked_for(served)
     authority, certificate, key = server_certificate(tmp_path / "rogue")
+    # Its authority is one that this whole machine trusts, as a public one is.
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    assert ssl.create_default_context().cert_store_stats()["x509"] == 1
     # Its own certificates, which are valid for its name; and those of the real one, whose key it has not.
     with answering(certificate, key, authority.file.read_bytes()) as (url, sent):
         with pytest.raises(Denied, match="not the control plane"):

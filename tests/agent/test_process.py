@@ -10,9 +10,13 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from tests.agent.secure import ENVIRONMENTS, asked_for, served_with_tls
 from tests.agent.test_over_tls import until
 from tests.server.plane import Clock, document
+
+pytestmark = pytest.mark.wide
 
 PROGRAM = "import sys; from portreeve.agent.main import main; sys.exit(main())"
 

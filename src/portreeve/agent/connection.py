@@ -44,8 +44,8 @@ class Connection:
     def _open(self) -> None:
         self._key, self._certificate = self._state.held()
         self.validity = agent_keys.validity(self._certificate)
-        shown = self._state.identity if self._clock() < self.validity[1] else None
-        self._pinned = Pinned(self._state.trust(), identity=shown)
+        self._shown = self._clock() < self.validity[1]
+        self._pinned = Pinned(self._state.trust(), identity=self._state.identity if self._shown else None)
 
     async def __aenter__(self) -> Self:
         return self
@@ -88,6 +88,10 @@ class Connection:
         await self._send("POST", "observed", json.dumps(report_document(report)).encode())
 
     async def _send(self, method: str, path: str, body: bytes) -> Response:
+        if self._shown and self._clock() >= self.validity[1]:
+            # It has ended while we ran, cut off for a day: no handshake comes of it any more, a renewal does.
+            await self._pinned.close()
+            self._open()
         target = f"{PATH}{path}"
         asked = Asked(method, target, body_digest(body))
         nonce = secrets.token_bytes(agent_keys.NONCE_BYTES)

@@ -33,7 +33,7 @@ class Actor(Protocol):
     """Whoever acts on documents."""
 
     async def act(self, document: Mapping[str, Any]) -> None:
-        """A document is believed, and is on the disk."""
+        """A document is believed, and is on the disk. It does not come again: what fails is for the actor to repeat."""
 
 
 class Loop:

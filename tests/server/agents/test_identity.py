@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -163,6 +164,21 @@ async def test_who_is_revoked_is_refused_everywhere(plane: Plane, admin: httpx2.
     assert (await join(plane, pending))[1] is None
     assert (await admin.delete("/api/v1/environments/prod/agent")).status_code == 204
     assert (await actions(admin)).count("agent.revoke") == 1
+
+
+async def test_a_report_that_was_admitted_before_the_revocation_is_not_stored(
+    plane: Plane, admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, admit = await enrolled(plane, admin), plane.server.agents.admit
+
+    async def late(*given: Any) -> Any:
+        found = await admit(*given)
+        await admin.delete("/api/v1/environments/prod/agent")
+        return found
+
+    monkeypatch.setattr(plane.server.agents, "admit", late)
+    assert told(await agent.report(capabilities={"kubernetes": "1.33.1"})) == REFUSED
+    assert "kubernetes" not in (await admin.get("/api/v1/environments/prod")).json()["status"]
 
 
 async def test_who_waits_when_revoked_gets_nothing_more(database_url: str, tmp_path: Path) -> None:

@@ -145,6 +145,7 @@ class Channel:
         report = read_report(await asyncio.to_thread(parse, body))
 
         async def job(transaction: Transaction) -> int:
+            await self._agents.refuse_changed(transaction, agent)
             return await observing.take(transaction, agent.environment, report)
 
         return _json({"report": await self._agents.writer.run(job)})

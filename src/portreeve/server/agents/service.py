@@ -205,6 +205,20 @@ class Agents:
             raise self.refused("cloned")
         return held
 
+    async def refuse_changed(self, transaction: Transaction, agent: Agent) -> None:
+        """See that who was admitted is so still, where something of theirs is written.
+
+        Raises:
+            Unauthenticated: `agent_refused`: shut out, or replaced, since then.
+        """
+        held = await store.of_uid(transaction.connection, agent.uid)
+        if (
+            held is None
+            or held.enrolment.state is not State.ACTIVE
+            or held.enrolment.first > agent.certificate.identity.counter
+        ):
+            raise self.refused("changed")
+
     async def renew(self, certificate: Certificate, asked: str, request: str) -> Joined:
         """The next certificate, for another key, for whoever shows the present one or has shown it not long ago.
 
