@@ -406,6 +406,7 @@ class World:
                 if kind in {"throttled", "unavailable"}:
                     retry_after = self.random.choice((None, 1.0, 7.0, 30.0, 4000.0))
                 return answer(outcome)
+        self.api.late = life != self.life or self.t - self.flying.get((request.namespace, account), -1e9) > 5
         outcome, seen = self.api.carry_out(request)
         if self.on("silent", 0.2):
             return None

@@ -12,10 +12,12 @@ Sources: threats AG-08; kubernetes.md 2.4 "Collision behaviour"; Kubernetes, "Se
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from portreeve.core.credential import AuthEntry, CredentialRef, Login
 from portreeve.core.reference import Reference
@@ -27,6 +29,9 @@ MANAGER: Final = "portreeve-agent"
 """Our field manager."""
 
 OWNER_LABEL: Final = ("app.kubernetes.io/managed-by", "portreeve")
+
+ENTRIES_ANNOTATION: Final = "portreeve.io/entries"
+"""What our Secret holds, as `encode_facts` writes it."""
 
 
 class Kind(StrEnum):
@@ -50,6 +55,41 @@ class EntryFact:
 def facts(entries: tuple[AuthEntry, ...]) -> tuple[EntryFact, ...]:
     """What the annotation says of entries."""
     return tuple(EntryFact(entry.key, entry.credential, entry.login is not None) for entry in entries)
+
+
+def encode_facts(told: tuple[EntryFact, ...]) -> str:
+    """The annotation: a JSON list, the same text for the same facts; names, numbers and times, never a value."""
+    return json.dumps(
+        [
+            {
+                "key": fact.key,
+                "credential": fact.credential.id,
+                "version": fact.credential.version,
+                "live": fact.live,
+                "expiresAt": None
+                if fact.credential.expires_at is None
+                else fact.credential.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            }
+            for fact in told
+        ],
+        separators=(",", ":"),
+    )
+
+
+def decode_facts(text: str) -> tuple[EntryFact, ...] | None:
+    """What `encode_facts` has written; None for anything else, as anybody with rights to the Secret may write here."""
+    try:
+        return tuple(_decoded(one) for one in json.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def _decoded(one: dict[str, Any]) -> EntryFact:
+    key, credential, version, live, ends = (one[name] for name in ("key", "credential", "version", "live", "expiresAt"))
+    if not (type(key) is type(credential) is str and type(version) is int and type(live) is bool):
+        raise TypeError
+    expires_at = None if ends is None else datetime.strptime(ends, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    return EntryFact(key, CredentialRef(credential, version, expires_at), live)
 
 
 @dataclass(frozen=True, slots=True)
