@@ -367,6 +367,7 @@ def test_an_account_gets_our_entry_beside_the_others_and_loses_ours_alone() -> N
     asked = only(effects, PatchServiceAccount)
     assert asked.operations() == [
         {"op": "test", "path": "/metadata/resourceVersion", "value": "6"},
+        {"op": "test", "path": "/imagePullSecrets", "value": [{"name": "of-user"}]},
         {"op": "add", "path": "/imagePullSecrets/-", "value": {"name": "portreeve-pull"}},
     ]
     after = replace(has, resource_version="8", pull_secrets=("of-user", "portreeve-pull"))

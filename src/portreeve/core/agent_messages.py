@@ -245,7 +245,10 @@ class PatchServiceAccount:
         test = {"op": "test", "path": "/metadata/resourceVersion", "value": self.resource_version}
         if self.attach:
             if self.pull_secrets:
-                return [test, {"op": "add", "path": "/imagePullSecrets/-", "value": {"name": PULL_SECRET}}]
+                # Versions are used again after etcd was restored: the list itself has to be as it was seen, too.
+                names = [{"name": name} for name in self.pull_secrets]
+                same = {"op": "test", "path": "/imagePullSecrets", "value": names}
+                return [test, same, {"op": "add", "path": "/imagePullSecrets/-", "value": {"name": PULL_SECRET}}]
             return [test, {"op": "add", "path": "/imagePullSecrets", "value": [{"name": PULL_SECRET}]}]
         at = f"/imagePullSecrets/{self.pull_secrets.index(PULL_SECRET)}"
         ours = {"op": "test", "path": f"{at}/name", "value": PULL_SECRET}
