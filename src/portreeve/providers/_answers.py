@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -40,27 +41,27 @@ _TOKEN: Final = re.compile(r"[!-~]{1,16384}")
 
 
 @dataclass(frozen=True, slots=True)
-class Failures:
+class Failures(ABC):
     """The kinds of failure of one purpose. `hint` is what a person should look at when access is denied."""
 
     title: str
     hint: str = ""
 
+    @abstractmethod
     def denied(self, why: str) -> Denied:
         """The service does not accept the credential, or it may not do this."""
-        raise NotImplementedError
 
+    @abstractmethod
     def throttled(self, response: Response) -> Throttled:
         """Too many requests."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unavailable(self, why: str) -> Unavailable:
         """No answer, or one that says to come back."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unreadable(self, why: str) -> Stalled:
         """An answer that is none."""
-        raise NotImplementedError
 
 
 class Minting(Failures):
