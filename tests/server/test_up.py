@@ -19,6 +19,7 @@ from tests.server.program import Machine, below, mode
 
 LINK = re.compile(r"(http://127\.0\.0\.1:\d+)/login#t=([A-Za-z0-9_-]{43})")
 OURS = {
+    ".config/portreeve/keys/agents.pem",
     ".config/portreeve/keys/audit.key",
     ".config/portreeve/keys/master.key",
     ".config/portreeve/keys/signing.key",
