@@ -26,6 +26,7 @@ from portreeve.server.database.writer import Transaction
 from portreeve.server.people.links import Link
 from portreeve.transport.address_rules import IpAddress
 from tests.fakes.images import image
+from tests.server.agents.agent import TRUST
 from tests.server.bridge import Bridge, bridged
 from tests.server.matrix import Cell, expectations, operation
 from tests.server.plane import document
@@ -114,7 +115,9 @@ def bridge(
     registry = docker_registry(Access.OPEN)
     asyncio.run(pushed(registry, "team/api", image("api"), "1.4"))
     folder = tmp_path_factory.mktemp("schemathesis")
-    with bridged(folder, resolver=apart, private_addresses=("127.0.0.1/32",)) as found:
+    trust = folder / "trust.pem"
+    trust.write_text(TRUST)
+    with bridged(folder, resolver=apart, private_addresses=("127.0.0.1/32",), agents_trust=trust) as found:
         spec = spec_of(registry, host=f"localhost:{registry.port}")
         found.run(found.scene.plane.put(document("Registry", REAL, **spec)))
         yield found
