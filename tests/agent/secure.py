@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,8 +15,8 @@ from portreeve.server.start import configured
 from portreeve.vault import certificates
 from portreeve.vault.certificates import Authority
 from portreeve.vault.signing import SigningKey, generate
-from tests.server.plane import Clock, document, running
-from tests.server.served import START_TIMEOUT_S, Served
+from tests.server.plane import Clock, Plane, document, running
+from tests.server.served import Served, in_thread
 from tests.tools.certificates import CertificateAuthority
 
 ENVIRONMENTS = (
@@ -51,44 +49,17 @@ def served_with_tls(
         _, certificate, tls_key = server_certificate(data / "tls")
         settings.setdefault("agents_trust", data / "tls/ca.crt")
     keys = keys or (generate(), certificates.generate(datetime.now(UTC) - timedelta(days=30)))
-    ready, found, failed, stop = threading.Event(), list[Served](), list[BaseException](), list[uvicorn.Server]()
+    tls: dict[str, Any] = {"tls_certificate": certificate, "tls_key": tls_key}
+    authority = keys[1].pem
 
-    async def serve() -> None:
-        tls: dict[str, Any] = {"tls_certificate": certificate, "tls_key": tls_key}
-        async with running(database_url, data, clock=clock, keys=keys, port=0, **tls, **settings) as plane:
-            config = configured(plane.server.settings, plane.app, keys[1].pem)
-            config.port = 0
-            server = uvicorn.Server(config)
-            stop.append(server)
-            task = asyncio.create_task(server.serve())
-            while not server.started and not task.done():  # noqa: ASYNC110 -- the server tells nobody else
-                await asyncio.sleep(0.005)
-            port = server.servers[0].sockets[0].getsockname()[1]
-            found.append(Served(plane, f"https://127.0.0.1:{port}", asyncio.get_running_loop()))
-            ready.set()
-            while not server.should_exit:  # noqa: ASYNC110 -- as above
-                await asyncio.sleep(0.01)
-            plane.server.doorbell.close()
-            await task
+    def configure(plane: Plane) -> uvicorn.Config:
+        config = configured(plane.server.settings, plane.app, authority)
+        config.port = 0
+        return config
 
-    def target() -> None:
-        try:
-            asyncio.run(serve())
-        except BaseException as error:  # noqa: BLE001 -- told in the thread that waits
-            failed.append(error)
-        finally:
-            ready.set()
-
-    thread = threading.Thread(target=target, daemon=True)
-    thread.start()
-    ready.wait(START_TIMEOUT_S)
-    if failed:
-        raise failed[0]
-    try:
-        yield found[0]
-    finally:
-        stop[0].should_exit = True
-        thread.join(START_TIMEOUT_S)
+    context = running(database_url, data, clock=clock, keys=keys, port=0, **tls, **settings)
+    with in_thread(context, configure) as found:
+        yield found
 
 
 def asked_for(served: Served, environment: str = "prod") -> JoinToken:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,23 +45,41 @@ class Served:
 @contextmanager
 def served(database_url: str, data: Path, **settings: Any) -> Iterator[Served]:
     """Serve a new control plane on this database until the end of the block."""
+
+    def configure(plane: Plane) -> uvicorn.Config:
+        return uvicorn.Config(plane.app, host="127.0.0.1", port=0, lifespan="off", log_level="error")
+
+    # Port 0 also tells the control plane to answer under whichever port it gets.
+    with in_thread(running(database_url, data, port=0, **settings), configure) as found:
+        yield found
+
+
+@contextmanager
+def in_thread(
+    context: AbstractAsyncContextManager[Plane], configure: Callable[[Plane], uvicorn.Config]
+) -> Iterator[Served]:
+    """Serve what a context gives, in a thread with a loop of its own, until the end of the block."""
     ready = threading.Event()
     found: list[Served] = []
     failed: list[BaseException] = []
     stop: list[uvicorn.Server] = []
 
     async def serve() -> None:
-        # Port 0 also tells the control plane to answer under whichever port it gets.
-        async with running(database_url, data, port=0, **settings) as plane:
-            config = uvicorn.Config(plane.app, host="127.0.0.1", port=0, lifespan="off", log_level="error")
+        async with context as plane:
+            config = configure(plane)
             server = uvicorn.Server(config)
             stop.append(server)
             task = asyncio.create_task(server.serve())
             while not server.started and not task.done():  # noqa: ASYNC110 -- the server tells nobody else
                 await asyncio.sleep(0.005)
             port = server.servers[0].sockets[0].getsockname()[1]
-            found.append(Served(plane, f"http://127.0.0.1:{port}", asyncio.get_running_loop()))
+            scheme = "https" if config.is_ssl else "http"
+            found.append(Served(plane, f"{scheme}://127.0.0.1:{port}", asyncio.get_running_loop()))
             ready.set()
+            while not server.should_exit:  # noqa: ASYNC110 -- as above
+                await asyncio.sleep(0.01)
+            # Whoever waits for a change would otherwise be waited for.
+            plane.server.doorbell.close()
             await task
 
     def target() -> None:
