@@ -86,7 +86,11 @@ class Line:
     @property
     def in_flight(self) -> int:
         """Requests without an answer."""
-        return (self.pace.ask > 0) + sum(pace.ask > 0 for pace in self.account_paces.values())
+        count = 1 if self.pace.ask else 0
+        for pace in self.account_paces.values():
+            if pace.ask:
+                count += 1
+        return count
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,9 +370,23 @@ def _account_answered(line: Line, answer: Answer, pace: Pace) -> Line:
     return replace(line, account_paces={**line.account_paces, name: pace})
 
 
+def _untouched(line: Line, at: float) -> bool:
+    """Whether time alone changes nothing here; told first, as it is so of almost every line at almost every time."""
+    if line.wake_at is not None and at >= line.wake_at:
+        return False
+    if line.pace.lost_at is not None and at >= line.pace.lost_at:
+        return False
+    for pace in line.account_paces.values():
+        if pace.lost_at is not None and at >= pace.lost_at:
+            return False
+    return True
+
+
 def timed(line: Line, tick: Tick, turn: int, was_set: bool) -> Line:
     """The line at a time: requests that were lost, waits that have ended; `was_set`: the clock was."""
     at = tick.at
+    if not was_set and _untouched(line, at):
+        return line
     if line.pace.lost(at):
         lost = Answer(line.pace.ask, line.namespace, "", Outcome.UNKNOWN, at, tick.chance)
         line = marked(_secret_answered(line, lost), turn)

@@ -138,7 +138,6 @@ class Reporter:
             log.info("generation %s: %s", what.generation, what.verdict)
         else:
             self._take(what.status)
-        self._sum_up()
         self.changed()
 
     def capabilities(self, found: Mapping[str, Any]) -> None:
@@ -203,6 +202,7 @@ class Reporter:
         """
         async with self._sending:
             for _ in range(2):
+                self._sum_up()
                 self._news.clear()
                 try:
                     await self._flush()
