@@ -1,10 +1,10 @@
 """One credential rotated into 1,000 namespaces of one real API server, beside bare writes by as many clients.
 
-The agent is the reconciler as it runs in a cluster, in a process of its own, with all its watches; it is handed the next
-document, and the clock stops when it has reported the last namespace. Beside it, in a process of the same kind, as many
-requests at once only apply a Secret of the same size (what no program can be quicker than), or delete and create one as
-others do on rotation. Each is done twice, in turn; the better time of each counts. How often the agent wrote is counted
-in the API server's own audit log.
+The agent is the reconciler as it runs in a cluster, in a process of its own, with all its watches; it is handed the
+next document, and the clock stops when it has reported the last namespace. Beside it, in a process of the same kind, as
+many requests at once only apply a Secret of the same size (what no program can be quicker than), or delete and create
+one as others do on rotation. Each is done twice, in turn; the better time of each counts. How often the agent wrote is
+counted in the API server's own audit log.
 
 Run: make bench, or python -m bench.rotation [NAMESPACES]
 """
@@ -51,7 +51,7 @@ RATIO_LIMIT = 1.25
 MEMORY_LIMIT_MB = 100.0
 
 
-class Any_(msgspec.Struct):
+class Unread(msgspec.Struct):
     """An answer that is not looked at."""
 
 
@@ -93,7 +93,7 @@ async def _agent(pipe: Connection, kubeconfig: Path, directory: Path, namespaces
     async with client_of(kubeconfig) as client:
         limits = Limits(rate=100_000, burst=100_000, in_flight=AT_ONCE)
         reconciler = Reconciler(client, sealing.generate(), directory, send, clocks, limits=limits)
-        kept = Kept(reconciler, reconciler._key)  # noqa: SLF001 -- to seal for it
+        kept = Kept(reconciler, reconciler._key)
         task = asyncio.create_task(reconciler.serve())
         while await asyncio.to_thread(pipe.recv):
             wanted += 1
@@ -151,7 +151,7 @@ def manifest(namespace: str, name: str, version: int) -> dict[str, Any]:
 
 
 def _applier(client: Client, version: int) -> Callable[[str], Awaitable[Any]]:
-    return lambda namespace: client.apply(SECRETS, manifest(namespace, "bare", version), Any_)
+    return lambda namespace: client.apply(SECRETS, manifest(namespace, "bare", version), Unread)
 
 
 async def _recreator(client: Client, version: int) -> Callable[[str], Awaitable[Any]]:
@@ -166,7 +166,7 @@ async def _recreator(client: Client, version: int) -> Callable[[str], Awaitable[
             await client.delete(
                 SECRETS, known.name, uid=known.uid, resource_version=known.resource_version, namespace=namespace
             )
-        await client.create(SECRETS, manifest(namespace, "recreated", version), Any_, namespace=namespace)
+        await client.create(SECRETS, manifest(namespace, "recreated", version), Unread, namespace=namespace)
 
     return recreate
 

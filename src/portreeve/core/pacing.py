@@ -61,6 +61,14 @@ class Pace:
         longest = max(wait_s, min(retry_after_s or 0.0, RETRY_AFTER_S))
         return Pace(due_at=at + longest, wait_s=wait_s)
 
+    def repeated(self, at: float, chance: float) -> Pace:
+        """After a success that had to be had again: somebody undoes what we do, and is not fought at full speed.
+
+        What was quiet for as long as the longest wait begins anew.
+        """
+        quiet = at >= self.due_at + CEILING_S
+        return (FRESH if quiet else self).failed(at, chance)
+
     def stuck(self, at: float, chance: float) -> Pace:
         """After a failure that only a person undoes."""
         return Pace(due_at=at + SLOW_S * (0.8 + 0.2 * chance))
