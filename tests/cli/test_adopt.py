@@ -166,12 +166,13 @@ def test_a_report_of_many_kinds_of_secrets(estate: Estate) -> None:
 def test_what_no_role_allows_is_said_and_skipped(estate: Estate, kubernetes: Cluster, tmp_path: Path) -> None:
     shop, jobs = estate.shop, estate.jobs
     rules = [{"apiGroups": [""], "resources": ["secrets", "serviceaccounts", "pods"], "verbs": ["list"]}]
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": rules,
-            "metadata": {"name": "reader", "namespace": shop}}  # fmt: skip
-    binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-               "metadata": {"name": "reader", "namespace": shop},
-               "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
-               "subjects": [{"kind": "User", "name": "developer", "apiGroup": "rbac.authorization.k8s.io"}]}  # fmt: skip
+    rbac, group = "rbac.authorization.k8s.io/v1", "rbac.authorization.k8s.io"
+    metadata = {"name": "reader", "namespace": shop}
+    role = {"apiVersion": rbac, "kind": "Role", "rules": rules, "metadata": metadata}
+    reference = {"apiGroup": group, "kind": "Role", "name": "reader"}
+    developer = [{"kind": "User", "name": "developer", "apiGroup": group}]
+    binding = {"apiVersion": rbac, "kind": "RoleBinding", "metadata": metadata, "roleRef": reference,
+               "subjects": developer}  # fmt: skip
     estate.kube.create(role).expect(201)
     estate.kube.create(binding).expect(201)
     estate.secret(shop, "harbor", {"harbor.example.com": login("u", CANARY)})

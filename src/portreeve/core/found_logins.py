@@ -140,7 +140,8 @@ def _named(entry: Any) -> tuple[str, str] | None:
     entry = {} if entry is None else entry
     if not isinstance(entry, dict):
         return None
-    username, password, auth = (entry.get(name) or "" for name in ("username", "password", "auth"))
+    held = (entry.get(name) for name in ("username", "password", "auth"))
+    username, password, auth = ("" if one is None else one for one in held)
     if not all(isinstance(one, str) for one in (username, password, auth)):
         return None
     if auth:
