@@ -77,6 +77,6 @@ def test_an_agent_is_shut_out_once_somebody_has_read_what_stays(operator: Operat
     assert "agent.revoke" in events
     again = operator.run("revoke", "--agent", "prod-eu", "-y", "-o", "json", "-q")
     assert (again.code, again.err) == (0, "")
-    assert again.json["agents"] == [{"environment": "prod-eu", "was": "none", "state": "revoked"}]
+    assert again.json["agents"] == [{"environment": "prod-eu", "was": "none", "state": "none"}]
     # An access of that name is another thing.
     assert operator.run("revoke", "prod-eu", "-y").code == 2

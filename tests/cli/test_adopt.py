@@ -7,11 +7,14 @@ import json
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from portreeve.errors import Invalid
+from tests.canary import Canary, Finder
 from tests.cli.conftest import Operator, operator_of
 from tests.cli.program import Outcome
 from tests.server.plane import document
@@ -30,6 +33,16 @@ ECR_TOKEN = base64.b64encode(
     json.dumps({"payload": CANARY, "version": "2", "type": "DATA_KEY", "expiration": ENDED}).encode()
 ).decode()
 SECRETS = (CANARY, OTHER, ECR_TOKEN)
+
+
+ALONE = """
+import sys
+def _alone(event, arguments):
+    if event in {"subprocess.Popen", "os.exec", "os.fork", "os.posix_spawn", "os.system"}:
+        raise AssertionError("the program started another one")
+sys.addaudithook(_alone)
+"""
+"""What is started by no one has no arguments for everybody to see."""
 
 
 def login(username: str, password: str) -> dict[str, str]:
@@ -114,8 +127,10 @@ def estate(plane: Served, kubernetes: Cluster, kube_client: KubeClient, tmp_path
     for obj, name in zip(made, names, strict=True):
         kube_client.create(obj).expect(201)
         kube_client.wait_for("v1", "ServiceAccount", "default", name)
-    user = f"user-{secrets.token_hex(4)}"
-    yield Estate(kube_client, operator_of(plane, tmp_path / "operator", user), kubernetes.kubeconfig, *names)
+    operator = operator_of(plane, tmp_path / "operator", f"user-{secrets.token_hex(4)}")
+    guard = operator.program.folder / "guard" / "sitecustomize.py"
+    guard.write_text(guard.read_text() + ALONE)
+    yield Estate(kube_client, operator, kubernetes.kubeconfig, *names)
     for obj in made:
         kube_client.delete(obj)
 
@@ -127,6 +142,7 @@ def test_a_report_of_many_kinds_of_secrets(estate: Estate) -> None:
     estate.secret(jobs, "copy", {"https://harbor.example.com/v2/": login("robot$shop", CANARY)})
     estate.secret(shop, "two", {"https://index.docker.io/v1/": login("acme", OTHER), "quay.io/acme": login("a", OTHER)})
     estate.secret(shop, "ecr", {ECR: login("AWS", ECR_TOKEN)})
+    estate.secret(shop, "fresh", {ECR: login("AWS", "opaque")})
     estate.secret(shop, "garbage", "none")
     estate.secret(shop, "broken", {"r.example.com": {"auth": "???"}, "s.example.com": login("u", OTHER)})
     estate.put(shop, "old", "kubernetes.io/dockercfg", ".dockercfg", {"old.example.com": login("u", OTHER)})
@@ -144,6 +160,7 @@ def test_a_report_of_many_kinds_of_secrets(estate: Estate) -> None:
         (shop, "harbor"): {"duplicate"},
         (shop, "two"): {"several-hosts"},
         (shop, "ecr"): {"orphaned", "expired"},
+        (shop, "fresh"): {"orphaned"},
         (shop, "garbage"): {"orphaned", "invalid"},
         (shop, "broken"): {"orphaned", "invalid", "several-hosts"},
         (shop, "old"): {"orphaned"},
@@ -154,6 +171,9 @@ def test_a_report_of_many_kinds_of_secrets(estate: Estate) -> None:
         ("quay.io", "a"),
     ]
     assert found[shop, "ecr"]["logins"][0]["expiresAt"] == "2020-09-13T12:26:40Z"
+    fresh = found[shop, "fresh"]
+    life = datetime.fromisoformat(fresh["logins"][0]["expiresAt"]) - datetime.fromisoformat(fresh["createdAt"])
+    assert (fresh["logins"][0]["expiryFrom"], life.total_seconds()) == ("age", 12 * 3600)
     assert found[shop, "harbor"]["logins"][0]["sameAs"] == [f"{jobs}/copy"]
     assert [(one["kind"], one["name"]) for one in found[shop, "harbor"]["usedBy"]] == [("ServiceAccount", "default")]
     assert [(one["kind"], one["name"]) for one in found[shop, "two"]["usedBy"]] == [("Pod", "direct")]
@@ -204,7 +224,7 @@ def test_what_no_role_allows_is_said_and_skipped(estate: Estate, kubernetes: Clu
     assert estate.entries(shop) == ["portreeve-pull", "harbor"]
 
 
-def test_secrets_become_registries_with_access_and_then_go(estate: Estate) -> None:
+def test_secrets_become_registries_with_access_and_then_go(estate: Estate, capfd: pytest.CaptureFixture[str]) -> None:
     shop, jobs, operator = estate.shop, estate.jobs, estate.operator
     host = f"{shop}.example.com"
     estate.secret(shop, "regcred", {f"{host}/team": login("robot$shop", CANARY)})
@@ -229,6 +249,15 @@ def test_secrets_become_registries_with_access_and_then_go(estate: Estate) -> No
     assert registry["status"]["credentials"][0]["state"] == "stored"
     access = operator.run("get", "access", f"{name}-prod-eu", "-o", "json").json
     assert access["spec"]["namespaces"]["names"] == sorted([shop, jobs])
+    # It was sent, and is in no log of the control plane, no answer of it, and no file that the program left.
+    logs = "".join(capfd.readouterr())
+    assert "/api/v1/registries/{name}/credentials/{purpose}" in logs
+    finder = Finder([Canary("pull", CANARY)])
+    audit = operator.run("audit", "-o", "json").out
+    for sink, text in (("logs", logs), ("export", operator.run("export").out), ("audit", audit)):
+        assert finder.search(text, sink) == []
+    left = [file for file in operator.program.folder.rglob("*") if file.is_file()]
+    assert [hit for file in left for hit in finder.search(file.read_bytes(), str(file))] == []
     again = estate.adopt(*picked[:2], "--environment", "prod-eu", "-y")
     assert (again.code, again.out, "which stays" in again.err) == (0, "", True), again.err
 
@@ -302,16 +331,16 @@ def test_logins_are_tried_at_their_registry(
     assert (unsure.code, unsure.err.count("another password")) == (2, 2), unsure.err
 
 
-def test_words_that_do_not_fit_together_are_refused(estate: Estate) -> None:
-    for words in (
-        ("a/b", "--all"),
-        ("a",),
-        ("--retire", "--all"),
-        ("--environment", "prod-eu"),
-        ("--registry-ca", "x"),
-    ):
-        done = estate.adopt(*words)
-        assert (done.code, done.err.split(":")[0]) == (2, "usage"), words
+@pytest.mark.parametrize("words", [("a/b", "--all"), ("a",), ("--retire", "--all"), ("--environment", "prod-eu")])
+def test_words_that_do_not_fit_together_are_refused(words: tuple[str, ...]) -> None:
+    from portreeve.cli.adopt import command
+
+    with pytest.raises(Invalid) as refused:
+        command.main(list(words), standalone_mode=False)
+    assert refused.value.code == "usage"
+
+
+def test_what_is_not_there_and_what_holds_nothing(estate: Estate) -> None:
     absent = estate.adopt(f"{estate.shop}/absent", "--environment", "prod-eu")
     assert absent.err.startswith("adopt_not_found")
     estate.secret(estate.shop, "garbage", "none")

@@ -29,14 +29,17 @@ def shut_out(client: Client, environments: Sequence[str], consent: Consent, term
             (terminal.note if consent.yes else terminal.warn)(line)
     whose = f"the agent of {environments[0]}" if len(environments) == 1 else f"{len(environments)} agents"
     changes.ask(f"Shut out {whose}?", consent)
+    agents: list[dict[str, Any]] = []
     for name in environments:
         client.change("DELETE", _path(name))
+        agents.append(
+            {"environment": name, "was": found[name]["state"], "state": client.get(_path(name))["agent"]["state"]}
+        )
         if output == "table":
             terminal.data(f"agent of {name} shut out")
     if output != "table":
         from portreeve.cli.output import write
 
-        agents = [{"environment": name, "was": agent["state"], "state": "revoked"} for name, agent in found.items()]
         write({"state": "confirmed", "agents": agents}, output)
     return 0
 
