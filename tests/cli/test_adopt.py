@@ -309,6 +309,32 @@ def test_what_is_not_ours_to_take_away_stays(estate: Estate) -> None:
     assert "orphan" not in estate.names(shop)
 
 
+def test_every_host_of_a_secret_becomes_a_registry(estate: Estate) -> None:
+    shop, unique = estate.shop, estate.shop.removeprefix("shop-")
+    key = json.dumps({"type": "service_account", "client_email": "pull@acme.example.com", "private_key": CANARY})
+    auths = {
+        "https://index.docker.io/v1/": login(f"acme{unique}", OTHER),
+        f"quay.io/{unique}": login(f"{unique}+pull", OTHER),
+        f"ghcr.io/{unique}": login("acmebot", OTHER),
+        f"europe-docker.pkg.dev/{unique}/shop": login("_json_key", key),
+        f"{unique}.azurecr.io": login("00000000-0000-0000-0000-000000000001", OTHER),
+        f"{unique}.example.com:5000": login("DOMAIN\\user", OTHER),
+    }
+    estate.secret(shop, "many", auths)
+    done = estate.adopt("--all", "-n", shop, "--environment", "prod-eu", "-y")
+    assert (done.code, "name it to take it over" in done.err) == (2, True)
+    endless = estate.adopt(f"{shop}/many", "--environment", "prod-eu", "-y")
+    assert (endless.code, endless.err.split(":")[0], unique in endless.err) == (2, "adopt_endless", True)
+    assert unique not in estate.operator.run("get", "registries", "-o", "name").out
+    done = estate.adopt(f"{shop}/many", "--environment", "prod-eu", "-y", "-o", "json",
+                        "--expires-at", "2027-06-01T00:00:00Z")  # fmt: skip
+    assert done.code == 0, done.out + done.err
+    assert (done.json["leftOut"], len(done.json["credentials"])) == ([], 6)
+    told = estate.operator.run("get", "registries", "-o", "json").json["items"]
+    mine = {one["spec"]["provider"] for one in told if unique in json.dumps(one["spec"])}
+    assert {"docker-hub", "quay", "ghcr", "gar", "acr", "generic"} == mine
+
+
 def test_logins_are_tried_at_their_registry(
     estate: Estate, docker_registry: Callable[[Access], DockerRegistry]
 ) -> None:
@@ -331,7 +357,18 @@ def test_logins_are_tried_at_their_registry(
     assert (unsure.code, unsure.err.count("another password")) == (2, 2), unsure.err
 
 
-@pytest.mark.parametrize("words", [("a/b", "--all"), ("a",), ("--retire", "--all"), ("--environment", "prod-eu")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("a/b", "--all"),
+        ("a",),
+        ("--retire", "--all"),
+        ("--environment", "prod-eu"),
+        ("--registry-ca", "x"),
+        ("--expires-at", "2027-06-01T00:00:00Z"),
+        ("a/b", "--environment", "x", "--expires-at", "soon"),
+    ],
+)
 def test_words_that_do_not_fit_together_are_refused(words: tuple[str, ...]) -> None:
     from portreeve.cli.adopt import command
 

@@ -130,7 +130,7 @@ def jwt(claims: Any) -> str:
 @pytest.mark.parametrize(
     ("host", "user", "password", "end", "by"),
     [
-        ("r.example.com", "u", jwt({"exp": 1_800_000_000}), datetime(2027, 1, 15, 8, tzinfo=UTC), "token"),
+        ("r.example.com", "u", jwt({"exp": 1_799_600_000}), datetime(2027, 1, 10, 16, 53, 20, tzinfo=UTC), "token"),
         ("r.example.com", "u", jwt({"exp": 10**30}), None, ""),
         ("r.example.com", "u", jwt({"exp": True}), None, ""),
         ("r.example.com", "u", jwt([]), None, ""),
@@ -234,6 +234,21 @@ def test_what_cannot_be_decided_is_left_out() -> None:
         ("portreeve-pull", "ours"),
     ]
     assert {one.reason for one in left} <= set(REASONS)
+
+
+def test_a_token_that_lives_long_is_taken_over_with_its_end() -> None:
+    end = NOW.replace(year=2028)
+    rows = reported(secret("a", {"r.example.com": login(password=jwt({"exp": int(end.timestamp())}))})).rows
+    (one,), left = chosen(rows, NOW)
+    assert (one.expires_at, left) == (end, ())
+
+
+def test_an_orphan_is_taken_over_only_by_name() -> None:
+    rows = reported(secret("a", {"r.example.com": login()})).rows
+    assert len(chosen(rows, NOW)[0]) == 1
+    assert [one.reason for one in chosen(rows, NOW, named=False)[1]] == ["orphaned"]
+    used = reported(secret("a", {"r.example.com": login()}), consumers=(pod("p", "a"),)).rows
+    assert len(chosen(used, NOW, named=False)[0]) == 1
 
 
 def test_what_the_registry_refuses_is_no_second_password() -> None:

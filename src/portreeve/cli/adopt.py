@@ -33,6 +33,8 @@ Examples:
 @click.option("--probe", is_flag=True, cls=CallerOption, help="Try each login at its registry, from this machine.")
 @click.option("--registry-ca", metavar="FILE", type=click.Path(), cls=CallerOption,
               help="Trust these certificates to probe, and no others.")  # fmt: skip
+@click.option("--expires-at", metavar="TIME", cls=NamedOption,
+              help="When those credentials end that do not say so themselves: RFC 3339.")  # fmt: skip
 @click.option("--dry-run", type=click.Choice(["none", "client", "server"]), default="none", show_default=True,
               help="client: say what would be done. server: have it checked there, and stop.")  # fmt: skip
 @output_option("table", "json", "yaml")
@@ -59,11 +61,10 @@ def command(names: tuple[str, ...], output: str, yes: bool, no_input: bool, **op
         surveying.show(survey, picked, output, terminal)
         return 0
     surveying.warn_unseen(survey, terminal)
-    consent = Consent(yes, no_input)
+    asked = surveying.Asked(picked, options["environment"], bool(names), options["dry_run"], options["expires_at"])
+    do = retiring.retire if options["retire"] else adopting.adopt
     with connected() as client:
-        do = retiring.retire if options["retire"] else adopting.adopt
-        return do(client, survey, picked, options["environment"], consent, terminal, output,
-                  dry_run=options["dry_run"], named=bool(names))  # fmt: skip
+        return do(client, survey, asked, Consent(yes, no_input), terminal, output)
 
 
 def _check(names: tuple[str, ...], options: Any) -> None:
@@ -80,9 +81,23 @@ def _check(names: tuple[str, ...], options: Any) -> None:
         raise Invalid("usage", "a Secret is named NAMESPACE/NAME", hint="portreeve adopt shows them")
     if options["registry_ca"] and not options["probe"]:
         raise Invalid("usage", "--registry-ca is for --probe", hint="add --probe")
+    if options["expires_at"]:
+        if options["retire"] or not options["environment"]:
+            raise Invalid("usage", "--expires-at is for taking Secrets over", hint="--environment, without --retire")
+        _check_time(options["expires_at"])
     if options["environment"]:
         if not names and not options["every"]:
             raise Invalid("usage", "it is not said which Secrets", hint="NAMESPACE/NAME..., or --all")
     elif options["retire"] or options["dry_run"] != "none":
         flag = "--retire" if options["retire"] else "--dry-run"
         raise Invalid("usage", f"{flag} needs --environment", hint="the environment that the cluster is")
+
+
+def _check_time(text: str) -> None:
+    from portreeve.errors import Invalid
+    from portreeve.wire.times import read_time
+
+    try:
+        read_time(text)
+    except ValueError as error:
+        raise Invalid("usage", f"--expires-at {error}", hint="as 2027-06-01T00:00:00Z") from None

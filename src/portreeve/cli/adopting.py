@@ -16,17 +16,18 @@ from portreeve.cli import changes, clock, credentials
 from portreeve.cli.add import name_for
 from portreeve.cli.documents import Document, Key, canonical, stored
 from portreeve.cli.kinds import KINDS, at
-from portreeve.core.adoption import REASONS, LeftOut, Row, Wanted, chosen
+from portreeve.core.adoption import REASONS, LeftOut, Wanted, chosen
 from portreeve.core.reference import shown
-from portreeve.errors import Invalid, Problem
-from portreeve.providers import named
+from portreeve.errors import Invalid, PortreeveError, Problem
+from portreeve.providers import named as provider_named
 from portreeve.providers.contract import Method, Place, Provider, Stored
 from portreeve.providers.firewall import GENERIC
 from portreeve.providers.recognise import recognise
+from portreeve.wire.dump import time_text
 
 if TYPE_CHECKING:
     from portreeve.cli.changes import Consent
-    from portreeve.cli.surveying import Survey
+    from portreeve.cli.surveying import Asked, Survey
     from portreeve.cli.terminal import Terminal
     from portreeve.client import Client
     from portreeve.core.secret import SecretValue
@@ -36,25 +37,38 @@ NAME_CHARACTERS: Final = 63
 
 @dataclass(slots=True)
 class Adoption:
-    """What is to be stored: documents by kind and name, and the secrets that follow them."""
+    """What is to be stored: documents by kind and name, and the secrets that follow them.
+
+    `expires_at` is when those end that do not say so; `endless` are Registries whose credential would need that, as
+    production takes none without an end where its provider knows ends (rule 13).
+    """
 
     there: dict[Key, Document]
     environment: str
+    production: bool = False
+    expires_at: str | None = None
     documents: dict[Key, Document] = field(default_factory=dict)
     secrets: list[tuple[credentials.Credential, SecretValue]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    endless: list[str] = field(default_factory=list)
+    left: list[LeftOut] = field(default_factory=list)
+    taken: int = 0
 
     def take(self, wanted: Wanted) -> None:
-        """Take one credential over."""
-        registry = self._registry(wanted)
-        self._access(registry, wanted.namespaces)
+        """Take one credential over; leave it out if no provider signs in like that."""
+        found = _way_in(wanted)
+        if found is None:
+            self.left.append(LeftOut(*wanted.secrets[0], str(wanted.place), "no_method"))
+            return
+        self._access(self._registry(wanted, *found), wanted.namespaces)
+        self.taken += 1
 
-    def _registry(self, wanted: Wanted) -> str:
-        provider, method, parameters = _way_in(wanted)
+    def _registry(self, wanted: Wanted, provider: Provider, method: Method, parameters: Mapping[str, str]) -> str:
         spec: dict[str, Any] = {"provider": provider.name, "host": wanted.place.host}
         spec |= {"path": wanted.place.path} if wanted.place.path else {}
         entry = {"purpose": "pull", "method": method.name} | ({"parameters": parameters} if parameters else {})
-        spec["credentials"] = [entry]
+        ends = time_text(wanted.expires_at) if wanted.expires_at else self.expires_at
+        spec["credentials"] = [entry | ({"expiresAt": ends} if ends else {})]
         name = self._same(spec, wanted.username)
         if name is None:
             name = self._free("Registry", name_for(wanted.place.host, wanted.place.path), wanted.username)
@@ -62,8 +76,10 @@ class Adoption:
         elif self._holds_secret(name):
             self.notes.append(f"Registry/{name} has a credential of {shown(wanted.username)} already, which stays")
             return name
+        if self.production and method.ends and ends is None:
+            self.endless.append(name)
         source = credentials.Source("cluster", ", ".join("/".join(one) for one in wanted.secrets))
-        self.secrets.append((credentials.Credential(name, "pull", source), wanted.password))
+        self.secrets.append((credentials.Credential(name, "pull", source, ends), wanted.password))
         return name
 
     def _same(self, spec: Mapping[str, Any], username: str) -> str | None:
@@ -134,36 +150,17 @@ class Adoption:
         raise AssertionError("there are more numbers than documents")
 
 
-def adopt(
-    client: Client,
-    survey: Survey,
-    rows: Sequence[Row],
-    environment: str,
-    consent: Consent,
-    terminal: Terminal,
-    output: str,
-    *,
-    dry_run: str,
-    named: bool,  # noqa: ARG001 -- as `retiring.retire`
-) -> int:
+def adopt(client: Client, survey: Survey, asked: Asked, consent: Consent, terminal: Terminal, output: str) -> int:
     """Show the plan, ask, store the documents, and send the credentials; the exit code.
 
     Raises:
-        Invalid: `adopt_nothing`: nothing of it can be taken over. PortreeveError: as `changes.made`.
+        Invalid: as `prepared`. PortreeveError: as `changes.made`.
     """
-    client.get(f"/api/v1/environments/{quote(environment, safe='')}")
-    wanted, left = chosen(rows, clock.now())
-    if not wanted:
-        problems = tuple(Problem("adopt_left_out", REASONS[one.reason], _where(one)) for one in left)
-        hint = "portreeve adopt shows what there is"
-        raise Invalid("adopt_nothing", "none of these Secrets can be taken over", hint=hint, problems=problems)
-    adoption = Adoption(stored(client, (KINDS["Registry"], KINDS["RegistryAccess"])), environment)
-    for one in wanted:
-        adoption.take(one)
-    for note in (*(f"left out: {_where(one)}: {REASONS[one.reason]}" for one in left), *adoption.notes):
+    adoption = prepared(client, asked)
+    for note in (*(f"left out: {_where(one)}: {REASONS[one.reason]}" for one in adoption.left), *adoption.notes):
         terminal.warn(note)
-    more = {"leftOut": [_left(one) for one in left]}
-    if dry_run == "client":
+    more = {"leftOut": [_left(one) for one in adoption.left]}
+    if asked.dry_run == "client":
         _told(adoption, output, terminal, more)
         return 0
     plan: changes.Plan = {"id": None, "documents": []}
@@ -172,14 +169,14 @@ def adopt(
         changes.show(plan, terminal, must_be_seen=not consent.yes)
     for credential, _ in adoption.secrets:
         terminal.warn(_line(credential))
-    if dry_run == "server":
+    if asked.dry_run == "server":
         changes.answer(plan, output, terminal, state="planned", credentials=[], **more)
         return 0
     changes.refuse_blocked(plan, force=False)
     done: list[dict[str, Any]] = []
     if plan["documents"] or adoption.secrets:
-        where = f"environment {environment} (context {survey.connection.context})"
-        changes.ask(f"Take {len(wanted)} over into {where}?", consent)
+        where = f"environment {asked.environment} (context {survey.connection.context})"
+        changes.ask(f"Take {adoption.taken} over into {where}?", consent)
         if plan["documents"]:
             changes.confirmed(client, plan)
         done = credentials.put_all_resolved(client, adoption.secrets)
@@ -188,6 +185,35 @@ def adopt(
         for one_done in done:
             terminal.data(f"Registry/{one_done['registry']} credential {one_done['purpose']} set")
     return 0
+
+
+def prepared(client: Client, asked: Asked) -> Adoption:
+    """What is to be stored; nothing is changed.
+
+    Raises:
+        Invalid: `adopt_nothing`: nothing of it can be taken over; `adopt_endless`: the environment takes no credential
+            without an end. PortreeveError: there is no such environment, or the control plane does not answer.
+    """
+    environment = asked.environment
+    place = client.get(f"/api/v1/environments/{quote(environment, safe='')}")
+    production = at(place, "spec.tier") == "production"
+    wanted, left = chosen(asked.rows, clock.now(), named=asked.named)
+    there = stored(client, (KINDS["Registry"], KINDS["RegistryAccess"]))
+    adoption = Adoption(there, environment, production, asked.expires_at, left=list(left))
+    for one in wanted:
+        adoption.take(one)
+    if not adoption.taken:
+        problems = tuple(Problem("adopt_left_out", REASONS[one.reason], _where(one)) for one in adoption.left)
+        hint = "portreeve adopt shows what there is"
+        raise Invalid("adopt_nothing", "none of these Secrets can be taken over", hint=hint, problems=problems)
+    if adoption.endless:
+        # Told before anything is stored: the documents could be, and the credentials would then be refused.
+        raise Invalid(
+            "adopt_endless",
+            f"{environment} is production, and nothing says when the credentials end of {', '.join(adoption.endless)}",
+            hint="see when they end at their registries, and say so: --expires-at 2027-06-01T00:00:00Z",
+        )
+    return adoption
 
 
 def _told(adoption: Adoption, output: str, terminal: Terminal, more: Mapping[str, Any]) -> None:
@@ -227,22 +253,18 @@ def _names(base: str, slug: str) -> Iterator[str]:
         yield f"{base[: max(1, NAME_CHARACTERS - len(tail))].rstrip('-')}{tail}"[-NAME_CHARACTERS:]
 
 
-def _way_in(wanted: Wanted) -> tuple[Provider, Method, dict[str, str]]:
-    """The provider and its way to sign in that delivers exactly this user and password."""
+def _way_in(wanted: Wanted) -> tuple[Provider, Method, dict[str, str]] | None:
+    """The provider and its way to sign in that delivers exactly this user and password; None if there is none."""
     place = Place(wanted.place.host, wanted.place.path)
     names = [claim.provider for claim in recognise(str(wanted.place)) if claim.certain]
     for name in dict.fromkeys([*names, GENERIC]):
-        provider = named(name)
+        provider = provider_named(name)
         if provider.misplaced(place) is None or name == GENERIC:
             for method in sorted(provider.methods, key=lambda one: one.name != "basic"):
                 parameters = {"username": wanted.username} if _asks_user(method) else {}
                 if _delivers(provider, place, method, parameters, wanted):
                     return provider, method, parameters
-    raise Invalid(
-        "adopt_method",
-        f"no provider signs in to {wanted.place} as {shown(wanted.username)} with a password",
-        hint="portreeve add registry, with a method of its provider",
-    )
+    return None
 
 
 def _asks_user(method: Method) -> bool:
@@ -252,5 +274,8 @@ def _asks_user(method: Method) -> bool:
 def _delivers(provider: Provider, place: Place, method: Method, parameters: Mapping[str, str], wanted: Wanted) -> bool:
     if provider.problems(method.name, parameters):
         return False
-    login = provider.login(place, Stored(method.name, parameters, wanted.password))
+    try:
+        login = provider.login(place, Stored(method.name, parameters, wanted.password))
+    except PortreeveError:
+        return False  # the secret is not of the kind that this method takes
     return login is not None and login.username == wanted.username

@@ -6,41 +6,31 @@ What is decided on is read anew right before a Secret is deleted: pods come and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from portreeve.cli import changes, clock
 from portreeve.core.retirement import REASONS, Kept, Removal, Retirement, lines, retirement, still_named
+from portreeve.errors import PortreeveError
 from portreeve.kube import found_secrets
 from portreeve.kube.client import Client as Cluster
 from portreeve.kube.retiring import Done, detach, remove
 
 if TYPE_CHECKING:
     from portreeve.cli.changes import Consent
-    from portreeve.cli.surveying import Survey
+    from portreeve.cli.surveying import Asked, Survey
     from portreeve.cli.terminal import Terminal
     from portreeve.client import Client
-    from portreeve.core.adoption import Row
 
 
-def retire(
-    client: Client,
-    survey: Survey,
-    rows: Sequence[Row],
-    environment: str,
-    consent: Consent,
-    terminal: Terminal,
-    output: str,
-    *,
-    dry_run: str,
-    named: bool,
-) -> int:
+def retire(client: Client, survey: Survey, asked: Asked, consent: Consent, terminal: Terminal, output: str) -> int:
     """Show what would go and what stays, ask, and take it away; the exit code.
 
     Raises:
         PortreeveError: the control plane or the cluster does not answer, or does not allow it.
     """
+    environment = asked.environment
     path = f"/api/v1/environments/{quote(environment, safe='')}/agent"
     agent = client.get(path)["agent"]
     if not agent["connected"]:
@@ -48,33 +38,51 @@ def retire(
             f"warning: the agent of {environment} is not connected ({agent['state']}): what it has delivered is not"
             " kept up to date"
         )
-    plan = retirement(survey.facts, rows, clock.now(), named=named)
+    plan = retirement(survey.facts, asked.rows, clock.now(), named=asked.named)
     for line in lines(plan):
         terminal.warn(line)
     if not plan.detaches and not plan.removals:
         terminal.note("nothing to take away")
         return _answer([], plan, "unchanged", output, terminal)
-    if dry_run == "client":
+    if asked.dry_run == "client":
         return _answer(list(_planned(plan)), plan, "planned", output, terminal)
-    if dry_run == "none":
+    if asked.dry_run == "none":
         count = len(plan.detaches) + len(plan.removals)
         where = f"the cluster of context {survey.connection.context}"
         changes.ask(f"Make {count} {'change' if count == 1 else 'changes'} in {where}?", consent)
-    done = asyncio.run(_carry_out(survey, plan, dry_run=dry_run == "server"))
-    return _answer(done, plan, "checked" if dry_run == "server" else "done", output, terminal)
+    done = asyncio.run(_carry_out(survey, plan, dry_run=asked.dry_run == "server"))
+    return _answer(done, plan, "checked" if asked.dry_run == "server" else "done", output, terminal)
 
 
 async def _carry_out(survey: Survey, plan: Retirement, *, dry_run: bool) -> list[dict[str, Any]]:
+    """Every step, whatever became of those before it: each is safe by itself."""
     done: list[dict[str, Any]] = []
     async with Cluster(survey.connection) as cluster:
         for entry in plan.detaches:
-            outcome = await detach(cluster, entry, dry_run=dry_run)
-            done.append(_step("detach", entry.namespace, entry.secret, outcome.value, account=entry.account))
+            outcome, reason = await _tried(detach(cluster, entry, dry_run=dry_run))
+            done.append(
+                _step("detach", entry.namespace, entry.secret, outcome, account=entry.account, reason=reason or None)
+            )
         for removal in plan.removals:
-            reason = "" if dry_run else await _objection(cluster, removal)
-            outcome = Done.CHANGED if reason else await remove(cluster, removal, dry_run=dry_run)
-            done.append(_step("delete", removal.namespace, removal.name, outcome.value, reason=reason or None))
+            outcome, reason = await _tried(_removed(cluster, removal, dry_run=dry_run))
+            done.append(_step("delete", removal.namespace, removal.name, outcome, reason=reason or None))
     return done
+
+
+async def _tried(step: Awaitable[Done | str]) -> tuple[str, str]:
+    """What became of a step, and why where it was not done."""
+    try:
+        outcome = await step
+    except PortreeveError as error:
+        return "failed", error.message
+    return (outcome.value, "") if isinstance(outcome, Done) else (Done.CHANGED.value, outcome)
+
+
+async def _removed(cluster: Cluster, removal: Removal, *, dry_run: bool) -> Done | str:
+    """Delete a Secret unless something speaks against it now; then that, as text."""
+    # In a dry run its entries have not left their ServiceAccounts, so there is nothing new to see.
+    objection = "" if dry_run else await _objection(cluster, removal)
+    return objection or await remove(cluster, removal, dry_run=dry_run)
 
 
 async def _objection(cluster: Cluster, removal: Removal) -> str:
@@ -95,7 +103,7 @@ def _step(action: str, namespace: str, name: str, outcome: str, **more: str | No
 
 
 def _answer(done: Sequence[dict[str, Any]], plan: Retirement, state: str, output: str, terminal: Terminal) -> int:
-    """What was done, on standard output; the exit code: 3 if something was left as it had changed."""
+    """What was done, on standard output; the exit code: 3 if not all of it was."""
     if output != "table":
         from portreeve.cli.output import write
 
@@ -107,7 +115,7 @@ def _answer(done: Sequence[dict[str, Any]], plan: Retirement, state: str, output
             account = f" from ServiceAccount/{one['account']}" if one.get("account") else ""
             why = f" ({one['reason']})" if one.get("reason") else ""
             terminal.data(safe(f"{one['action']} {one['namespace']}/{one['name']}{account}: {one['outcome']}{why}"))
-    return 3 if any(one["outcome"] == Done.CHANGED.value for one in done) else 0
+    return 3 if any(one["outcome"] in {Done.CHANGED.value, "failed"} for one in done) else 0
 
 
 def _kept(one: Kept) -> dict[str, Any]:

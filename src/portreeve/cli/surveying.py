@@ -38,6 +38,17 @@ class Survey:
     report: Report
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be done with which rows. `named` tells that each was picked by name; `dry_run` as the flag says."""
+
+    rows: tuple[Row, ...]
+    environment: str
+    named: bool
+    dry_run: str = "none"
+    expires_at: str | None = None
+
+
 def survey(context: str, namespaces: Sequence[str], *, probe: bool = False, ca_file: str | None = None) -> Survey:
     """Read the cluster of a context, of the current one without a name.
 

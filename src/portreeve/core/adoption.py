@@ -160,13 +160,17 @@ class Report:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Wanted:
-    """A credential to take over: of which place and user, from which Secrets, for which namespaces; all sorted."""
+    """A credential to take over: of which place and user, from which Secrets, for which namespaces; all sorted.
+
+    `expires_at` is when it says that it ends, None if it does not.
+    """
 
     place: SourcePrefix
     username: str
     password: SecretValue
     secrets: tuple[Name, ...]
     namespaces: tuple[str, ...]
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -181,6 +185,7 @@ class LeftOut:
 
 REASONS: Final[Mapping[str, str]] = {
     "ours": "Portreeve delivers it",
+    "orphaned": "nothing that is seen uses it; name it to take it over",
     "wrong_type": "it is of a type that no kubelet reads",
     "no_data": "its data lack the key of its type",
     "not_json": "it holds no JSON",
@@ -191,6 +196,7 @@ REASONS: Final[Mapping[str, str]] = {
     "minted": "it is a token that ends within hours: add the registry with a way to sign in that mints tokens",
     "expired": "it has ended",
     "refused": "the registry refuses it",
+    "no_method": "no provider signs in like that with a password",
     "username": "its user name has a colon, which cannot be sent",
     "passwords_differ": "another Secret has another password for the same user of the same place: name the right one",
     "users_differ": "another Secret in the namespace has another user for the same place: name the right one",
@@ -270,12 +276,17 @@ def _dangling(facts: Facts, uses: Mapping[Name, tuple[Use, ...]]) -> Iterator[Da
             yield Dangling(*key, pulling)
 
 
-def chosen(rows: Iterable[Row], now: datetime) -> tuple[tuple[Wanted, ...], tuple[LeftOut, ...]]:
-    """What to take over of these rows, and what is left out of them, both sorted."""
+def chosen(rows: Iterable[Row], now: datetime, *, named: bool = True) -> tuple[tuple[Wanted, ...], tuple[LeftOut, ...]]:
+    """What to take over of these rows, and what is left out of them, both sorted.
+
+    Orphans are taken over only if somebody has `named` the rows: nobody there needs a grant.
+    """
     usable: list[tuple[Row, LoginRow]] = []
     left: list[LeftOut] = []
     for row in rows:
         whole = "ours" if row.secret.ours else row.secret.contents.problem
+        if not named and State.ORPHANED in row.states:
+            whole = whole or "orphaned"
         if whole:
             left.append(LeftOut(*row.secret.key, "", whole))
             continue
@@ -326,7 +337,8 @@ def _settled(usable: list[tuple[Row, LoginRow]], left: list[LeftOut]) -> list[tu
 
 
 def _wanted(place: SourcePrefix, username: str, held: list[tuple[Row, LoginRow]]) -> Wanted:
-    password = held[0][1].login.password
-    assert password is not None, "what has no password is not usable"
+    login = held[0][1].login
+    assert login.password is not None, "what has no password is not usable"
     secrets = tuple(sorted({row.secret.key for row, _ in held}))
-    return Wanted(place, username, password, secrets, tuple(sorted({namespace for namespace, _ in secrets})))
+    namespaces = tuple(sorted({namespace for namespace, _ in secrets}))
+    return Wanted(place, username, login.password, secrets, namespaces, login.expires_at)

@@ -42,6 +42,9 @@ KEYS: Final[Mapping[str, str]] = {CONFIG_JSON: ".dockerconfigjson", CONFIG: ".do
 ECR_LIFE: Final = timedelta(hours=12)
 GOOGLE_LIFE: Final = timedelta(hours=1)
 
+SHORT: Final = timedelta(days=2)
+"""A token that lives no longer was minted, and is minted again by whoever needs it. Others are kept, as secrets are."""
+
 _ECR_HOST: Final = re.compile(
     r"[0-9]{12}[.]dkr[.]ecr(?:-fips)?[.][a-z0-9-]+[.](?:amazonaws[.]com(?:[.]cn)?|[a-z0-9.]+)"
 )
@@ -169,7 +172,7 @@ def _end(
     ecr = username == "AWS" and place is not None and _ECR_HOST.fullmatch(place.host) is not None
     told = _told(password)
     if told is not None:
-        return told, "token", True
+        return told, "token", ecr or told - written_at <= SHORT
     if ecr:
         return _later(written_at, ECR_LIFE), "age", True
     if username == "oauth2accesstoken":
