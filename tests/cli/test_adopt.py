@@ -13,10 +13,15 @@ from typing import Any
 
 import pytest
 
+from portreeve.cli.retiring import removed
+from portreeve.core.retirement import Removal
 from portreeve.errors import Invalid
+from portreeve.kube.client import Client
+from portreeve.kube.retiring import Done
 from tests.canary import Canary, Finder
 from tests.cli.conftest import Operator, operator_of
 from tests.cli.program import Outcome
+from tests.kube.conftest import connected
 from tests.server.plane import document
 from tests.server.served import Served, served
 from tests.tools.cluster import Cluster
@@ -174,7 +179,9 @@ def test_a_report_of_many_kinds_of_secrets(estate: Estate) -> None:
     fresh = found[shop, "fresh"]
     life = datetime.fromisoformat(fresh["logins"][0]["expiresAt"]) - datetime.fromisoformat(fresh["createdAt"])
     assert (fresh["logins"][0]["expiryFrom"], life.total_seconds()) == ("age", 12 * 3600)
-    assert found[shop, "harbor"]["logins"][0]["sameAs"] == [f"{jobs}/copy"]
+    (group,) = done.json["groups"]
+    assert set(group["secrets"]) == {f"{jobs}/copy", f"{shop}/harbor"}
+    assert found[shop, "harbor"]["logins"][0]["group"] == group["group"]
     assert [(one["kind"], one["name"]) for one in found[shop, "harbor"]["usedBy"]] == [("ServiceAccount", "default")]
     assert [(one["kind"], one["name"]) for one in found[shop, "two"]["usedBy"]] == [("Pod", "direct")]
     assert [(one["namespace"], one["name"]) for one in done.json["dangling"]] == [(shop, "absent")]
@@ -281,6 +288,20 @@ def test_secrets_become_registries_with_access_and_then_go(estate: Estate, capfd
     assert "regcred" not in estate.names(shop)
     assert {"ecr", "portreeve-pull"} <= estate.names(shop)
     assert "regcred" in estate.names(jobs)
+
+
+async def test_a_secret_that_is_named_meanwhile_is_not_deleted(estate: Estate, kubernetes: Cluster) -> None:
+    shop = estate.shop
+    estate.secret(shop, "old", {"harbor.example.com": login("u", CANARY)})
+    about = estate.kube.request("GET", f"/api/v1/namespaces/{shop}/secrets/old").expect(200).body["metadata"]
+    step = Removal(shop, "old", about["uid"], about["resourceVersion"])
+    late = estate.pod(shop, "late", "old")
+    async with Client(connected(kubernetes)) as client:
+        assert await removed(client, step, dry_run=False) == "it is still named by Pod/late"
+        assert "old" in estate.names(shop)
+        estate.kube.delete(late)
+        assert await removed(client, step, dry_run=False) is Done.DONE
+    assert "old" not in estate.names(shop)
 
 
 def test_what_is_not_ours_to_take_away_stays(estate: Estate) -> None:

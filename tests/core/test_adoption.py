@@ -171,18 +171,19 @@ def test_pods_of_one_controller_are_one_user() -> None:
 
 
 def test_the_same_login_is_told_by_place_user_and_password() -> None:
-    rows = reported(
+    found = reported(
         secret("a", {"r.example.com": login()}),
         secret("a", {"https://r.example.com/v2/": login()}, "jobs"),
         secret("b", {"r.example.com": login(password="other")}),
         secret("c", {"r.example.com": login("v")}),
         secret("d", {"r.example.com/team": login()}),
         secret("portreeve-pull", {"r.example.com/": login()}, ours=True),
-    ).rows
-    same = {row.secret.key: row.logins[0].same for row in rows if row.logins[0].same}
-    assert same.pop(("shop", "portreeve-pull")) == (("jobs", "a"), ("shop", "a"))
-    assert same == {("shop", "a"): (("jobs", "a"),), ("jobs", "a"): (("shop", "a"),)}
-    assert rows[-1].states == (State.OURS,)
+    )
+    assert found.groups == {1: (("jobs", "a"), ("shop", "a"))}
+    groups = {row.secret.key: row.logins[0].group for row in found.rows if row.logins[0].group}
+    assert groups == {("shop", "a"): 1, ("jobs", "a"): 1, ("shop", "portreeve-pull"): 1}
+    assert [row.secret.key for row in found.rows if State.DUPLICATE in row.states] == [("jobs", "a"), ("shop", "a")]
+    assert found.rows[-1].states == (State.OURS,)
 
 
 def test_parts_cannot_be_shifted_into_another_fingerprint() -> None:

@@ -22,7 +22,7 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.argument("names", nargs=-1, metavar="[NAMESPACE/NAME]...")
-@click.option("--all", "every", is_flag=True, cls=NamedOption, help="Every Secret of the report, instead of names.")
+@click.option("--all", "every", is_flag=True, cls=CallerOption, help="Every Secret of the report, instead of names.")
 @click.option("--environment", metavar="NAME", cls=NamedOption,
               help="The environment that the cluster is: take the Secrets over into it.")  # fmt: skip
 @click.option("--retire", is_flag=True, cls=CallerOption,

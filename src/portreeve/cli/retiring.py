@@ -64,7 +64,7 @@ async def _carry_out(survey: Survey, plan: Retirement, *, dry_run: bool) -> list
                 _step("detach", entry.namespace, entry.secret, outcome, account=entry.account, reason=reason or None)
             )
         for removal in plan.removals:
-            outcome, reason = await _tried(_removed(cluster, removal, dry_run=dry_run))
+            outcome, reason = await _tried(removed(cluster, removal, dry_run=dry_run))
             done.append(_step("delete", removal.namespace, removal.name, outcome, reason=reason or None))
     return done
 
@@ -78,7 +78,7 @@ async def _tried(step: Awaitable[Done | str]) -> tuple[str, str]:
     return (outcome.value, "") if isinstance(outcome, Done) else (Done.CHANGED.value, outcome)
 
 
-async def _removed(cluster: Cluster, removal: Removal, *, dry_run: bool) -> Done | str:
+async def removed(cluster: Cluster, removal: Removal, *, dry_run: bool) -> Done | str:
     """Delete a Secret unless something speaks against it now; then that, as text."""
     # In a dry run its entries have not left their ServiceAccounts, so there is nothing new to see.
     objection = "" if dry_run else await _objection(cluster, removal)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 FINGERPRINT_BYTES: Final = 32
 
+SHOWN: Final = 5
+"""Names in one line of text."""
+
 TITLES: Final = ("NAMESPACE", "NAME", "LOGINS", "USED BY", "STATE")
 
 
@@ -114,7 +117,7 @@ def show(found: Survey, rows: Sequence[Row], output: str, terminal: Terminal) ->
     else:
         terminal.note("no pull secrets")
     for row in rows:
-        for text in _remarks(row):
+        for text in _remarks(row, found.report):
             terminal.note(f"{row.secret.namespace}/{row.secret.name}: {text}")
     for one in found.report.dangling if rows == found.report.rows else ():
         terminal.note(f"{one.namespace}/{one.name} is named by {named_users(one.users)}, and is not there")
@@ -127,6 +130,10 @@ def document(found: Survey, rows: Sequence[Row]) -> dict[str, Any]:
         "kind": "PullSecretReport",
         "context": found.connection.context,
         "secrets": [_row(row) for row in rows],
+        "groups": [
+            {"group": number, "secrets": ["/".join(name) for name in names]}
+            for number, names in found.report.groups.items()
+        ],
         "dangling": [
             {"namespace": one.namespace, "name": one.name, "usedBy": [_use(use) for use in one.users]}
             for one in found.report.dangling
@@ -144,7 +151,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     return row.secret.namespace, row.secret.name, ", ".join(logins) or "-", named_users(row.uses) or "-", states or "-"
 
 
-def _remarks(row: Row) -> list[str]:
+def _remarks(row: Row, report_: Report) -> list[str]:
     """What the table has no room for."""
     problem = "" if row.secret.ours else row.secret.contents.problem
     told = [REASONS[problem]] if problem else []
@@ -157,8 +164,10 @@ def _remarks(row: Row) -> list[str]:
             told.append(f"{which}: its token {word} at {time_text(one.login.expires_at)}")
         if one.probe:
             told.append(f"{which}: the registry says {one.probe}")
-        if one.same:
-            told.append(f"{which}: the same login is in {', '.join('/'.join(name) for name in one.same)}")
+        if one.group and not row.secret.ours:
+            others = [name for name in report_.groups[one.group] if name != row.secret.key]
+            more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+            told.append(f"{which}: the same login is in {', '.join('/'.join(name) for name in others[:SHOWN])}{more}")
     if State.MANAGED in row.states:
         told.append(f"{row.secret.maker} makes it")
     return told
@@ -190,7 +199,7 @@ def _login(one: LoginRow, *, ours: bool) -> dict[str, Any]:
         "expiryFrom": login.ends_by or None,
         "problem": None if ours else login.problem or None,
         "probe": one.probe or None,
-        "sameAs": ["/".join(name) for name in one.same],
+        "group": one.group or None,
     }
 
 

@@ -122,12 +122,13 @@ class State(StrEnum):
 class LoginRow:
     """One login of a row.
 
-    `same` are other Secrets with the same login; `probe` is what the registry said, "" for nothing.
+    `group` is the number of its group of Secrets with the same login, 0 where no other has it; `probe` is what the
+    registry said, "" for nothing.
     """
 
     login: FoundLogin
     fingerprint: str
-    same: tuple[Name, ...] = ()
+    group: int = 0
     probe: str = ""
 
 
@@ -152,10 +153,11 @@ class Dangling:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Rows by namespace and name, and names without a Secret."""
+    """Rows by namespace and name, and names without a Secret. `groups` are Secrets with the same login, from 1."""
 
     rows: tuple[Row, ...]
     dangling: tuple[Dangling, ...]
+    groups: Mapping[int, tuple[Name, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,16 +221,19 @@ def report(facts: Facts, key: bytes, now: datetime, probes: Mapping[str, str] | 
         for login, found in zip(secret.contents.logins, prints[secret.key], strict=True):
             if login.password is not None and not secret.ours:
                 holders[found].add(secret.key)
+    shared = sorted((tuple(sorted(names)), found) for found, names in holders.items() if len(names) > 1)
+    numbers = {found: number for number, (_, found) in enumerate(shared, start=1)}
     rows = []
     for secret in sorted(facts.secrets, key=lambda one: one.key):
         logins = tuple(
-            LoginRow(login, found, tuple(sorted(holders[found] - {secret.key})), (probes or {}).get(found, ""))
+            LoginRow(login, found, numbers.get(found, 0), (probes or {}).get(found, ""))
             for login, found in zip(secret.contents.logins, prints[secret.key], strict=True)
         )
         used = uses.get(secret.key, ())
         states = tuple(_states(secret, logins, used, facts.blind(secret.namespace), now))
         rows.append(Row(secret, logins, used, states))
-    return Report(tuple(rows), tuple(_dangling(facts, uses)))
+    groups = {number: names for number, (names, _) in enumerate(shared, start=1)}
+    return Report(tuple(rows), tuple(_dangling(facts, uses)), groups)
 
 
 def users(consumers: Iterable[Consumer]) -> dict[Name, tuple[Use, ...]]:
@@ -260,7 +265,7 @@ def _states(
         yield State.EXPIRED
     if any(one.probe == "refused" for one in logins):
         yield State.REFUSED
-    if not secret.ours and any(one.same for one in logins):
+    if not secret.ours and any(one.group for one in logins):
         yield State.DUPLICATE
     if len({one.login.place.host if one.login.place else one.login.key for one in logins}) > 1:
         yield State.SEVERAL_HOSTS

@@ -21,7 +21,6 @@ keyring.go; Amazon ECR, "Private registry authentication" (12 hours); RFC 7519, 
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import json
 import re
@@ -150,7 +149,7 @@ def _named(entry: Any) -> tuple[str, str] | None:
     if auth:
         try:
             username, colon, password = base64.b64decode(_padded(auth), validate=True).decode().partition(":")
-        except (binascii.Error, ValueError):
+        except ValueError:
             return None
         if not colon:
             return None
