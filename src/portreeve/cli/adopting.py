@@ -184,6 +184,7 @@ def adopt(client: Client, survey: Survey, asked: Asked, consent: Consent, termin
     if output == "table":
         for one_done in done:
             terminal.data(f"Registry/{one_done['registry']} credential {one_done['purpose']} set")
+        terminal.note("once the agent has delivered: portreeve adopt --retire takes the old Secrets away")
     return 0
 
 
