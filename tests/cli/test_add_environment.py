@@ -59,3 +59,24 @@ def test_what_is_wrong_is_said_before_anything_is_asked(operator: Operator, word
     assert done.code == 2
     assert told in done.err
     assert operator.run("get", "environments", "-o", "name").out == ""
+
+
+def test_an_agent_is_shut_out_once_somebody_has_read_what_stays(operator: Operator) -> None:
+    operator.run(*NEW, "-y")
+    joined = operator.run("add", "environment", "prod-eu", "-o", "json").json["join"]
+    asked = operator.run("revoke", "--agent", "prod-eu")
+    assert (asked.code, asked.out) == (2, "")
+    assert "answer_needed" in asked.err
+    assert "stays in the cluster: pull secrets" in asked.err
+    absent = operator.run("revoke", "--agent", "prod-eu", "nowhere", "-y")
+    assert (absent.code, absent.out) == (2, "")
+    done = operator.run("revoke", "--agent", "prod-eu", "prod-eu", "-y")
+    assert (done.code, done.out) == (0, "agent of prod-eu shut out\n"), done.err
+    assert joined not in done.out + done.err
+    events = operator.run("audit", "-o", "json").out
+    assert "agent.revoke" in events
+    again = operator.run("revoke", "--agent", "prod-eu", "-y", "-o", "json", "-q")
+    assert (again.code, again.err) == (0, "")
+    assert again.json["agents"] == [{"environment": "prod-eu", "was": "none", "state": "none"}]
+    # An access of that name is another thing.
+    assert operator.run("revoke", "prod-eu", "-y").code == 2

@@ -48,6 +48,7 @@ ASKING = {
 # What changes something by name, or needs something to be there; tried in the tests of each.
 CHANGING = {
     "add",
+    "adopt",
     "browse",
     "use",
     "create",

@@ -46,6 +46,7 @@ VERBS: Final[dict[str, Verb]] = {
     "grant": Verb(GOVERN, "Grant a registry to namespaces, users or teams: shows the plan, asks."),
     "revoke": Verb(GOVERN, "Take grants back: shows what loses its pull secret, asks."),
     "add": Verb(GOVERN, "Add a registry from anything pasted: tries it; or an environment, and enrols its agent."),
+    "adopt": Verb(GOVERN, "Find the pull secrets that are in a cluster, take them over, or take the old ones away."),
     "validate": Verb(GOVERN, "Try a registry, stage by stage."),
     "browse": Verb(GOVERN, "Show repositories, tags or one image of a registry."),
     "use": Verb(GOVERN, "Show how a workload uses a registry."),
