@@ -1,4 +1,4 @@
-"""`portreeve explain`: why an image is not pulled, or may not run, and what to do. Admission messages name this command.
+"""`portreeve explain`: why an image is not pulled, or may not run, and what to do. Admission messages name it.
 
 It takes what there is: the control plane somebody is signed in to, the cluster of the kubeconfig, the registry itself,
 and policies from files; and says what it took. With an image and -p nothing is contacted.
@@ -59,9 +59,10 @@ def command(
 ) -> int:
     """Say why an image is not pulled, or may not run, and what to do.
 
-    KIND/NAME is a pod, deployment, statefulset, daemonset, job or cronjob of the cluster that the kubeconfig names. It is
-    read with your own rights; what they do not allow is said. The registry is asked from here, as the kubelet would ask.
-    An image is looked at in the control plane, in the cluster and at the registry; with -p in the policy's files alone.
+    KIND/NAME is a pod, deployment, statefulset, daemonset, job or cronjob of the cluster that the kubeconfig names.
+    It is read with your own rights; what they do not allow is said. The registry is asked from here, with the login
+    that the kubelet would show. An image is looked up in the control plane, in the cluster and at the registry; with
+    -p in the policy's files alone, and nothing is contacted.
     """
     from portreeve.cli.explain_facts import Asked, kind_of
 

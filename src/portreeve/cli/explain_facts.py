@@ -1,8 +1,8 @@
 """Gathers what `explain` judges: from the cluster, the control plane, policy files, and the registry itself.
 
 Each may be missing, forbidden or out of reach. Then a sentence says so and the others go on; only an object that was
-named has to be there. Who says what the policy is, the first that knows: files, the control plane, the policy objects of
-the cluster, the answer of its API server to a dry run.
+named has to be there. Who says what the policy is, the first that knows: files, the control plane, the policy objects
+of the cluster, the answer of its API server to a dry run.
 
 The login for the registry is the one that the kubelet would show. It is sent to that registry's own origin and to the
 token services that its provider publishes, or that --realm names; it is written nowhere.
@@ -106,7 +106,7 @@ def gathered(asked: Asked, terminal: Terminal) -> Gathered:
         Invalid: `policy_not_given`: an image, and nobody to ask. PortreeveError: what was named cannot be read.
     """
     notes = _Notes()
-    connection = _connection(asked, notes)
+    connection = _connection(asked, notes, terminal)
     control_plane = _control_plane(notes)
     if connection is None and control_plane is None and asked.kind is None:
         raise Invalid(
@@ -172,7 +172,7 @@ def _uses(asked: Asked, pulls: Pulls | None, namespace: str) -> list[tuple[str, 
 # The cluster
 
 
-def _connection(asked: Asked, notes: _Notes) -> Connection | None:
+def _connection(asked: Asked, notes: _Notes, terminal: Terminal) -> Connection | None:
     """The cluster of the kubeconfig. For an image it may be missing; an object has to be somewhere."""
     from portreeve.kube.kubeconfig import connection, find
 
@@ -182,6 +182,8 @@ def _connection(asked: Asked, notes: _Notes) -> Connection | None:
             return None
         return connection(found, asked.context, environment=os.environ, now=now)
     except PortreeveError as error:
+        if asked.kind is not None:
+            terminal.note(f"note: {asked.what} was read as an object; the image of that name is docker.io/{asked.what}")
         if asked.kind is not None or asked.context:
             raise
         notes.unread.append(f"the cluster: {error.message}")
