@@ -1,7 +1,7 @@
 """`portreeve explain` against a real API server and real registries: each way in which a pull fails has its own cause.
 
-There are no nodes. What a kubelet would write is put where it would write it, in the words of `tests.fakes.kubelet`; all
-else is real: the admission policy, the Secrets and who may read them, the registry's answer to the very login.
+There are no nodes. What a kubelet would write is put where it would write it, in the words of `tests.fakes.kubelet`;
+all else is real: the admission policy, the Secrets and who may read them, the registry's answer to the very login.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import secrets
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ class World:
         self.kube.request("PATCH", path, body, "application/merge-patch+json").expect(200)
 
     def pod(self, image: str, *own: str, message: str = "", pulled: bool = False, node: str = "") -> str:
-        """A pod that waits, with what a kubelet says of it; admission copies the ServiceAccount's pull secrets into it."""
+        """A pod that waits, with what a kubelet says of it. Admission copies the ServiceAccount's pull secrets."""
         spec: dict[str, Any] = {"containers": [{"name": "app", "image": image}], "nodeName": node or NODE}
         if own:
             spec["imagePullSecrets"] = [{"name": name} for name in own]

@@ -311,13 +311,19 @@ class _Case:
             return self._not_passed_on(elsewhere)
         unreadable = [one.name for one in facts.named(puller.used) if one.reading is Reading.FORBIDDEN]
         missing = [one.name for one in facts.named(puller.used) if one.reading is Reading.MISSING]
-        if self.near:
+        unjudged = [one for one in self.near if not one.instead]
+        if self.near and not unjudged:
             first = self.near[0]
             return Cause.WRONG_KEY, f"no key matches; {first.key} of Secret {first.secret} does not: {first.why}"
         if missing and not unreadable:
             return (
                 Cause.SECRET_MISSING,
                 f"the pod names pull secret {missing[0]}, which namespace {facts.namespace} has not",
+            )
+        if unjudged:
+            return (
+                Cause.UNAUTHORIZED,
+                f"the registry wants a login, and {unjudged[0].key} was not judged: {unjudged[0].why}",
             )
         if unreadable and not self._not_granted(unreadable):
             shown = "it showed no login" if said.anonymous else "whether a login was shown is not known"

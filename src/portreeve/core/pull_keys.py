@@ -6,7 +6,7 @@ once more, leniently: a key for the same host with a port, in other letters, for
 reason why it does not count is told. Values of secrets are not needed for any of it.
 
 Left out: credentials that a node has by itself (credential providers, its own config.json), which nobody sees from
-outside; keys with globs, which are told and not judged.
+outside; keys with sets of letters in the host (`[ab]`), which are told and not judged.
 
 Sources: kubernetes.md 3.1; kubernetes/pkg/credentialprovider/keyring.go (BasicDockerKeyring.Lookup, URLsMatch).
 """
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Final
 
 from portreeve.core.credential import DOCKER_HUB_KEY, CredentialRef, offered_keys
@@ -38,6 +39,9 @@ class Reading(StrEnum):
     FORBIDDEN = "forbidden"
     MALFORMED = "malformed"
     """It is there, and is none that a kubelet takes a credential from."""
+
+
+_UNJUDGED: Final = ("it has a host glob of a kind that is not judged here", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class NearMiss:
-    """An entry that is not offered, why not, and the key that would be ("" where none is known)."""
+    """An entry that is not offered, why not, and the key that would be; "" where it was not judged and may be."""
 
     secret: str
     key: str
@@ -90,6 +94,7 @@ def offers(secrets: Iterable[PullSecret], reference: Reference, written: str) ->
         for key in secret.keys:
             held.setdefault(key, secret)
     taken = offered_keys((key for key in held if not _is_glob(key)), reference)
+    taken += tuple(sorted((key for key in held if _is_glob(key) and _globbed(key, reference)), reverse=True))
     return tuple(
         Offer(held[key].name, key, held[key].credential(key), key not in held[key].hollow, _too_wide(key, reference))
         for key in taken
@@ -128,6 +133,27 @@ def _is_glob(key: str) -> bool:
     return bool(GLOBS & set(key.removeprefix("https://").removeprefix("http://").partition("/")[0]))
 
 
+def _globbed(key: str, reference: Reference) -> bool:
+    """Whether a key with `*` or `?` in its host matches, label by label; it comes after those without, as it sorts so.
+
+    Source: keyring.go, URLsMatch.
+    """
+    host, path = _split(key)
+    (name, _, port), (wanted, _, wanted_port) = host.partition(":"), reference.host.partition(":")
+    labels, others = name.split("."), wanted.split(".")
+    return (
+        _is_simple(key)
+        and port == wanted_port
+        and len(labels) == len(others)
+        and all(fnmatchcase(other, label) for label, other in zip(labels, others, strict=True))
+        and reference.path.startswith(path)
+    )
+
+
+def _is_simple(key: str) -> bool:
+    return not set("[\\") & set(_split(key)[0])
+
+
 def _too_wide(key: str, reference: Reference) -> str:
     """What a key without a slash at its end also covers, "" where it covers what it says."""
     path = _split(key)[1]
@@ -150,7 +176,7 @@ def _missed(key: str, reference: Reference) -> tuple[str, str] | None:
     host, path = _split(key)
     whole = key_for(reference)
     if _is_glob(key):
-        return ("a host glob, which is not judged here", "") if host.endswith(_domain(reference.host)) else None
+        return _missed_glob(key, host, reference)
     if key != key.strip():
         return "it has spaces around it", key.strip()
     if _named(host) != _named(reference.host):
@@ -162,6 +188,14 @@ def _missed(key: str, reference: Reference) -> tuple[str, str] | None:
     if host == DOCKER_HUB_ALIAS:
         return f"Docker Hub's paths are looked up below {DOCKER_HUB}", whole
     return _other_path(path, reference), f"{reference.host}/{reference.path.rpartition('/')[0]}".rstrip("/") + "/"
+
+
+def _missed_glob(key: str, host: str, reference: Reference) -> tuple[str, str] | None:
+    if not _named(reference.host).endswith(host.partition(":")[0].rpartition("*")[2] or "\n"):
+        return None if _is_simple(key) or not host.endswith(_domain(reference.host)) else _UNJUDGED
+    if not _is_simple(key):
+        return _UNJUDGED
+    return "a glob stands for one label of a host, and ports and paths are compared as they are", key_for(reference)
 
 
 def _other_path(path: str, reference: Reference) -> str:

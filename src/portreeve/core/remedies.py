@@ -210,7 +210,12 @@ def _lapsed(explanation: Explanation) -> tuple[str, ...]:
 
 def _unauthorized(explanation: Explanation) -> tuple[str, ...]:
     facts = explanation.facts
-    hidden = next((one.name for one in facts.named(facts.puller.used) if one.reading == "forbidden"), "NAME")
+    hidden = next((one.name for one in facts.named(facts.puller.used) if one.reading == "forbidden"), "")
+    if not hidden:
+        return (
+            _made_secret(explanation, key_for(parse(facts.image))),
+            f"or let Portreeve keep it: {_grant(explanation)}",
+        )
     return (
         f"kubectl auth can-i get secret/{_q(hidden)} {_in(explanation)}   # with that right, this command says more",
         _grant(explanation),
