@@ -40,6 +40,12 @@ def test_the_control_plane_says_verdict_and_grant(scene: Operator) -> None:
     assert "asked: control plane" in text.err
 
 
+def test_a_registry_that_could_be_granted_is_named_in_the_fix(scene: Operator) -> None:
+    done = scene.run("explain", "harbor.example.com/shop/api:1", "-n", "other", "--no-probe", "-o", "json")
+    assert (done.code, done.json["explanations"][0]["grant"]["registry"]) == (3, None)
+    assert done.json["explanations"][0]["grant"]["candidate"] == "harbor"
+
+
 def test_what_it_denies_is_a_blocked_source(scene: Operator) -> None:
     done = scene.run("explain", "harbor.example.com/other/api:1", "-n", "shop", "--no-probe", "-o", "json")
     (one,) = done.json["explanations"]

@@ -153,6 +153,26 @@ CASES: list[tuple[str, Facts, Cause, str]] = [
 ]  # fmt: skip
 
 
+FAR = Probe(None, pull_failure.Cause.CERTIFICATE)
+
+
+def test_a_probe_alone_speaks_of_this_machine_and_not_of_what_runs() -> None:
+    found = explain(facts(said=(), probe=FAR))
+    assert (found.cause, "a node may see it otherwise" in found.sentence) == (Cause.CERTIFICATE, True)
+    told = explain(facts(said=(Said(pull_failure.Cause.CERTIFICATE),), probe=FAR))
+    assert (told.cause, "this machine" in told.sentence) == (Cause.CERTIFICATE, False)
+    for probe, secrets in ((FAR, ()), (NOBODY, (HIDDEN,))):
+        assert explain(facts(*secrets, said=(), pulled=True, probe=probe)).cause is Cause.NONE
+    # A login that has ended is told of what runs, too: its next pull fails.
+    ended = facts(secret("r.example.com/", ends=ENDED), said=(), pulled=True, probe=SHOWN)
+    assert explain(ended).cause is Cause.EXPIRED
+
+
+def test_a_registry_that_could_be_granted_stands_in_the_command() -> None:
+    held = facts(grant=GrantFact("prod", candidate="harbor"))
+    assert fixes(explain(held)) == ("portreeve grant harbor --environment prod -n shop",)
+
+
 @pytest.mark.parametrize(("held", "cause", "fix"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_facts_have_one_cause(held: Facts, cause: Cause, fix: str) -> None:
     found = explain(held)

@@ -24,7 +24,7 @@ from portreeve.core import pull_failure
 from portreeve.core.policy import Exemption, ExemptionState, Stage
 from portreeve.core.pull_facts import Facts, GrantFact, Judged, Lapsed, Probe, Puller
 from portreeve.core.pull_keys import offers
-from portreeve.core.reference import DOCKER_HUB, Reference, UnsafeReference, parse, parse_prefix
+from portreeve.core.reference import DOCKER_HUB, Reference, SourcePrefix, UnsafeReference, parse, parse_prefix
 from portreeve.core.sources import stage_in
 from portreeve.core.verdict import Decision, judge, lapsed
 from portreeve.errors import Invalid, PortreeveError, Unauthenticated
@@ -325,12 +325,13 @@ def _by_control_plane(client: ControlPlane, environment: str, facts: Facts, note
     try:
         answer = client.get("/api/v1/verdict", query)
         ended = _ended(client, facts) if answer.get("verdict") == "DENY" else ()
+        grant = _grant_of(answer, environment) or GrantFact(environment, candidate=_candidate(client, facts.image))
     except PortreeveError as error:
         return replace(facts, unread=(*facts.unread, f"the control plane: {error.message}"))
     source = f"control plane {client.url}, environment {environment}"
     if source not in notes.used:
         notes.used.append(source)
-    return replace(facts, judged=_verdict_of(answer, environment, ended), grant=_grant_of(answer, environment))
+    return replace(facts, judged=_verdict_of(answer, environment, ended), grant=grant)
 
 
 def _verdict_of(answer: Mapping[str, Any], environment: str, ended: tuple[Lapsed, ...]) -> Judged | None:
@@ -349,10 +350,10 @@ def _verdict_of(answer: Mapping[str, Any], environment: str, ended: tuple[Lapsed
     )
 
 
-def _grant_of(answer: Mapping[str, Any], environment: str) -> GrantFact:
+def _grant_of(answer: Mapping[str, Any], environment: str) -> GrantFact | None:
     pull = answer.get("pull")
     if not pull:
-        return GrantFact(environment)
+        return None
     credential = pull.get("credential") or {}
     return GrantFact(
         environment,
@@ -364,6 +365,21 @@ def _grant_of(answer: Mapping[str, Any], environment: str) -> GrantFact:
         int(credential.get("version") or 0),
         _time(credential.get("expiresAt")),
     )
+
+
+def _candidate(client: ControlPlane, image: str) -> str:
+    """The registry with the longest path that covers the image, of those that the caller may see; "" for none."""
+    try:
+        reference = parse(image)
+    except UnsafeReference:
+        return ""
+    covering = []
+    for row in client.listed("/api/v1/registries")[0]:
+        spec = row.get("spec") or {}
+        prefix = SourcePrefix(str(spec.get("host", "")), str(spec.get("path") or ""))
+        if prefix.covers(reference):
+            covering.append((len(prefix.path), str(row["metadata"]["name"])))
+    return max(covering, default=(0, ""))[1]
 
 
 def _ended(client: ControlPlane, facts: Facts) -> tuple[Lapsed, ...]:

@@ -163,6 +163,7 @@ def _one(explanation: Explanation) -> dict[str, Any]:
         else {
             "environment": grant.environment,
             "registry": grant.registry or None,
+            "candidate": grant.candidate or None,
             "owner": grant.owner or None,
             "mode": grant.mode or None,
             "expiresAt": _time(grant.expires_at),

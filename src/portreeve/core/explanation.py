@@ -106,6 +106,20 @@ _OF_LOGIN: Final = frozenset(
 )
 """Causes behind which there is another one."""
 
+_FROM_HERE: Final = frozenset(
+    {
+        pull_failure.Cause.CERTIFICATE,
+        pull_failure.Cause.NO_TLS,
+        pull_failure.Cause.DNS,
+        pull_failure.Cause.REFUSED,
+        pull_failure.Cause.TIMEOUT,
+        pull_failure.Cause.UNREACHABLE,
+        pull_failure.Cause.RATE_LIMIT,
+        pull_failure.Cause.SERVER,
+    }
+)
+"""Causes that another machine may not meet, so that a probe alone says them of this one."""
+
 EXIT_FINE: Final = 0
 EXIT_PROBLEM: Final = 1
 EXIT_UNKNOWN: Final = 3
@@ -217,8 +231,12 @@ class _Case:
         if probe is None or probe.cause in {None, pull_failure.Cause.UNKNOWN}:
             return self._platform() if probe is not None and probe.cause is None else None
         assert probe.cause is not None
+        if self.facts.pulled and (probe.cause in _FROM_HERE or (not probe.key and self._unseen())):
+            return None
         if probe.cause in _AS_SAID:
-            return self._plain(_AS_SAID[probe.cause])
+            cause, sentence = self._plain(_AS_SAID[probe.cause])
+            here = "; asked from this machine, and a node may see it otherwise" if probe.cause in _FROM_HERE else ""
+            return cause, sentence + here
         if not probe.key and (unseen := self._unseen()):
             return None if self._ended_grant() else (Cause.UNKNOWN, f"the registry wants a login; not read: {unseen}")
         return self._of_login(Said(probe.cause, anonymous=not probe.key))

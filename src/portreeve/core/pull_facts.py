@@ -80,7 +80,10 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class GrantFact:
-    """What the control plane says: the grant that covers the image there, `registry` "" where there is none."""
+    """What the control plane says: the grant that covers the image there, `registry` "" where there is none.
+
+    `candidate` is a registry that is known, covers the image and could be granted, "" for none.
+    """
 
     environment: str
     registry: str = ""
@@ -90,6 +93,7 @@ class GrantFact:
     credential: str = ""
     version: int = 0
     expires_at: datetime | None = None
+    candidate: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ def _q(text: str) -> str:
 
 def _registry(explanation: Explanation) -> str:
     grant = explanation.facts.grant
-    return _q(grant.registry) if grant and grant.registry else "REGISTRY"
+    known = (grant.registry or grant.candidate) if grant else ""
+    return _q(known) if known else "REGISTRY"
 
 
 def _environment(explanation: Explanation) -> str:
@@ -118,7 +119,7 @@ def _refused(explanation: Explanation) -> tuple[str, ...]:
 def _scope(explanation: Explanation) -> tuple[str, ...]:
     return (
         _validate(explanation),
-        "then widen the rights of the account in the registry, or narrow nothing and grant another",
+        "then widen the rights of that account in the registry",
     )
 
 
