@@ -57,6 +57,16 @@ def test_verdicts_are_those_of_the_documents(namespace: str, now: datetime) -> N
         assert len(lapsed(image, namespace, read.exemptions, now)) == len(lapsed(image, namespace, EXEMPTIONS, now))
 
 
+def test_an_exemption_has_lapsed_from_its_end_on_and_only_if_it_was_in_force() -> None:
+    assert [one.name for one in lapsed("redis", "shop", EXEMPTIONS, ENDS)] == ["a"]
+    assert [one.name for one in lapsed(f"x@{DIGEST}", "shop", EXEMPTIONS, ENDS)] == ["b"]
+    assert lapsed(f"x@{DIGEST}", "other", EXEMPTIONS, ENDS) == ()
+    for state in (ExemptionState.REQUESTED, ExemptionState.DENIED, ExemptionState.REVOKED):
+        assert lapsed("redis", "shop", [replace(EXEMPTIONS[0], state=state)], ENDS) == ()
+    assert lapsed("redis", "shop", [replace(EXEMPTIONS[0], state=ExemptionState.EXPIRED)], ENDS) != ()
+    assert lapsed("UPPER/case", "shop", EXEMPTIONS, ENDS) == ()
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -62,9 +62,15 @@ class World:
     arguments: list[str] = field(default_factory=list)
 
     def create(self, kind: str, name: str, **more: Any) -> None:
-        api = {"Deployment": "apps/v1"}.get(kind, "v1")
+        api = {"Deployment": "apps/v1", "Job": "batch/v1", "CronJob": "batch/v1"}.get(kind, "v1")
         metadata = {"name": name, "namespace": self.namespace, **more.pop("metadata", {})}
         self.kube.create({"apiVersion": api, "kind": kind, "metadata": metadata, **more}).expect(201)
+
+    def owned(self, kind: str, name: str) -> dict[str, Any]:
+        """The metadata of an object that a controller has made for another one."""
+        uid = self.kube.get("batch/v1", kind, name, self.namespace).expect(200).json()["metadata"]["uid"]
+        owner = {"apiVersion": "batch/v1", "kind": kind, "name": name, "uid": uid, "controller": True}
+        return {"ownerReferences": [owner]}
 
     def pull_secret(
         self, name: str, key: str, user: str = USER, password: str = PASSWORD, ends: datetime | None = None
@@ -463,6 +469,28 @@ def test_a_named_secret_that_is_not_there(world: World, explained: Explained) ->
     (one,) = explained(what)[1]["explanations"]
     assert one["cause"] == Cause.SECRET_MISSING
     assert "regcred" in one["sentence"]
+
+
+def test_of_the_pods_of_a_workload_the_newest_that_waits_for_an_image_tells(world: World, explained: Explained) -> None:
+    """Through the Job between; the message stands in the status alone, as Kubernetes 1.32 and later write it."""
+    image = at(world.passwords)
+    spec = {"containers": [{"name": "app", "image": image}], "restartPolicy": "Never"}
+    world.create(
+        "CronJob", "report", spec={"schedule": "@daily", "jobTemplate": {"spec": {"template": {"spec": spec}}}}
+    )
+    world.create("Job", "report-1", spec={"template": {"spec": spec}}, metadata=world.owned("CronJob", "report"))
+    for name, message in (("report-1-a", said(kubelet.REFUSED, image)), ("report-1-b", "")):
+        world.create("Pod", name, spec=spec | {"nodeName": NODE}, metadata=world.owned("Job", "report-1"))
+        waiting = {"reason": "ImagePullBackOff", "message": f"{kubelet.BACK_OFF.format(image=image)}: {message}"}
+        state = {"waiting": waiting} if message else {"waiting": {"reason": "ContainerCreating"}}
+        status = {"name": "app", "image": image, "imageID": "", "ready": False, "restartCount": 0, "state": state}
+        path = world.kube.path("v1", "Pod", name, world.namespace, "status")
+        body = {"status": {"phase": "Pending", "containerStatuses": [status]}}
+        world.kube.request("PATCH", path, body, "application/merge-patch+json").expect(200)
+    code, found = explained("cronjob/report", "--no-probe")
+    (one,) = found["explanations"]
+    assert (code, one["cause"], one["pod"], one["object"]) == (1, Cause.NO_GRANT, "report-1-a", "CronJob/report")
+    assert explained("job/report-1", "--no-probe")[1]["explanations"][0]["pod"] == "report-1-a"
 
 
 def test_what_the_caller_may_not_read_is_said_and_never_passed_over(

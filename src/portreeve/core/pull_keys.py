@@ -13,12 +13,12 @@ Sources: kubernetes.md 3.1; kubernetes/pkg/credentialprovider/keyring.go (BasicD
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Final
 
 from portreeve.core.credential import DOCKER_HUB_KEY, CredentialRef, offered_keys
@@ -26,6 +26,9 @@ from portreeve.core.observation import EntryFact
 from portreeve.core.reference import DOCKER_HUB, DOCKER_HUB_ALIAS, Reference
 
 GLOBS: Final = frozenset("*?[\\")
+
+MOST_STARS: Final = 4
+"""In one key that is judged."""
 
 SIMILAR: Final = 0.85
 """How like two host names are before one is taken for a slip of the other: one letter in fifteen."""
@@ -145,13 +148,20 @@ def _globbed(key: str, reference: Reference) -> bool:
         _is_simple(key)
         and port == wanted_port
         and len(labels) == len(others)
-        and all(fnmatchcase(other, label) for label, other in zip(labels, others, strict=True))
+        and all(re.fullmatch(_pattern(label), other) for label, other in zip(labels, others, strict=True))
         and reference.path.startswith(path)
     )
 
 
+def _pattern(label: str) -> str:
+    parts = {"*": ".*", "?": "."}
+    return "".join(parts.get(character) or re.escape(character) for character in re.sub(r"\*+", "*", label))
+
+
 def _is_simple(key: str) -> bool:
-    return not set("[\\") & set(_split(key)[0])
+    """Whether a glob is judged here. Many stars in a label would take long to match, and nobody means them."""
+    host = _split(key)[0]
+    return not set("[\\") & set(host) and host.count("*") <= MOST_STARS
 
 
 def _too_wide(key: str, reference: Reference) -> str:

@@ -9,7 +9,7 @@ Left out: running any of it.
 from __future__ import annotations
 
 import json
-import shlex
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -19,6 +19,8 @@ from portreeve.core.pull_keys import key_for
 from portreeve.core.reference import parse
 
 TEMPLATES: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"})
+_PLAIN: Final = re.compile(r"[A-Za-z0-9@%+=:,./_-]+", re.ASCII)
+
 ROLLED_OUT: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 
 
@@ -29,7 +31,8 @@ def fixes(explanation: Explanation) -> tuple[str, ...]:
 
 
 def _q(text: str) -> str:
-    return shlex.quote(text)
+    """A word for a shell; plain ones stay as they are. Source: POSIX, "Single-Quotes"."""
+    return text if _PLAIN.fullmatch(text) else "'" + text.replace("'", "'\"'\"'") + "'"
 
 
 def _registry(explanation: Explanation) -> str:
