@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from portreeve.cli.explain_facts import WORDS, kind_of
 from portreeve.kube.pulls import KINDS
 from tests.cli.conftest import Operator
+from tests.cli.program import LOOPBACK_GUARD, Program
 from tests.server.plane import NOW, document
+from tests.tools.process import free_ports
 
 SOURCES = {"stage": "deny", "allowedSources": [{"prefix": "harbor.example.com/shop", "scope": "Global"}]}
 
@@ -80,6 +84,23 @@ def test_the_environment_is_named_where_there_are_several(scene: Operator) -> No
     assert "name one: --environment" in guessed.json["explanations"][0]["notRead"][0]
     named = scene.run("explain", image, "-n", "shop", "--no-probe", "--environment", "prod-us", "-o", "json")
     assert (named.code, named.json["explanations"][0]["cause"]) == (1, "source_blocked")
+
+
+@pytest.mark.wide
+def test_a_cluster_that_does_not_answer_is_said_and_the_answer_is_not_known(tmp_path: Path) -> None:
+    program = Program(tmp_path, guarded_by=LOOPBACK_GUARD)
+    port = free_ports(1)[0]
+    config = {
+        "apiVersion": "v1", "kind": "Config", "current-context": "x",
+        "clusters": [{"name": "c", "cluster": {"server": f"https://127.0.0.1:{port}"}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+    }  # fmt: skip
+    kubeconfig = {"KUBECONFIG": program.write("kubeconfig", json.dumps(config))}
+    done = program.run("explain", "nginx", "--no-probe", env=kubeconfig)
+    assert (done.code, "cause      unknown: " in done.out) == (3, True)
+    assert "not read: cluster x: " in done.err
+    assert program.run("explain", "pod/api", env=kubeconfig).code == 2
 
 
 def test_words_for_objects_are_those_that_are_read() -> None:

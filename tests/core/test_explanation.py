@@ -184,6 +184,7 @@ def test_facts_have_one_cause(held: Facts, cause: Cause, fix: str) -> None:
     "held",
     [
         facts(said=()),
+        facts(OFFERED, said=(Said(pull_failure.Cause.UNKNOWN),), probe=replace(SHOWN, status=200, cause=None)),
         facts(HIDDEN, said=(), probe=OK),
         facts(HIDDEN, said=(), probe=NOBODY),
         Facts(IMAGE, "shop", NOW, probe=OK),

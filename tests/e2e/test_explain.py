@@ -66,6 +66,18 @@ class World:
         metadata = {"name": name, "namespace": self.namespace, **more.pop("metadata", {})}
         self.kube.create({"apiVersion": api, "kind": kind, "metadata": metadata, **more}).expect(201)
 
+    def role(self, name: str) -> None:
+        """Give the user `developer` a role of Kubernetes' own in this namespace."""
+        group = "rbac.authorization.k8s.io"
+        binding = {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": name, "namespace": self.namespace},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
+            "subjects": [{"kind": "User", "name": "developer", "apiGroup": group}],
+        }
+        self.kube.create(binding).expect(201)
+
     def owned(self, kind: str, name: str) -> dict[str, Any]:
         """The metadata of an object that a controller has made for another one."""
         uid = self.kube.get("batch/v1", kind, name, self.namespace).expect(200).json()["metadata"]["uid"]
@@ -107,16 +119,16 @@ class World:
             self.event("Pod", "api", "Failed", message)
         return "pod/api"
 
-    def event(self, kind: str, name: str, reason: str, message: str, container: str = "app") -> None:
+    def event(self, kind: str, name: str, reason: str, message: str, hour: int = 12) -> None:
         about = {
             "kind": kind,
             "namespace": self.namespace,
             "name": name,
-            "fieldPath": f"spec.containers{{{container}}}",
+            "fieldPath": "spec.containers{app}",
         }
         self.create(
             "Event", f"{name}.{secrets.token_hex(4)}", involvedObject=about, type="Warning", reason=reason,
-            message=message[:1024], count=4, lastTimestamp="2026-11-28T12:00:00Z", source={"component": "kubelet"},
+            message=message[:1024], count=4, lastTimestamp=f"2026-11-28T{hour}:00:00Z", source={"component": "kubelet"},
         )  # fmt: skip
 
 
@@ -391,7 +403,12 @@ def governed(world: World) -> Iterator[Callable[..., None]]:
 
 
 def test_a_blocked_source_is_told_and_the_command_of_the_refusal_works(
-    world: World, explained: Explained, governed: Callable[..., None], capsys: pytest.CaptureFixture[str]
+    world: World,
+    explained: Explained,
+    governed: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+    kubernetes: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     governed()
     image = "ghcr.io/other/web:1"
@@ -418,6 +435,13 @@ def test_a_blocked_source_is_told_and_the_command_of_the_refusal_works(
     assert command == ["explain", image, "-n", world.namespace]
     assert run([*command, "--no-probe"]) == 1
     assert "source_blocked: " in capsys.readouterr().out
+    # Who may not read the policy has the API server asked, by a dry run.
+    world.role("edit")
+    monkeypatch.setenv("KUBECONFIG", str(_kubeconfig_of(kubernetes, world.folder)))
+    (one,) = explained(image, "--no-probe")[1]["explanations"]
+    assert (one["cause"], one["verdict"]["by"]) == (Cause.SOURCE_BLOCKED, "a dry run")
+    (one,) = explained("ghcr.io/acme/web", "--no-probe")[1]["explanations"]
+    assert one["verdict"]["decision"] == "ALLOW"
 
 
 def test_an_exemption_that_has_expired_is_told_of_what_runs_by_it(
@@ -450,6 +474,27 @@ def test_a_pull_that_works_is_told_as_one(world: World, explained: Explained) ->
     ]
     code, found = explained(world.pod(image, pulled=True), "--no-probe")
     assert (code, found["explanations"][0]["cause"]) == (0, Cause.NONE)
+
+
+@pytest.mark.parametrize(
+    ("hour", "message", "code", "cause"),
+    [
+        (13, kubelet.SCOPE, 0, Cause.NONE),
+        (11, kubelet.SCOPE, 1, Cause.NO_GRANT),
+        (11, 'Failed to pull image "{image}": something that nobody has seen before', 3, Cause.UNKNOWN),
+    ],
+)
+def test_an_event_of_a_pull_that_worked_counts_if_none_failed_after_it(
+    world: World, explained: Explained, hour: int, message: str, code: int, cause: Cause
+) -> None:
+    image = at(world.passwords)
+    what = world.pod(image)
+    world.event("Pod", "api", "Failed", said(message, image))
+    world.event("Pod", "api", "Failed", "Error: ErrImagePull")
+    pulled = f'Successfully pulled image "{image}" in 1.2s (1.2s including waiting). Image size: 4283 bytes.'
+    world.event("Pod", "api", "Pulled", pulled, hour)
+    found = explained(what, "--no-probe")
+    assert (found[0], found[1]["explanations"][0]["cause"]) == (code, cause)
 
 
 def test_a_pod_from_before_its_secret_is_told_to_be_made_anew(world: World, explained: Explained) -> None:
@@ -496,15 +541,7 @@ def test_of_the_pods_of_a_workload_the_newest_that_waits_for_an_image_tells(worl
 def test_what_the_caller_may_not_read_is_said_and_never_passed_over(
     world: World, explained: Explained, kubernetes: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": "view", "namespace": world.namespace},
-        "roleRef": role,
-        "subjects": [{"kind": "User", "name": "developer", "apiGroup": "rbac.authorization.k8s.io"}],
-    }
-    world.kube.create(binding).expect(201)
+    world.role("view")
     world.pull_secret(PULL_SECRET, f"127.0.0.1:{world.passwords.port}/", password=CANARY)
     world.attach(PULL_SECRET)
     image = at(world.passwords)

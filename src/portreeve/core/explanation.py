@@ -389,6 +389,11 @@ class _Case:
         facts, probe = self.facts, self.facts.probe
         if facts.pulled:
             return Cause.NONE, "the image is there: the node has pulled it"
+        if any(one.cause is pull_failure.Cause.UNKNOWN for one in facts.said):
+            return (
+                Cause.UNKNOWN,
+                "the node says that the pull failed, in words that are not known here: read its events",
+            )
         if probe is not None and probe.cause is None:
             if not probe.key and (unseen := self._unseen()):
                 return (

@@ -271,15 +271,17 @@ async def _uses(reader: _Reader, resource: Resource, name: str, spec: PodSpec, p
     uses = []
     for _, container, image in spec.images():
         why = waiting.get(container)
-        told = [] if why is None or not _is_pull(why.reason) else [*_said(f"{why.reason} {why.message}")]
+        failed = why is not None and _is_pull(why.reason)
+        told = [*_said(f"{why.reason} {why.message}")] if failed and why is not None else []
         pulled = container in there
         for event in () if pulled else events:
             if not _is_about(event, container, image):
                 continue
-            if event.reason == "Pulled" and not told:
+            if event.reason == "Pulled" and not failed:
                 pulled = True
                 break
             if event.reason in TOLD:
+                failed = True
                 told += _said(f"{event.reason} {event.message}")
         uses.append(Use(container, image, tuple(dict.fromkeys(told)), pulled))
     return tuple(uses)
@@ -315,8 +317,9 @@ def _is_about(event: Event, container: str, image: str) -> bool:
 
 
 def _said(message: str) -> Iterator[Said]:
+    """The cause of a message; UNKNOWN of one that tells of a failed pull in words that nobody here knows."""
     cause = pull_failure.diagnosed(message).cause
-    if cause is not pull_failure.Cause.UNKNOWN:
+    if cause is not pull_failure.Cause.UNKNOWN or "Failed to pull image" in message:
         yield Said(cause, "anonymous token" in message or "no basic auth credentials" in message)
 
 
