@@ -19,8 +19,6 @@ from portreeve.core.reference import DOCKER_HUB, DOCKER_HUB_ALIAS, OFFICIAL, Ref
 from portreeve.core.sources import ResolvedSources, stage_in
 from portreeve.core.verdict import ImageVerdict
 
-OBJECT_KINDS = ("cronjob", "daemonset", "deploy", "deployment", "job", "pod", "replicaset", "sts", "statefulset")
-
 
 @dataclass(frozen=True, slots=True)
 class Step:

@@ -14,6 +14,7 @@ class Verb(NamedTuple):
 
 OFFLINE: Final = "Judge files (no cluster, no network)"
 POLICIES: Final = "Work on a policy"
+CLUSTER: Final = "Look into a cluster (what is there: cluster, control plane, registry, files)"
 EVIDENCE: Final = "Check evidence (no server, no network)"
 CONTROL_PLANE: Final = "Run the control plane"
 GOVERN: Final = "Govern (control plane)"
@@ -22,13 +23,13 @@ HOUSEKEEPING: Final = "Housekeeping"
 VERBS: Final[dict[str, Verb]] = {
     "check": Verb(OFFLINE, "Judge every image in manifests, charts, Compose files, Dockerfiles, workflows."),
     "images": Verb(OFFLINE, "List the images in files; --why shows how one is read."),
-    "explain": Verb(OFFLINE, "Say whether one image may run in a namespace, and why."),
     "diagnose": Verb(OFFLINE, "Say why images could not be pulled, from events."),
     "suggest": Verb(POLICIES, "Write a starter policy from the images in files."),
     "simulate": Verb(POLICIES, "Show what a new policy would deny or allow that the old one did not."),
     "test": Verb(POLICIES, "Run the test cases of policies."),
     "render": Verb(POLICIES, "Write a policy as the objects that enforce it in a cluster."),
     "hosts": Verb(POLICIES, "List the hosts that nodes must reach for a policy's sources."),
+    "explain": Verb(CLUSTER, "Say why an image is not pulled, or may not run, and what to do."),
     "verify": Verb(EVIDENCE, "Verify an exported audit log: that no line was changed, dropped, moved or added."),
     "up": Verb(CONTROL_PLANE, "Start the control plane on this machine."),
     "login": Verb(GOVERN, "Sign in to a control plane with an API token."),

@@ -267,11 +267,12 @@ async def probe(
         Unavailable and Throttled, as `Client.create`: the server did not say anything.
     """
     return Probe(
-        await _ask(client, namespace, refused, service_account), await _ask(client, namespace, allowed, service_account)
+        await ask(client, namespace, refused, service_account), await ask(client, namespace, allowed, service_account)
     )
 
 
-async def _ask(client: Client, namespace: str, image: str, service_account: str) -> Said:
+async def ask(client: Client, namespace: str, image: str, service_account: str) -> Said:
+    """What the server says to a pod of one image, as a dry run. Raises: as `probe`."""
     try:
         answer = await client.create(
             PODS, _probing_pod(namespace, image, service_account), _Object, namespace=namespace, dry_run=True

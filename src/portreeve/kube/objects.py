@@ -137,7 +137,7 @@ class Namespace(Partial):
 
 
 class Secret(Partial):
-    """A Secret with its data, decoded from base64; only ever asked for by the one name that is ours."""
+    """A Secret with its data, decoded from base64; agents ask for our one alone, `explain` for those of a pod."""
 
     metadata: OwnedMetadata
     type: str = ""
