@@ -21,6 +21,9 @@ from portreeve.wire.channel import ImageLine, Report
 MOST_IMAGES: Final = 200_000
 """Lines of images of one environment, over all reports; all of them are held in memory."""
 
+MOST_INVENTORY: Final = 200_000
+"""Lines of everything else of one environment."""
+
 Line = tuple[str, str, str]
 
 
@@ -63,7 +66,17 @@ def merged(before: Mapping[str, Any], report: Report) -> dict[str, Any]:
         known = {one["name"]: one for one in before.get("namespaces") or ()}
         known.update((one["name"], {"labels": {}, **one}) for one in report.namespaces_added)
         found["namespaces"] = [known[name] for name in sorted(known) if name not in set(report.namespaces_removed)]
+    if report.inventory is not None:
+        found["inventory"] = _replaced(before.get("inventory") or {}, report.inventory)
     return found
+
+
+def _replaced(held: Mapping[str, Any], told: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Namespace → what is said of it, after what was told anew; a namespace of which nothing is said goes."""
+    found = {**held, **{one["namespace"]: {k: v for k, v in one.items() if k != "namespace"} for one in told}}
+    if sum(len(rows) for one in found.values() for rows in one.values() if not isinstance(rows, int)) > MOST_INVENTORY:
+        raise Invalid("report_too_large", f"an environment has at most {MOST_INVENTORY:,} lines of inventory")
+    return {name: found[name] for name in sorted(found) if found[name]}
 
 
 def _plain(one: Mapping[str, Any]) -> dict[str, Any]:
