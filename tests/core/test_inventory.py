@@ -67,6 +67,12 @@ def test_a_pod_belongs_to_what_stands_above_its_replica_set_whichever_is_seen_fi
     assert first.view("shop").images == (Line("ReplicaSet/api-7d", "nginx:1", A),)
 
 
+def test_pods_of_a_replica_set_that_was_made_anew_are_not_those_of_the_first() -> None:
+    held = of(REPLICA_SET, pod(owner="ReplicaSet/api-7d", controller="rs", images=(("nginx:1", A),)))
+    held.changed(replace(REPLICA_SET, uid="another"))
+    assert held.view("shop").images == (Line("ReplicaSet/api-7d", "nginx:1", A),)
+
+
 def test_templates_are_told_as_far_as_they_do_not_run() -> None:
     running = pod(owner="ReplicaSet/api-7d", controller="rs", images=(("nginx:1", A),))
     told = of(
