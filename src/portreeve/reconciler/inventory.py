@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from functools import lru_cache
+from sys import intern
+from typing import Any, Final, TypeVar, cast
 
 from portreeve.core.inventory import NEEDED, Delta, Inventory
 from portreeve.core.manifests import Place
@@ -27,6 +29,8 @@ from portreeve.core.reference import shown
 from portreeve.core.usage import ANNOTATION
 from portreeve.kube.objects import Event, Owner, Pod, ServiceAccount, Workload
 from portreeve.wire.channel import MAX_NAME, MAX_TEXT, ImageLine
+
+Rows = TypeVar("Rows", bound=tuple[Any, ...])
 
 PULLING: Final = frozenset(
     {
@@ -46,6 +50,9 @@ REFUSED: Final = "FailedCreate"
 
 TELLING: Final = frozenset({"Failed", "FailedToRetrieveImagePullSecret", "ErrImageNeverPull", "InspectFailed", REFUSED})
 """Events that may tell why a pull fails."""
+
+SHAPES: Final = 8_192
+"""Lists of images, and of names, that are kept once for all pods; those beyond are kept for each."""
 
 _DIGEST: Final = re.compile(r"@(sha256:[0-9a-f]{64})$")
 _FINISHED: Final = ("Succeeded", "Failed")
@@ -115,7 +122,7 @@ def pod_said(pod: Pod) -> PodSaid:
     """What a pod says. Of an image that several containers run, the digest of one that has it."""
     metadata, spec, status = pod.metadata, pod.spec, pod.status
     controller = metadata.controller
-    digests = {one.name: found[1] for one in status.containers if (found := _DIGEST.search(one.image_id))}
+    digests = {one.name: intern(found[1]) for one in status.containers if (found := _DIGEST.search(one.image_id))}
     images: dict[str, str] = {}
     of_container: dict[str, str] = {}
     for place, container, written in spec.images():
@@ -135,7 +142,7 @@ def pod_said(pod: Pod) -> PodSaid:
         metadata.name,
         _owner(controller) or f"Pod/{metadata.name}",
         controller.uid if controller else "",
-        tuple(sorted(images.items())),
+        _shared(tuple(sorted(images.items()))),
         spec.service_account_name or "default",
         _names(spec.pull_secrets),
         tuple(sorted(failing)),
@@ -215,11 +222,21 @@ def _registries(annotations: Mapping[str, str] | None) -> tuple[str, ...]:
 
 def _names(written: Iterable[str]) -> tuple[str, ...]:
     """Each name once, sorted; the API lets an entry of `imagePullSecrets` be empty."""
-    return tuple(sorted({_safe(name, MAX_NAME) for name in written if name}))
+    return _shared(tuple(sorted({_safe(name, MAX_NAME) for name in written if name})))
 
 
 def _owner(controller: Owner | None) -> str:
-    return f"{_safe(controller.kind, 63)}/{_safe(controller.name, MAX_NAME)}" if controller else ""
+    return intern(f"{_safe(controller.kind, 63)}/{_safe(controller.name, MAX_NAME)}") if controller else ""
+
+
+def _shared(rows: Rows) -> Rows:
+    """The same object for what is equal: replicas say the same, and there are thousands of them."""
+    return cast(Rows, _kept_once(rows))
+
+
+@lru_cache(SHAPES)
+def _kept_once(rows: tuple[Any, ...]) -> tuple[Any, ...]:
+    return rows
 
 
 def _safe(text: str, limit: int) -> str:
