@@ -15,7 +15,7 @@ from tests.server.plane import Plane, document
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[2] / "cases/inventory_report.json").read_text())
 PATH = "/api/v1/environments/prod/inventory"
-NAMESPACES = {"added": [{"name": name, "labels": {}} for name in ("kube-system", "pay", "shop")]}
+NAMESPACES: dict[str, Any] = {"added": [{"name": name, "labels": {}} for name in ("kube-system", "pay", "shop")]}
 
 
 async def told(agent: Agent, *inventory: dict[str, Any], **more: Any) -> None:
