@@ -1,1 +1,1 @@
-"""What an agent does in its cluster: what is seen becomes the core's values, what is decided becomes requests."""
+"""Joins the agent's decisions with a cluster: what is watched goes in, what is decided is carried out and told."""

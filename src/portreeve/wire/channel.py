@@ -389,6 +389,7 @@ _PULL_SECRET: Final = _record(
         "uid": (True, _text(64)),
         "entries": (True, _rows(_ENTRY, MOST_ENTRIES)),
         "conflict": (False, _or_null(_text(MAX_TEXT))),
+        "phase": (False, _text(64, _WORD)),
     }
 )
 _WORKLOAD: Final = _record({"owner": (True, _text(320)), "image": (True, _text(MAX_TEXT))})
