@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portreeve.core import inventory as core
 from portreeve.core.inventory import NEEDED
 from portreeve.core.namespace_view import EventSaid, Tool
 from portreeve.core.pull_failure import Cause
 from portreeve.kube.objects import Event, Pod, ServiceAccount, Workload
-from portreeve.reconciler.inventory import InventoryKeeper, account_said, event_said, pod_said
+from portreeve.kube.resources import PODS, SERVICE_ACCOUNTS, WORKLOADS
+from portreeve.reconciler.inventory import InventoryKeeper, InventoryPart, account_said, event_said, pod_said
 from portreeve.wire.channel import Report, read_report, report_document
 from tests.core.test_pull_failure import IMAGE, MESSAGES
 
@@ -159,6 +161,27 @@ def test_there_is_an_inventory_from_the_first_complete_look_on() -> None:
     assert listed().delta() == {"images_added": (), "images_removed": (), "inventory": ()}
 
 
+def test_as_a_part_it_says_when_there_is_something_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "BATCH_LINES", 1)
+    calls: list[None] = []
+    part = InventoryPart(InventoryKeeper(), lambda: calls.append(None))
+    for name in ("a", "b"):
+        metadata = {"name": "api", "namespace": name}
+        part.seen(PODS, read({"metadata": metadata, "spec": {"containers": [{"image": IMAGE}]}}, Pod))
+    for resource in (PODS, SERVICE_ACCOUNTS, *WORKLOADS):
+        assert calls == []
+        part.complete(resource, went_back=False)
+    assert len(calls) == 1
+    assert len(part.delta()["images_added"]) == 1
+    part.acknowledged()
+    assert len(calls) == 2  # the report did not hold all of it
+    assert [one.namespace for one in part.delta()["images_added"]] == ["b"]
+    part.acknowledged()
+    assert len(calls) == 2
+    part.gone(PODS, "a", "api", "")
+    assert len(part.delta()["images_removed"]) == 1
+
+
 TEXT = st.text(max_size=30) | st.sampled_from(["x" * 3000, "\u202enginx", "a\nb", "\ud800".encode("utf-16", "surrogatepass").decode("utf-16", "replace")])  # fmt: skip # noqa: E501
 
 
@@ -188,7 +211,7 @@ def test_whatever_stands_in_objects_the_report_is_understood(
     assert read_report(json.loads(json.dumps(report_document(report)))) == report
 
 
-PODS = 2_000
+COUNT = 2_000
 
 
 def filled(keeper: InventoryKeeper) -> int:
@@ -198,7 +221,7 @@ def filled(keeper: InventoryKeeper) -> int:
         "imagePullSecrets": [{"name": "portreeve-pull"}],
     }
     statuses = {"containerStatuses": [{"name": "app", "image": IMAGE, "imageID": f"{IMAGE}@{A}"}]}
-    for number in range(PODS):
+    for number in range(COUNT):
         above = number // 3
         owners = [{"kind": "ReplicaSet", "name": f"api-{above}", "uid": f"{above:036}", "controller": True}]
         keeper.seen("Pod", pod(f"api-{above}-{number:05}", spec, statuses, ownerReferences=owners))
@@ -219,5 +242,5 @@ def test_ten_thousand_pods_have_room() -> None:
         held = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    assert lines == 2 * (PODS // 3 + 1)
-    assert held / PODS < 1024, held / PODS
+    assert lines == 2 * (COUNT // 3 + 1)
+    assert held / COUNT < 1024, held / COUNT

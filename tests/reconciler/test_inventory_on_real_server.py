@@ -17,7 +17,6 @@ from portreeve.kube.reflector import Added, Deleted, Modified, Reflector, Relist
 from portreeve.kube.resources import EVENTS, PODS, SERVICE_ACCOUNTS, WORKLOADS
 from portreeve.reconciler.inventory import InventoryKeeper
 from portreeve.wire.channel import Report, read_report, report_document
-from tests.kube.conftest import client, namespace  # noqa: F401 -- fixtures
 from tests.tools.kubeclient import KubeClient
 
 pytestmark = pytest.mark.slow
@@ -33,7 +32,7 @@ KINDS: Mapping[Any, type[Any]] = {
 
 
 @asynccontextmanager
-async def kept(client: Client, namespace: str) -> AsyncIterator[InventoryKeeper]:  # noqa: F811 -- the fixtures' values
+async def kept(client: Client, namespace: str) -> AsyncIterator[InventoryKeeper]:
     """A keeper that is told of everything in a namespace, one reflector for each kind."""
     keeper = InventoryKeeper(NEEDED | {"Event"})
 
@@ -86,7 +85,7 @@ class Server:
         return {one["owner"]: one for one in self.told.get(part, ())}
 
 
-def put_all(kube: KubeClient, namespace: str) -> None:  # noqa: F811
+def put_all(kube: KubeClient, namespace: str) -> None:
     metadata: Object = {"namespace": namespace}
 
     def container(image: str, name: str = "app") -> Object:
@@ -122,7 +121,7 @@ def put_all(kube: KubeClient, namespace: str) -> None:  # noqa: F811
     ).expect(201)
 
 
-def patch(kube: KubeClient, namespace: str, kind: str, name: str, body: Object, *, below: str = "") -> None:  # noqa: F811
+def patch(kube: KubeClient, namespace: str, kind: str, name: str, body: Object, *, below: str = "") -> None:
     path = kube.path("v1", kind, name, namespace, below)
     kube.request("PATCH", path, body, "application/strategic-merge-patch+json").expect(200)
 
@@ -133,7 +132,7 @@ def status(state: Object, image_id: str = "") -> Object:
 
 
 async def test_what_runs_what_could_run_and_what_was_missed(
-    client: Client, kube_client: KubeClient, namespace: str  # noqa: F811
+    client: Client, kube_client: KubeClient, namespace: str
 ) -> None:  # fmt: skip
     put_all(kube_client, namespace)
     debug = {"name": "debug", "image": "debug:1", "targetContainerName": "app"}
@@ -175,7 +174,7 @@ async def test_what_runs_what_could_run_and_what_was_missed(
 
 
 async def test_pulls_that_fail_and_pods_that_are_refused(
-    client: Client, kube_client: KubeClient, namespace: str  # noqa: F811
+    client: Client, kube_client: KubeClient, namespace: str
 ) -> None:  # fmt: skip
     put_all(kube_client, namespace)
     async with kept(client, namespace) as keeper:

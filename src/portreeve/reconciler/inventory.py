@@ -28,6 +28,7 @@ from portreeve.core.pull_failure import Cause, diagnosed
 from portreeve.core.reference import shown
 from portreeve.core.usage import ANNOTATION
 from portreeve.kube.objects import Event, Owner, Pod, ServiceAccount, Workload
+from portreeve.kube.resources import Resource
 from portreeve.wire.channel import MAX_NAME, MAX_TEXT, ImageLine
 
 Rows = TypeVar("Rows", bound=tuple[Any, ...])
@@ -116,6 +117,48 @@ class InventoryKeeper:
     def reset(self) -> None:
         """A whole report is asked for: the next delta is everything, or as much of it as one report holds."""
         self._inventory.reset()
+
+
+class InventoryPart:
+    """The inventory among the parts of a reconciler: takes news as `watching.Taker`, tells as `reporting.Part`.
+
+    `changed` is called when there may be something to tell, also behind a report that could not hold all of it.
+    """
+
+    def __init__(self, keeper: InventoryKeeper, changed: Callable[[], None]) -> None:
+        self._keeper, self._changed = keeper, changed
+
+    def seen(self, resource: Resource, found: Any) -> None:
+        """As `watching.Taker`."""
+        self._keeper.seen(resource.kind, found)
+        self._tell()
+
+    def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:  # noqa: ARG002 -- protocol
+        """As `watching.Taker`."""
+        self._keeper.gone(resource.kind, (namespace, name))
+        self._tell()
+
+    def complete(self, resource: Resource, *, went_back: bool) -> None:  # noqa: ARG002 -- protocol
+        """As `watching.Taker`."""
+        self._keeper.listed(resource.kind)
+        self._tell()
+
+    def delta(self) -> Mapping[str, Any]:
+        """As `reporting.Part`."""
+        return self._keeper.delta()
+
+    def acknowledged(self) -> None:
+        """As `reporting.Part`."""
+        self._keeper.acknowledged()
+        self._tell()
+
+    def reset(self) -> None:
+        """As `reporting.Part`."""
+        self._keeper.reset()
+
+    def _tell(self) -> None:
+        if self._keeper.due:
+            self._changed()
 
 
 def pod_said(pod: Pod) -> PodSaid:

@@ -241,7 +241,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
         template_routes.routes(server.documents),
         environment_routes.routes(server.documents, server.clock),
         exemption_routes.routes(server.writer, server.clock),
-        image_routes.routes(server.documents, server.clock),
+        image_routes.routes(server.documents, server.database, server.clock),
         inventory_routes.routes(server.documents),
         calendar_routes.routes(server.documents, server.clock),
         audit_routes.routes(server.audit),

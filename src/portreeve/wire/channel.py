@@ -93,7 +93,8 @@ class Report:
 
     None means unchanged. `pull_secrets` hold what is in the namespaces named, `withdrawn` names those that have none
     any more. `inventory` replaces all that was said of each namespace that it names; one of which nothing else is said
-    has nothing any more. An empty one says that the agent keeps an inventory, and that it is as before.
+    has nothing any more. An empty one says that the agent keeps an inventory, and that it is as before; a whole
+    report without images and without an inventory is that of an agent that has not seen its cluster yet.
     """
 
     number: int

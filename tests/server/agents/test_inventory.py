@@ -14,6 +14,7 @@ from tests.server.agents.agent import Agent, enrolled
 from tests.server.plane import Plane, document
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[2] / "cases/inventory_report.json").read_text())
+DIGEST = f"sha256:{'a' * 64}"
 PATH = "/api/v1/environments/prod/inventory"
 NAMESPACES: dict[str, Any] = {"added": [{"name": name, "labels": {}} for name in ("kube-system", "pay", "shop")]}
 
@@ -63,6 +64,29 @@ async def test_each_namespace_is_replaced_by_itself(plane: Plane, admin: httpx2.
     number = agent.reports + 1
     assert (await agent.send("POST", "observed", {"report": number, "generation": 1, "whole": True})).status_code == 200
     assert (await admin.get(PATH)).json()["metadata"]["told"] is False
+
+
+async def test_an_agent_that_is_blind_does_not_say_that_nothing_runs(plane: Plane, admin: httpx2.AsyncClient) -> None:
+    agent = await enrolled(plane, admin)
+    images = [{"namespace": "shop", "owner": "Pod/a", "image": f"nginx:{n}", "digest": DIGEST} for n in (1, 2)]
+    await told(agent, images={"added": images})
+    blind = {"report": 10, "generation": 1, "whole": True}
+    assert (await agent.send("POST", "observed", blind)).status_code == 200
+    assert [one["digest"] for one in await rows(admin, "/api/v1/images")] == [DIGEST, DIGEST]
+    seeing = {**blind, "report": 11, "inventory": []}
+    assert (await agent.send("POST", "observed", seeing)).status_code == 200
+    assert await rows(admin, "/api/v1/images") == []
+
+
+async def test_running_images_are_shown_with_their_digests(plane: Plane, admin: httpx2.AsyncClient) -> None:
+    images = [
+        {"namespace": "shop", "owner": "Pod/a", "image": "nginx:1", "digest": DIGEST},
+        {"namespace": "shop", "owner": "Pod/b", "image": "nginx:1"},
+    ]
+    await told(await enrolled(plane, admin), images={"added": images})
+    found = await rows(admin, "/api/v1/images")
+    assert [(one["owner"], one["digest"]) for one in found] == [("Pod/a", DIGEST), ("Pod/b", None)]
+    assert [one["digest"] for one in (await admin.get("/api/v1/images.json")).json()] == [DIGEST, None]
 
 
 async def test_too_much_of_it_is_refused(

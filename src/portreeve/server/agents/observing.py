@@ -43,12 +43,20 @@ async def take(transaction: Transaction, environment: str, report: Report) -> in
         raise Conflict("report_gap", f"a report with a number beyond {last} is awaited")
     facts = merged({} if report.whole else await said(connection, environment), report)
     images: list[tuple[RunningImage, str]] | None = None
-    if report.whole or report.images_added or report.images_removed:
+    if not _blind(report) and (report.whole or report.images_added or report.images_removed):
         running = {} if report.whole else dict(await running_with_digests(connection, environment))
         images = _running(environment, _changed(running, report))
     await observe(transaction, Observation(environment, report.generation, facts, images))
     await store.acknowledge(connection, environment, report.number)
     return report.number
+
+
+def _blind(report: Report) -> bool:
+    """Whether the agent has begun anew and has not seen its cluster yet: it then tells neither images nor inventory.
+
+    What it told before stays, and is of the time of that report: nobody knows that nothing runs.
+    """
+    return report.whole and report.inventory is None and not report.images_added
 
 
 def merged(before: Mapping[str, Any], report: Report) -> dict[str, Any]:

@@ -65,7 +65,7 @@ SHARED: Final[dict[str, Schema]] = {
     ),
     "Image": record(
         environment=TEXT, namespace=TEXT, owner=TEXT, image=TEXT, canonical=or_null(TEXT), verdict=or_null(TEXT),
-        stage=or_null(TEXT),
+        stage=or_null(TEXT), digest=or_null(TEXT),
     ),
     "Inventory": record(
         namespace=TEXT, workloads=rows(), references=rows(), serviceAccounts=rows(), missed=rows(),
