@@ -66,6 +66,7 @@ async def test_each_namespace_is_replaced_by_itself(plane: Plane, admin: httpx2.
     assert (await admin.get(PATH)).json()["metadata"]["told"] is False
 
 
+@pytest.mark.wide
 async def test_an_agent_that_is_blind_does_not_say_that_nothing_runs(plane: Plane, admin: httpx2.AsyncClient) -> None:
     agent = await enrolled(plane, admin)
     images = [{"namespace": "shop", "owner": "Pod/a", "image": f"nginx:{n}", "digest": DIGEST} for n in (1, 2)]
@@ -78,6 +79,7 @@ async def test_an_agent_that_is_blind_does_not_say_that_nothing_runs(plane: Plan
     assert await rows(admin, "/api/v1/images") == []
 
 
+@pytest.mark.wide
 async def test_running_images_are_shown_with_their_digests(plane: Plane, admin: httpx2.AsyncClient) -> None:
     images = [
         {"namespace": "shop", "owner": "Pod/a", "image": "nginx:1", "digest": DIGEST},
@@ -89,6 +91,7 @@ async def test_running_images_are_shown_with_their_digests(plane: Plane, admin: 
     assert [one["digest"] for one in (await admin.get("/api/v1/images.json")).json()] == [DIGEST, None]
 
 
+@pytest.mark.wide
 async def test_too_much_of_it_is_refused(
     plane: Plane, admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +102,7 @@ async def test_too_much_of_it_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (422, "report_too_large")
 
 
+@pytest.mark.wide
 async def test_what_an_agent_makes_up_becomes_no_command(plane: Plane, admin: httpx2.AsyncClient) -> None:
     missed = [{"owner": "Deployment/a; rm -rf ~", "why": "started_before", "pods": 1},
               {"owner": "Deployment/a", "why": "news", "pods": 1}]  # fmt: skip
@@ -145,6 +149,7 @@ async def test_grants_are_set_beside_what_is_used(plane: Plane, admin: httpx2.As
     assert csv[1].startswith("prod,shop,quay,1,CronJob/nightly,quay.io/shop/report:2,")
 
 
+@pytest.mark.wide
 async def test_granting_and_using_end_both(plane: Plane, admin: httpx2.AsyncClient) -> None:
     await scene(plane)
     agent = await enrolled(plane, admin)
@@ -173,6 +178,7 @@ async def test_who_holds_a_role_in_one_namespace_sees_that_one(plane: Plane, adm
     assert (west.status_code, west.json()["code"]) == (404, "not_found")
 
 
+@pytest.mark.wide
 async def test_what_could_run_is_in_the_policy_of_the_inventory(plane: Plane, admin: httpx2.AsyncClient) -> None:
     asleep = [{"owner": "CronJob/nightly", "image": f"quay.io/shop/{name}:2"} for name in ("report", "mail")]
     await told(await enrolled(plane, admin), {"namespace": "shop", "workloads": asleep})
