@@ -44,6 +44,8 @@ ASKING = {
     "plan": ("-f", "team.yaml"),
     "apply": ("-f", "team.yaml", "-y"),
     "calendar": ("--within", "30"),
+    "needed": (),
+    "unused": (),
 }
 # What changes something by name, or needs something to be there; tried in the tests of each.
 CHANGING = {
@@ -54,6 +56,7 @@ CHANGING = {
     "create",
     "edit",
     "egress",
+    "inventory",
     "limits",
     "validate",
     "delete",

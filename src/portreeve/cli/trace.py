@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from portreeve.cli.blocks import COLORS, suggestion
-from portreeve.cli.inventory import counted
+from portreeve.cli.image_facts import counted
 from portreeve.cli.terminal import Terminal, safe
 from portreeve.core.manifests import ImageUse
 from portreeve.core.policy import AllowedSource

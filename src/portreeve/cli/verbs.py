@@ -53,6 +53,11 @@ VERBS: Final[dict[str, Verb]] = {
     "use": Verb(GOVERN, "Show how a workload uses a registry."),
     "limits": Verb(GOVERN, "Show how much may still be pulled."),
     "egress": Verb(GOVERN, "List the hosts that an environment must reach; what is new of them."),
+    "inventory": Verb(
+        GOVERN, "Show what could run in an environment, who names which pull secret, and which pulls fail."
+    ),
+    "needed": Verb(GOVERN, "List registries that workloads use in namespaces where they are not granted."),
+    "unused": Verb(GOVERN, "List grants of registries in namespaces where nothing uses them."),
     "rotate": Verb(GOVERN, "Rotate a registry's credential."),
     "calendar": Verb(GOVERN, "Show what ends when: credentials, tokens, exemptions; also as iCalendar."),
     "exempt": Verb(GOVERN, "Request, approve, deny, renew or revoke an exception to a policy."),
