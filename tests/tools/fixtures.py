@@ -8,9 +8,11 @@ from contextlib import ExitStack
 import pytest
 
 from tests.tools.cel import CelChecker
+from tests.tools.charts import Charts
 from tests.tools.cluster import Cluster, KubeClient
 from tests.tools.components import (
     CEL,
+    HELM,
     ORACLE,
     REFERRERS,
     Missing,
@@ -61,6 +63,16 @@ def cel_checker() -> Iterator[CelChecker]:
         give_up(found)
     with CelChecker(found.path) as checker:
         yield checker
+
+
+@pytest.fixture(scope="session")
+def charts() -> Iterator[Charts]:
+    """Helm's and kustomize's engines."""
+    found = find_program(HELM, default_cache())
+    if isinstance(found, Missing):
+        give_up(found)
+    with Charts(found.path) as charts:
+        yield charts
 
 
 @pytest.fixture(scope="session")
