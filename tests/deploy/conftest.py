@@ -14,5 +14,7 @@ from tests.tools.cluster import Cluster
 @pytest.fixture(scope="package")
 def scene(kubernetes: Cluster, charts: Charts) -> Iterator[Installed]:
     """With everything that is optional, but for the wider roles."""
-    with installed(kubernetes, charts, {"server": "https://portreeve.example.com", "attach": {"enabled": True}}) as found:
+    with installed(
+        kubernetes, charts, {"server": "https://portreeve.example.com", "attach": {"enabled": True}}
+    ) as found:
         yield found

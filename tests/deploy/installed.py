@@ -40,7 +40,13 @@ class Installed:
     token: str
 
     def apply_secret(
-        self, namespace: str = "", *, name: str = "portreeve-pull", force: bool = False, dry: bool = False, **changes: Any
+        self,
+        namespace: str = "",
+        *,
+        name: str = "portreeve-pull",
+        force: bool = False,
+        dry: bool = False,
+        **changes: Any,
     ) -> Response:
         """A Secret as the agent writes it, with changes, applied by the agent."""
         body = secret(namespace or self.namespace, name, **changes)
@@ -72,7 +78,10 @@ def installed(cluster: Cluster, charts: Charts, values: Mapping[str, Any]) -> It
     home, team = (f"deploy-{secrets.token_hex(4)}" for _ in range(2))
     rendered = charts.render(CHART, values, namespace=home)
     with cluster.client() as admin:
-        restricted = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted"}
+        restricted = {
+            "pod-security.kubernetes.io/enforce": "restricted",
+            "pod-security.kubernetes.io/warn": "restricted",
+        }
         try:
             admin.create(_namespace(home, restricted)).expect(201)
             admin.create(_namespace(team, {"portreeve.io/attach": "true"})).expect(201)

@@ -74,7 +74,10 @@ REFUSED = [
     ("/serviceaccounts", "", ("create", "patch")),
     ("/serviceaccounts/token", "default", ("create",)),
     ("/pods", "any", ("patch", "update", "delete")),
-    *[(f"/pods/{one}", "any", ("create", "get")) for one in ("exec", "attach", "portforward", "log", "ephemeralcontainers")],
+    *[
+        (f"/pods/{one}", "any", ("create", "get"))
+        for one in ("exec", "attach", "portforward", "log", "ephemeralcontainers")
+    ],
     ("/namespaces", "any", ("create", "patch", "update", "delete")),
     ("/configmaps", "", ALL),
     ("/nodes", "", READ),
@@ -224,7 +227,11 @@ ADD = {"op": "add", "path": "/imagePullSecrets", "value": [{"name": "portreeve-p
         {"op": "add", "path": "/imagePullSecrets", "value": [{"name": "mine"}, {"name": "other"}]},
         {"op": "remove", "path": "/imagePullSecrets"},
         {"op": "add", "path": "/metadata/labels", "value": {"a": "b"}},
-        {"op": "add", "path": "/metadata/annotations", "value": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"}},
+        {
+            "op": "add",
+            "path": "/metadata/annotations",
+            "value": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"},
+        },
         {"op": "add", "path": "/metadata/finalizers", "value": ["portreeve.io/x"]},
         {"op": "add", "path": "/automountServiceAccountToken", "value": True},
         {"op": "add", "path": "/secrets", "value": [{"name": "portreeve-pull"}]},
@@ -251,10 +258,18 @@ def test_our_entry_comes_and_goes_beside_those_of_others(scene: Installed) -> No
 
 
 def test_other_service_accounts_take_the_optional_role(scene: Installed, charts: Charts) -> None:
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "builder", "namespace": scene.namespace}}
+    account = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "builder", "namespace": scene.namespace},
+    }
     scene.admin.create(account).expect(201)
     assert scene.patch_account("builder", ADD).status == 403
-    values = {"server": "https://portreeve.example.com", "attach": {"enabled": True}, "rbac": {"patchAllServiceAccounts": True}}
+    values = {
+        "server": "https://portreeve.example.com",
+        "attach": {"enabled": True},
+        "rbac": {"patchAllServiceAccounts": True},
+    }
     wider = charts.render(CHART, values, namespace=scene.home)
     role = [wider.of(kind, f"{AGENT}-serviceaccounts") for kind in ("ClusterRole", "ClusterRoleBinding")]
     assert wider.names - scene.rendered.names == {(one["kind"], one["metadata"]["name"]) for one in role}
@@ -332,4 +347,3 @@ async def test_what_the_agent_s_code_does_its_rights_suffice_for(scene: Installe
 def test_without_its_guard_the_agent_makes_no_pods_at_all(charts: Charts) -> None:
     role = charts.render(CHART, {"server": "https://x.example", "guard": {"enabled": False}}).of("ClusterRole", AGENT)
     assert not [rule for rule in role["rules"] if "pods" in rule["resources"] and "create" in rule["verbs"]]
-

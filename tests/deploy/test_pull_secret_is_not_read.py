@@ -121,7 +121,12 @@ def test_both_policies_compile_on_the_oldest_release_and_let_old_objects_be_scal
         assert evaluator.review(changed, old, operation="UPDATE").allowed
         assert not evaluator.review(anew, old, operation="UPDATE").allowed
         assert evaluator.review(labelled, mounted, operation="UPDATE").allowed
-        empty = {"apiVersion": "v1", "kind": "ReplicationController", "metadata": {"name": "w"}, "spec": {"replicas": 0}}
+        empty = {
+            "apiVersion": "v1",
+            "kind": "ReplicationController",
+            "metadata": {"name": "w"},
+            "spec": {"replicas": 0},
+        }
         assert evaluator.review(empty).allowed
         many = pod("shop", initContainers=[{**OTHER, "name": f"c{n}", "env": [{"name": "A"}] * 50} for n in range(200)])
         review = evaluator.review(many)
@@ -161,7 +166,8 @@ def test_a_pod_gets_it_beside_its_own(
     metadata = {"name": "puller", "namespace": scene.namespace}
     puller = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "imagePullSecrets": account}
     scene.admin.create(puller).expect(201)
-    made = pod(scene.namespace, serviceAccountName="puller", **({} if own is None else {"imagePullSecrets": own}))
+    named: dict[str, Any] = {} if own is None else {"imagePullSecrets": own}
+    made = pod(scene.namespace, serviceAccountName="puller", **named)
     try:
         wait_until(lambda: attached(scene, made) == wanted, "the policy that attaches", 10)
     finally:
@@ -185,5 +191,5 @@ def test_a_pod_elsewhere_does_not_get_it(scene: Installed) -> None:
 
 
 def test_a_cluster_that_cannot_attach_says_so_before_anything_is_installed(charts: Charts) -> None:
-    with pytest.raises(NotRendered, match="needs Kubernetes 1.36"):
+    with pytest.raises(NotRendered, match=r"needs Kubernetes 1\.36"):
         charts.render(CHART, {"server": "https://x.example", "attach": {"enabled": True}}, kube_version="v1.35.4")
