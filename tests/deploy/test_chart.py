@@ -19,7 +19,6 @@ from tests.tools.charts import Charts, NotRendered, Object, Rendered
 SERVER = {"server": "https://portreeve.example.com"}
 MONITORING = ("monitoring.coreos.com/v1/ServiceMonitor", "monitoring.coreos.com/v1/PrometheusRule")
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
-ROOT = CHART.parents[2]
 EVERYTHING: dict[str, Any] = {
     **SERVER,
     "commonLabels": {"team": "platform"},
@@ -274,40 +273,3 @@ def test_the_network_policy_selects_the_agent_and_names_its_ports(rendered: Rend
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     assert spec["podSelector"]["matchLabels"].items() <= deployed(rendered)["metadata"]["labels"].items()
     assert all(rule["ports"] for rule in spec["egress"])
-
-
-# Alerts
-
-
-def alerts(charts: Charts, **changes: Any) -> list[Object]:
-    values = {**SERVER, "prometheusRule": {"enabled": True, "alerts": changes}}
-    [group] = charts.render(CHART, values, api_versions=MONITORING).of("PrometheusRule")["spec"]["groups"]
-    rules: list[Object] = group["rules"]
-    return rules
-
-
-def test_each_alert_leads_to_a_section_that_is_there(charts: Charts) -> None:
-    page = (ROOT / "docs/alerts.md").read_text(encoding="utf-8")
-    sections = {title.lower() for title in re.findall(r"^## (\w+)$", page, re.MULTILINE)}
-    found = alerts(charts)
-    assert {one["alert"] for one in found} == set(VALUES["prometheusRule"]["alerts"])
-    assert {one["annotations"]["runbook_url"] for one in found} == {
-        f"https://portreeve.io/docs/alerts#{section}" for section in sections
-    }
-    for one in found:
-        assert one["labels"]["severity"] in ("warning", "critical")
-        assert one["annotations"]["summary"]
-        assert one["annotations"]["description"]
-
-
-def test_an_alert_is_turned_off_moved_and_weighed(charts: Charts) -> None:
-    for name in VALUES["prometheusRule"]["alerts"]:
-        assert name not in {one["alert"] for one in alerts(charts, **{name: {"enabled": False}})}
-    off = {name: {"enabled": False} for name in VALUES["prometheusRule"]["alerts"]}
-    assert alerts(charts, **off) == []
-    [drift] = alerts(charts, **{**off, "PolicyDrift": {"threshold": 5, "severity": "info", "for": "2h"}})
-    assert drift["expr"].endswith("> 5")
-    assert (drift["labels"]["severity"], drift["for"]) == ("info", "2h")
-    soon = alerts(charts, **{**off, "CredentialExpiringSoon": {"threshold": 1209600}})
-    assert ["1209600" in one["expr"] for one in soon] == [True, False]
-    assert [one["labels"]["severity"] for one in soon] == ["warning", "critical"]

@@ -22,11 +22,13 @@ from portreeve.kube.pull_secret import Kept, Removed
 from tests.deploy.installed import AGENT, CHART, MANAGER, Installed, pod, secret
 from tests.kube.behaviour import wanted
 from tests.kube.conftest import as_token
+from tests.tools.cel import CelChecker
 from tests.tools.charts import Charts
 from tests.tools.kubeclient import DRY_RUN, wait_until
 
 pytestmark = pytest.mark.slow
 
+SERVER = {"server": "https://portreeve.example.com"}
 ADMISSION = "admissionregistration.k8s.io"
 POLICIES, BINDINGS = "validatingadmissionpolicies", "validatingadmissionpolicybindings"
 READ = ("get", "list", "watch")
@@ -342,6 +344,26 @@ async def test_what_the_agent_s_code_does_its_rights_suffice_for(scene: Installe
             assert isinstance(await admission.remove(client, one["kind"], name, recorded_uid=uids[name]), Gone)
         assert isinstance(await attachment.detach(client, scene.namespace, "default"), Detached)
         assert isinstance(await pull_secret.remove(client, scene.namespace, recorded_uid=kept.uid), Removed)
+
+
+def test_the_guard_holds_even_for_a_role_that_is_wider(charts: Charts, cel_checker: CelChecker) -> None:
+    """What the role refuses already, and the oldest release: somebody may have given the agent more."""
+    guard = charts.render(CHART, SERVER).of("ValidatingAdmissionPolicy", "portreeve-agent-guard")
+    agent = {"username": f"system:serviceaccount:portreeve-system:{AGENT}", "groups": ["system:authenticated"]}
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "x", "namespace": "shop"}}
+    running = pod("shop")
+    with cel_checker.evaluator(guard) as evaluator:
+        other = evaluator.review(secret("shop", "other"), user=agent)
+        assert "no Secret but portreeve-pull" in other.message
+        for operation in ("CREATE", "DELETE"):
+            old = account if operation == "DELETE" else None
+            made = evaluator.review(None if old else account, old, operation=operation, user=agent)
+            assert "makes and deletes no ServiceAccounts" in made.message
+        changed = evaluator.review(running, running, operation="UPDATE", user=agent, dry_run=True)
+        assert "only as dry runs" in changed.message
+        assert evaluator.review(secret("shop"), user=agent).allowed
+        assert evaluator.review(running, user=agent, dry_run=True).allowed
+        assert evaluator.review(secret("shop", "other", type="Opaque")).allowed, "of somebody else"
 
 
 def test_without_its_guard_the_agent_makes_no_pods_at_all(charts: Charts) -> None:

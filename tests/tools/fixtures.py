@@ -14,6 +14,7 @@ from tests.tools.components import (
     CEL,
     HELM,
     ORACLE,
+    PROMQL,
     REFERRERS,
     Missing,
     default_cache,
@@ -24,6 +25,7 @@ from tests.tools.components import (
 )
 from tests.tools.oracle import Oracle
 from tests.tools.postgres import PostgresServer
+from tests.tools.promql import Prometheus
 from tests.tools.registry import Access, DockerRegistry, ReferrersRegistry
 from tests.tools.required import give_up
 
@@ -73,6 +75,16 @@ def charts() -> Iterator[Charts]:
         give_up(found)
     with Charts(found.path) as charts:
         yield charts
+
+
+@pytest.fixture(scope="session")
+def prometheus() -> Iterator[Prometheus]:
+    """Prometheus' engine, for rules."""
+    found = find_program(PROMQL, default_cache())
+    if isinstance(found, Missing):
+        give_up(found)
+    with Prometheus(found.path) as prometheus:
+        yield prometheus
 
 
 @pytest.fixture(scope="session")
