@@ -29,9 +29,9 @@ def alerts(charts: Charts, **changes: Any) -> list[Object]:
     return rules
 
 
-def steady(metric: str, value: float, steps: int = 200, **labels: str) -> Series:
+def steady(metric: str, value: float, **labels: str) -> Series:
     """A metric that has had one value since the first minute."""
-    return Series({"__name__": f"portreeve_{metric}", **labels}, [value] * steps)
+    return Series({"__name__": f"portreeve_{metric}", **labels}, [value] * 200)
 
 
 IN = {"environment": "prod-eu"}
@@ -120,6 +120,13 @@ def test_each_leads_to_a_section_that_is_there(charts: Charts) -> None:
     assert {one["annotations"]["runbook_url"] for one in found} == {
         f"https://portreeve.io/docs/alerts#{section}" for section in sections
     }
+
+
+def test_what_the_page_tells_people_to_run_is_there() -> None:
+    page, cli = ((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("alerts.md", "cli.md"))
+    assert set(re.findall(r"`(portreeve [a-z]+)", page)) <= set(
+        re.findall(r"^## (portreeve [a-z]+)$", cli, re.MULTILINE)
+    )
 
 
 def test_the_page_describes_every_metric_that_is_asked_for(charts: Charts) -> None:
