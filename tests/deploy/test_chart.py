@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -207,6 +211,30 @@ def test_the_address_comes_from_a_value_or_from_the_join_secret(charts: Charts) 
     assert enrol["env"][0]["valueFrom"]["secretKeyRef"]["key"] == "server"
     with pytest.raises(NotRendered, match="is needed"):
         charts.render(CHART, {"join": {"existingSecret": ""}})
+
+
+@pytest.mark.wide
+def test_the_agent_knows_what_it_is_told(charts: Charts, tmp_path: Path) -> None:
+    """The rendered commands, by the program itself, on a mount as a kubelet makes it: group-writable, with setgid."""
+    mount = tmp_path / "mount"
+    mount.mkdir()
+    mount.chmod(0o2770)
+    told = []
+    for one in containers(charts.render(CHART, {**SERVER, "cluster": "prod"})):
+        _, verb = one["command"]
+        arguments = [each.replace("/var/lib/portreeve-agent", str(mount)) for each in one["args"]]
+        environment = {**os.environ, "PORTREEVE_AGENT_JOIN_FILE": str(tmp_path / "none")}
+        program = "import sys; from portreeve.agent.main import main; sys.exit(main())"
+        done = subprocess.run(
+            [sys.executable, "-c", program, verb, *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        told.append((done.returncode, done.stderr.partition(":")[0]))
+    assert told == [(2, "join_token"), (2, "not_enrolled")]
+    assert (mount / "state").stat().st_mode & 0o777 == 0o700
 
 
 # What an installer must not bring (CIS 5.1, reliability 4.4)
