@@ -331,7 +331,9 @@ def _secret_answered(line: Line, answer: Answer) -> Line:
         pace = Pace(wait_s=line.pace.wait_s) if reading else line.pace.answered()
         line = replace(line, pace=pace, reread=False, trouble=line.trouble if reading else Outcome.DONE)
         if isinstance(seen, SecretSeen):
-            return _put(line, seen) if known is None or seen == known or supersedes(seen, known) else line
+            # One that was read says more than the same one that was watched: what it holds, and that it is immutable.
+            same = known is not None and (seen.uid, seen.resource_version) == (known.uid, known.resource_version)
+            return _put(line, seen) if known is None or same or supersedes(seen, known) else line
         gone = known is not None and known.uid == line.sent_uid
         return _removed(line, Kind.SECRET, PULL_SECRET, line.sent_uid) if gone else line
     if answer.outcome is Outcome.NOT_FOUND and not isinstance(sent, ApplySecret):

@@ -382,6 +382,7 @@ _PULL_SECRET: Final = _record(
         "uid": (True, _text(64)),
         "entries": (True, _rows(_ENTRY, MOST_ENTRIES)),
         "conflict": (False, _or_null(_text(MAX_TEXT))),
+        "phase": (False, _text(64, _WORD)),
     }
 )
 _NAMESPACE: Final = _record({"name": (True, _text(63)), "labels": (False, _labels)})
