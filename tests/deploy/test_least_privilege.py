@@ -234,6 +234,11 @@ ADD = {"op": "add", "path": "/imagePullSecrets", "value": [{"name": "portreeve-p
             "path": "/metadata/annotations",
             "value": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"},
         },
+        {
+            "op": "add",
+            "path": "/metadata/ownerReferences",
+            "value": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "1"}],
+        },
         {"op": "add", "path": "/metadata/finalizers", "value": ["portreeve.io/x"]},
         {"op": "add", "path": "/automountServiceAccountToken", "value": True},
         {"op": "add", "path": "/secrets", "value": [{"name": "portreeve-pull"}]},
