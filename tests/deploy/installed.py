@@ -98,6 +98,8 @@ def installed(cluster: Cluster, charts: Charts, values: Mapping[str, Any]) -> It
                 admin.delete(one)
             for name in (home, team):
                 admin.delete(_namespace(name, {}))
+            # The server goes on with a policy for a moment, and other tests share it.
+            wait_until(lambda: admin.create(_reading("default"), DRY_RUN).ok, "the policies to be gone")
 
 
 def _namespace(name: str, labels: Mapping[str, str]) -> Object:
@@ -119,8 +121,11 @@ def _wait_until_effective(found: Installed) -> None:
 
     wait_until(lambda: found.apply_secret(dry=True).ok, "the agent's role")
     wait_until(guarded, "the guard")
-    reading = pod(found.namespace, volumes=[{"name": "v", "secret": {"secretName": "portreeve-pull"}}])
-    wait_until(lambda: not found.admin.create(reading, DRY_RUN).ok, "the policy of the pull secret")
+    wait_until(lambda: not found.admin.create(_reading(found.namespace), DRY_RUN).ok, "the policy of the pull secret")
+
+
+def _reading(namespace: str) -> Object:
+    return pod(namespace, volumes=[{"name": "v", "secret": {"secretName": "portreeve-pull"}}])
 
 
 def pod(namespace: str, name: str = "p", *, container: Mapping[str, Any] | None = None, **spec: Any) -> Object:
