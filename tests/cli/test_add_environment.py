@@ -37,12 +37,24 @@ def test_one_command_is_the_answer_and_nothing_else_is(operator: Operator) -> No
     assert line.startswith("printf %s prtj_")
     assert line.endswith("| portreeve-agent enrol --server https://portreeve.example.com")
     assert "prtj_" not in added.err
+    for told in ("--from-file=token=/dev/stdin", "kubectl apply -f deploy/kustomize/agent/agent.yaml", "helm install"):
+        assert told in added.err
+    assert "--set server=https://portreeve.example.com --set cluster=prod-eu --set join.existingSecret=" in added.err
     # Another agent for the same environment: nothing is asked, as nothing is changed.
     again = operator.run("add", "environment", "prod-eu", "-o", "json")
     assert again.code == 0, again.err
     assert again.json["join"] not in line
     shown = operator.run("get", "environment", "prod-eu", "-o", "json").json
     assert shown["status"]["agent"]["state"] == "none"
+
+
+def test_a_host_is_not_told_of_kubernetes(operator: Operator) -> None:
+    operator.plane.put(document("EnvironmentGroup", "hosts", type="docker"))
+    placed = ("--tier", "production", "--group", "hosts", "--type", "docker")
+    added = operator.run("add", "environment", "dock", *placed, "-y")
+    assert added.code == 0, added.err
+    again = operator.run("add", "environment", "dock")
+    assert "kubectl" not in added.err + again.err
 
 
 @pytest.mark.parametrize(
