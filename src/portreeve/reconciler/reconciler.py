@@ -24,6 +24,7 @@ from portreeve.kube.client import Client
 from portreeve.kube.resources import Resource
 from portreeve.reconciler.delivering import Delivering
 from portreeve.reconciler.document import opened
+from portreeve.reconciler.inventory import InventoryKeeper, InventoryPart
 from portreeve.reconciler.records import Journal
 from portreeve.reconciler.reporting import Reporter
 from portreeve.reconciler.requests import Requests
@@ -81,9 +82,11 @@ class Reconciler:
             chance=clocks.chance,
             limits=limits,
         )
+        inventory = InventoryPart(InventoryKeeper(), self.reporter.changed)
+        self.reporter.add_parts((inventory,))
         self.watching = Watching(
             client,
-            (self.delivering, self.reporter, _Complete(self.reporter)),
+            (self.delivering, inventory, self.reporter, _Complete(self.reporter)),
             uniform=clocks.uniform,
             changed=self._saw_or_not,
         )
@@ -150,7 +153,8 @@ class Reconciler:
             await asyncio.sleep(LOOK_S)
 
     def _saw_or_not(self) -> None:
-        blind = self.watching.blind
+        needed = {one.resource.plural for one in EVERY_KIND}
+        blind = self.watching.blind.keys() & needed
         if blind:
             which = ", ".join(sorted(blind))
             self.reporter.condition("ClusterSeen", "False", "Unreachable", f"cannot be watched: {which}")
