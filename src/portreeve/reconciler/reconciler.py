@@ -22,11 +22,12 @@ from portreeve.core.pacing import USUAL, Limits
 from portreeve.errors import Invalid, PortreeveError
 from portreeve.kube.client import Client
 from portreeve.kube.resources import Resource
-from portreeve.reconciler.delivering import Delivering
+from portreeve.reconciler.delivering import Delivering, Told
 from portreeve.reconciler.document import opened
 from portreeve.reconciler.inventory import InventoryKeeper, InventoryPart
 from portreeve.reconciler.records import Journal
 from portreeve.reconciler.reporting import Reporter
+from portreeve.reconciler.requesting import Requesting
 from portreeve.reconciler.requests import Requests
 from portreeve.reconciler.watching import EVERY_KIND, Watching
 from portreeve.vault.sealing import OpeningKey
@@ -73,20 +74,23 @@ class Reconciler:
         self._clocks = clocks
         self.reporter = Reporter(send, clock=clocks.utc, monotonic=clocks.monotonic, chance=clocks.chance)
         self.journal = Journal(directory)
+        self.requesting = Requesting(
+            client, self.reporter.changed, clock=clocks.utc, monotonic=clocks.monotonic, uniform=clocks.uniform
+        )
         self.delivering = Delivering(
             Requests(client, monotonic=clocks.monotonic, chance=clocks.chance),
             self.journal,
-            self.reporter.told,
+            self._delivered,
             clock=clocks.utc,
             monotonic=clocks.monotonic,
             chance=clocks.chance,
             limits=limits,
         )
         inventory = InventoryPart(InventoryKeeper(), self.reporter.changed)
-        self.reporter.add_parts((inventory,))
+        self.reporter.add_parts((inventory, self.requesting))
         self.watching = Watching(
             client,
-            (self.delivering, inventory, self.reporter, _Complete(self.reporter)),
+            (self.delivering, inventory, self.requesting, self.reporter, _Complete(self.reporter)),
             uniform=clocks.uniform,
             changed=self._saw_or_not,
         )
@@ -115,6 +119,7 @@ class Reconciler:
         else:
             self.reporter.condition("CredentialsOpened", "True", "Opened")
         self.delivering.want(found.document)
+        self.requesting.want(document)
 
     async def serve(self) -> None:
         """Keep the cluster, until cancelled."""
@@ -122,6 +127,7 @@ class Reconciler:
             "watching": self.watching.serve,
             "delivery": self.delivering.serve,
             "reports": self.reporter.serve,
+            "requests": self.requesting.serve,
             "capabilities": self._look,
         }
         try:
@@ -151,6 +157,10 @@ class Reconciler:
                 continue
             self.reporter.capabilities({"kubernetes": version})
             await asyncio.sleep(LOOK_S)
+
+    def _delivered(self, what: Told) -> None:
+        self.reporter.told(what)
+        self.requesting.told(what)
 
     def _saw_or_not(self) -> None:
         needed = {one.resource.plural for one in EVERY_KIND}
