@@ -46,6 +46,7 @@ ASKING = {
     "calendar": ("--within", "30"),
     "needed": (),
     "unused": (),
+    "requests": (),
 }
 # What changes something by name, or needs something to be there; tried in the tests of each.
 CHANGING = {
@@ -64,6 +65,8 @@ CHANGING = {
     "revoke",
     "confirm",
     "rotate",
+    "approve",
+    "deny",
     "exempt",
     "audit",
     "token",

@@ -9,12 +9,14 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from portreeve.core.access_requests import Refusal
 from portreeve.core.blast_radius import RunningImage
 from portreeve.core.cluster import Namespace
 from portreeve.core.estate import Capabilities, Key
 from portreeve.core.refresh import Held, Notice, Why
 from portreeve.errors import Conflict
 from portreeve.server.database.tables import (
+    ACCESS_REFUSALS,
     AGENTS,
     CHANGES,
     CREDENTIALS,
@@ -24,8 +26,17 @@ from portreeve.server.database.tables import (
     OBSERVATIONS,
     REGISTRY_CHECKS,
 )
-from portreeve.server.documents.snapshot import AgentRow, Checked, CredentialRow, Reported, Snapshot, TokenRow
+from portreeve.server.documents.snapshot import (
+    AgentRow,
+    Checked,
+    CredentialRow,
+    RefusalRow,
+    Reported,
+    Snapshot,
+    TokenRow,
+)
 from portreeve.server.documents.stored import Stored, read
+from portreeve.wire.channel import read_access_request
 
 AGENT = "Agent"
 CHECK = "Check"
@@ -46,6 +57,7 @@ async def load(connection: AsyncConnection, revision: int) -> Snapshot:
     images = (await connection.execute(select(IMAGES))).all()
     checks = (await connection.execute(select(REGISTRY_CHECKS))).all()
     agents = (await connection.execute(select(AGENTS))).all()
+    refusals = map(_refusal, (await connection.execute(select(ACCESS_REFUSALS))).all())
     running: dict[str, list[RunningImage]] = {}
     for row in images:
         running.setdefault(row.environment, []).append(_image(row))
@@ -59,6 +71,7 @@ async def load(connection: AsyncConnection, revision: int) -> Snapshot:
         {row.registry: checked(row) for row in checks},
         {row.environment: agent(row) for row in agents},
         {row.environment: reported(row.facts, row.generation, row.reported_at) for row in observed},
+        {(row.environment, row.refusal.namespace, row.refusal.name): row for row in refusals},
     )
 
 
@@ -158,13 +171,19 @@ def agent(row: Row[Any]) -> AgentRow:
 
 def reported(facts: Mapping[str, Any], generation: int, at: datetime) -> Reported:
     """What an environment said last, out of its stored observation."""
-    return Reported(generation, at, tuple(facts.get("conditions", ())), facts.get("inventory"))
+    requests = tuple(read_access_request(one) for one in facts.get("accessRequests", ()))
+    return Reported(generation, at, tuple(facts.get("conditions", ())), facts.get("inventory"), requests)
 
 
 def checked(row: Row[Any]) -> Checked:
     """How a registry's last validation ended, out of its stored checklist."""
     reason = next((check.get("code", "") for check in row.checks if check["outcome"] == "failed"), "")
     return Checked(row.outcome, reason, row.checked_at, row.ms)
+
+
+def _refusal(row: Row[Any]) -> RefusalRow:
+    refusal = Refusal(row.namespace, row.name, row.uid, row.generation, row.why)
+    return RefusalRow(row.environment, refusal, row.decided_by, row.decided_at)
 
 
 def _stored(row: Row[Any]) -> Stored:
