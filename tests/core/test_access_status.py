@@ -25,7 +25,7 @@ SHOP = NamespaceSelection(("shop",))
 
 
 def grant(**more: Any) -> AccessGrant:
-    given = {"owner": "access a", "registry": "r", "keys": ("r.example.com/",), "namespaces": SHOP,
+    given: dict[str, Any] = {"owner": "access a", "registry": "r", "keys": ("r.example.com/",), "namespaces": SHOP,
              "credential": CredentialRef("c", 1)}  # fmt: skip
     return AccessGrant(**given | more)
 

@@ -24,15 +24,17 @@ def definition() -> Object:
 
 @contextmanager
 def defined(admin: KubeClient) -> Iterator[None]:
-    """The cluster knows the kind until the end of the block."""
+    """The cluster knows the kind until the end of the block; longer, if somebody else has made it known before."""
     one = definition()
+    there = admin.request("GET", f"{API}/registryaccesses").status == 200
     admin.server_side_apply(one, "admin").expect(200, 201)
     try:
         wait_until(lambda: admin.request("GET", f"{API}/registryaccesses").status == 200, "the kind to be served")
         yield
     finally:
-        admin.delete(one)
-        wait_until(lambda: admin.request("GET", f"{API}/registryaccesses").status == 404, "the kind to be gone")
+        if not there:
+            admin.delete(one)
+            wait_until(lambda: admin.request("GET", f"{API}/registryaccesses").status == 404, "the kind to be gone")
 
 
 def asked(namespace: str, name: str = "r", **spec: Any) -> Object:

@@ -15,7 +15,6 @@ import pytest
 
 from portreeve.core.access_requests import AccessRequest
 from portreeve.kube.client import Client
-from portreeve.reconciler import requesting
 from tests.deploy.definition import API, ask, conditions, defined, read
 from tests.reconciler.keeping import Kept, grant, keeping, until
 from tests.tools.cluster import Cluster
@@ -39,6 +38,12 @@ def told(kept: Kept) -> list[AccessRequest]:
     for report in kept.reports:
         found = list(report.access_requests) if report.access_requests is not None else found
     return found
+
+
+async def looked(kept: Kept) -> None:
+    """Wait until it has held everything against what is known once more."""
+    looks = kept.reconciler.requesting.looks
+    await until(lambda: kept.reconciler.requesting.looks > looks, "a look")
 
 
 def kubectl(kubernetes: Cluster, *arguments: str) -> str:
@@ -102,12 +107,16 @@ async def test_a_request_is_told_then_granted_delivered_and_at_rest(
         assert "Granted" in listed and "SecretSynced" in listed  # noqa: PT018
 
         # At rest: the same document once more, and looking at everything again, write nothing.
-        version = ready["metadata"]["resourceVersion"]
-        await kept.reconciler.requesting._look()
-        await kept.want(grant("r", "r.example.com/team", namespace, password="p", expires_at=ends))
-        await asyncio.sleep(3 * requesting.GATHER_S)
-        await kept.reconciler.requesting._look()
-        assert read(kube_client, namespace)["metadata"]["resourceVersion"] == version
+        part = kept.reconciler.requesting
+        sent = part.sent
+        assert sent == 4, "two statuses, each with its Event"
+        for _ in range(3):
+            await kept.want(grant("r", "r.example.com/team", namespace, password="p", expires_at=ends))
+            await looked(kept)
+        assert (part.sent, read(kube_client, namespace)["metadata"]["resourceVersion"]) == (
+            sent,
+            ready["metadata"]["resourceVersion"],
+        )
 
         # Another version is another refresh; when it became ready stays.
         await kept.want(grant("r", "r.example.com/team", namespace, password="q", version=2, expires_at=ends))
@@ -126,8 +135,9 @@ async def test_a_request_is_told_then_granted_delivered_and_at_rest(
 async def test_a_restart_says_nothing_before_it_knows(
     client: Client, kube_client: KubeClient, made: Callable[..., str], tmp_path: Path
 ) -> None:
-    namespace = made()
-    given = grant("r", "r.example.com/team", namespace, password="p")
+    namespace = made(team="restarted")
+    selector = {"matchLabels": {"team": "restarted"}, "matchExpressions": []}
+    given = grant("r", "r.example.com/team", password="p", selector=selector)
     async with keeping(client, tmp_path / "state") as kept:
         ask(kube_client, namespace)
         await kept.want(given)
@@ -137,7 +147,9 @@ async def test_a_restart_says_nothing_before_it_knows(
     async with keeping(client, tmp_path / "state", key=key, generation=1) as kept:
         await kept.want(given)
         await until(lambda: namespace in kept.told(), "looked at")
-        await asyncio.sleep(3 * requesting.GATHER_S)
+        kept.reconciler.requesting.want(kept.document(given))
+        await looked(kept)
+        assert kept.reconciler.requesting.sent == 0
         assert read(kube_client, namespace)["metadata"]["resourceVersion"] == version
 
 

@@ -6,6 +6,9 @@ each minute, every request is held against `core.access_status`; what differs fr
 after the other, and an Event says so where the reason of Ready is another one. What could not be written waits, each
 object for itself. At rest nothing is written.
 
+Nothing is written before the namespaces were listed and the delivery has looked at each: an agent that begins anew
+would else take back what it says, and say it once more.
+
 What the watch says is not taken when it is older than what a write has answered: else each write would be followed by
 one more.
 
@@ -18,16 +21,15 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 from portreeve.core import access_requests, access_status
 from portreeve.core.access_requests import AccessRequest
 from portreeve.core.access_status import Decisions, Place, State
-from portreeve.core.agent_messages import Phase, ReportDocument
+from portreeve.core.agent_messages import Phase, ReportDocument, Status
 from portreeve.core.agent_messages import Report as Told
-from portreeve.errors import NotFound, PortreeveError
+from portreeve.errors import Invalid, NotFound, PortreeveError
 from portreeve.kube.client import Client
 from portreeve.kube.reflector import Added, Deleted, Interrupted, Modified, Reflector, Relisted, Synced
 from portreeve.kube.registry_access import REGISTRY_ACCESSES, RegistryAccessObject, is_absent, tell, write_status
@@ -81,51 +83,53 @@ class Requesting:
         self._client, self._changed = client, changed
         self._clock, self._monotonic, self._uniform = clock, monotonic, uniform
         self._objects: dict[Key, RegistryAccessObject] = {}
-        self._places: dict[str, Place] = {}
+        self._labels: dict[str, Mapping[str, str]] = {}
+        self._delivered: dict[str, Status] = {}
+        self._placed = False
         self._decisions: Decisions | None = None
         self._later: dict[Key, float] = {}
         self._known = False
         self._sent: tuple[AccessRequest, ...] | None = None
         self._taken: tuple[AccessRequest, ...] | None = None
         self._news = asyncio.Event()
+        self.sent = 0
+        """Requests that would change something in the cluster."""
+        self.looks = 0
 
     # What is known
 
     def want(self, document: Mapping[str, Any]) -> None:
-        """A document is in force, in the form of the channel.
-
-        Raises:
-            Invalid: `message_invalid`.
-        """
-        self._decisions = decisions(document)
+        """A document is in force, in the form of the channel. One that cannot be read changes nothing here."""
+        try:
+            self._decisions = decisions(document)
+        except Invalid as error:
+            log.error("%s: %s", error.code, error.message)
         self._news.set()
 
     def told(self, what: Told | ReportDocument) -> None:
         """What the delivery machine says of a namespace."""
         if isinstance(what, ReportDocument):
             return
-        said = what.status
-        place = self._places.get(said.namespace, Place())
-        gone = said.phase is Phase.REMOVED
-        self._places[said.namespace] = replace(place, phase=said.phase, entries=() if gone else said.entries)
+        self._delivered[what.status.namespace] = what.status
         self._news.set()
 
     def seen(self, resource: Resource, found: Any) -> None:
         """As `watching.Taker`."""
         if resource == NAMESPACES:
-            labels = found.metadata.labels or {}
-            place = self._places.get(found.metadata.name, Place())
-            if place.labels != labels:
-                self._places[found.metadata.name] = replace(place, labels=labels)
-                self._news.set()
+            self._labels[found.metadata.name] = found.metadata.labels or {}
+            self._news.set()
 
     def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:  # noqa: ARG002 -- protocol
         """As `watching.Taker`."""
         if resource == NAMESPACES:
-            self._places.pop(name, None)
+            self._labels.pop(name, None)
+            self._delivered.pop(name, None)
 
-    def complete(self, resource: Resource, *, went_back: bool) -> None:
+    def complete(self, resource: Resource, *, went_back: bool) -> None:  # noqa: ARG002 -- protocol
         """As `watching.Taker`."""
+        if resource == NAMESPACES:
+            self._placed = True
+            self._news.set()
 
     # What is reported
 
@@ -225,14 +229,17 @@ class Requesting:
 
     async def _look(self) -> None:
         """Hold every request against what is known, and write what differs."""
-        if self._decisions is None or not self._known:
+        if self._decisions is None or not self._known or not self._placed:
             return
+        self.looks += 1
         told = {(one.namespace, one.name) for one in self._told_requests()}
         for key, found in list(self._objects.items()):
             if self._later.get(key, 0.0) > self._monotonic():
                 continue
             request, now = found.request(), self._clock()
-            place = self._places.get(request.namespace, Place())
+            place = self._place(request.namespace)
+            if place is None:
+                continue  # its namespace is yet to be seen, and with it whether a selector selects it
             said = access_status.status(request, found.status, self._decisions, place, now, is_told=key in told)
             if said is None or access_status.same(said, found.status):
                 continue
@@ -244,9 +251,19 @@ class Requesting:
                 self._later[key] = self._monotonic() + max(self._uniform(*LATER_S), error.retry_after_s or 0.0)
                 log.warning("the status of RegistryAccess %s/%s cannot be written: %s", *key, error.code)
 
+    def _place(self, namespace: str) -> Place | None:
+        labels, delivered = self._labels.get(namespace), self._delivered.get(namespace)
+        if labels is None:
+            return None
+        if delivered is None:
+            return Place(labels)
+        gone = delivered.phase is Phase.REMOVED
+        return Place(labels, delivered.phase, () if gone else delivered.entries)
+
     async def _put(
         self, key: Key, request: AccessRequest, before: Mapping[str, Any], said: Mapping[str, Any], now: datetime
     ) -> None:
+        self.sent += 1
         written = await write_status(self._client, request, said)
         held = self._objects.get(key)
         if held is not None and held.metadata.uid == written.metadata.uid and _number(held) < _number(written):
@@ -256,6 +273,7 @@ class Requesting:
             return
         log.info("RegistryAccess %s/%s: %s", *key, reason)
         try:
+            self.sent += 1
             warning = reason in _WARNINGS or said["state"] == State.EXPIRED
             await tell(self._client, request, reason=reason, note=note, warning=warning, now=now)
         except PortreeveError as error:

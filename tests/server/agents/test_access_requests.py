@@ -154,6 +154,23 @@ async def test_who_may_decide_is_who_may_grant_there(plane: Plane, agent: Agent)
     assert await states(keeper) == {"pay/harbor": "refused", "shop/harbor": "granted"}
 
 
+async def test_admins_of_a_project_decide_on_its_registries_in_its_namespaces(plane: Plane, agent: Agent) -> None:
+    held = [{"environment": "prod", "names": ["shop"]}]
+    await plane.put(
+        document("Project", "shop-team", admins={"users": ["keeper"]}, namespaces=held),
+        document("Registry", "own", provider="harbor", host="own.example.com", project="shop-team"),
+    )
+    asks = [asked(registry="own"), asked("pay", registry="own"), asked(name="shared")]
+    assert (await agent.report(accessRequests=asks)).status_code == 200
+    keeper = await plane.client("keeper")
+    assert set(await states(keeper)) == {"shop/harbor", "shop/shared"}
+    for place in ("pay/harbor", "shop/shared"):
+        for verb in ("approve", "deny"):
+            assert (await keeper.post(f"{PATH}/prod/{place}/{verb}")).status_code == 404
+    await approved(keeper)
+    assert await states(keeper) == {"shop/harbor": "granted", "shop/shared": "requested"}
+
+
 async def test_nonsense_is_refused(admin: httpx2.AsyncClient, agent: Agent) -> None:
     for path in (f"{PATH}/prod/shop/none", f"{PATH}/prod/none/harbor", f"{PATH}/none/shop/harbor"):
         for verb in ("approve", "deny"):
