@@ -23,9 +23,10 @@ Examples:
 @server_options
 @terminal_options
 def command(what: str, place: str, output: str, yes: bool, no_input: bool) -> int:
-    """Grant what a namespace asks for: plans the RegistryAccess that does, shows the plan, asks, and confirms it.
+    """Grant what a namespace asks for: shows the plan, asks.
 
-    It needs what portreeve grant needs: the right to grant the registry in that namespace.
+    The plan is that of the RegistryAccess which grants it. It needs what portreeve grant needs: the right
+    to grant the registry in that namespace.
     """
     from portreeve.cli.changes import Consent, answer, ask, confirmed, refuse_blocked, show
 

@@ -23,7 +23,9 @@ Examples:
 @server_options
 @terminal_options
 def command(what: str, place: str, comment: str | None, output: str) -> int:
-    """Refuse what a namespace asks for. Whoever asks for something else, or anew, is not refused any more."""
+    """Refuse what a namespace asks for, and say why.
+
+    Whoever asks for something else, or anew, is not refused any more."""
     assert what in WHAT
     path = request_path(place, "deny")
     with connected() as client:

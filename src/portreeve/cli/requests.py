@@ -39,9 +39,9 @@ Examples:
 @server_options
 @terminal_options
 def command(output: str, no_headers: bool, **options: Any) -> int:
-    """List what namespaces ask for by RegistryAccess objects in their clusters, with the command that grants it.
+    """List registries that namespaces ask for from within their clusters, with the command that grants them.
 
-    Who has made such an object is not known here, and its reason is what they have written.
+    They ask by RegistryAccess objects. Who has made one is not known here, and its reason is what they have written.
     """
     with connected() as client:
         rows, _ = client.listed(PATH, {name: options[name] for name in ("environment", "namespace", "state")})
