@@ -296,6 +296,10 @@ def answered(state: State, answer: Answer) -> State:
     if answer.outcome in {Outcome.THROTTLED, Outcome.UNAVAILABLE} and answer.retry_after_s:
         until = answer.at + min(answer.retry_after_s, RETRY_AFTER_S)
         state = replace(state, bucket=replace(state.bucket, quiet_until=until))
+    if answer.outcome is Outcome.DONE:
+        state = replace(state, bucket=state.bucket.taken_gladly(state.limits))
+    elif answer.outcome in {Outcome.THROTTLED, Outcome.UNAVAILABLE}:
+        state = replace(state, bucket=state.bucket.refused(state.limits))
     if answer.outcome is Outcome.GONE and line.space is not None:
         line = replace(line, space=replace(line.space, terminating=True))
     line = replace(line, overtaken=line.overtaken - {answer.ask})
