@@ -236,6 +236,9 @@ def timed(state: State, now: datetime, at: float, chance: float) -> State:
     if version.lost(at):
         version = version.failed(at, chance)
     bucket = state.bucket.filled(at, LIMITS)
+    if state.now is None:
+        # Until now there was no time: what has happened since the beginning happens now.
+        state, proof = replace(state, changed_at=at), replace(proof, begun_at=at, next_at=at)
     return replace(state, lines=lines, proof=proof, version_pace=version, bucket=bucket, now=now, at=at)
 
 
