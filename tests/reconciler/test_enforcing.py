@@ -261,7 +261,7 @@ async def test_storms_of_faults_end_in_what_is_wanted(
 ) -> None:
     at = "/apis/admissionregistration.k8s.io/"
     scene = Scene(through_proxy, kube, namespace, Kept())
-    proxy.inject(CONFLICT, f"PATCH {at}", times=20)
+    proxy.inject(CONFLICT, f"PATCH {at}", times=9)
     proxy.inject(BUSY, "POST /api/v1/namespaces/default/pods", times=2)
     proxy.inject(Says(503), "GET /version", times=1)
     proxy.inject(Resets(), f"GET {at}", times=2)
@@ -275,7 +275,7 @@ async def test_storms_of_faults_end_in_what_is_wanted(
         await scene.becomes(lambda: scene.said(BAD)[0] == 201)
         print(f"deny to audit, with answers lost: a pod passes after {time.monotonic() - begun:.2f} s")
         await scene.until("PolicyAuditing", 2)
-        proxy.inject(CONFLICT, f"DELETE {at}", times=10)
+        proxy.inject(CONFLICT, f"DELETE {at}", times=9)
         proxy.inject(BUSY, f"DELETE {at}", times=1)
         await scene.enforcing.act(document(3, None))
         await scene.until("PolicyOff", 3)
