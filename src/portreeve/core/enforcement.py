@@ -18,7 +18,7 @@ Theory of operation
 * **Proof.** A round is two dry runs in each of a few scopes (`core.enforcement_probes`). It begins once the objects
   are as wanted and the server has had time to take them up, is repeated with growing waits until every scope is
   proved, and then comes once an hour, at a minute of its own, and when the cluster's version changes. Each hourly
-  round reads the objects and the version from the server, so that a watch that missed something is found out.
+  round reads the objects and the version from the server, too, so that what a watch has missed is found out.
 
 The program around it carries effects out in their order, and stops at a `PersistRecords` that fails. A new request
 about an object takes the place of one that is under way.
@@ -76,7 +76,7 @@ from portreeve.core.enforcement_state import (
     with_line,
 )
 from portreeve.core.enforcement_status import GRACE_S, Told, judge, reported
-from portreeve.core.pacing import FRESH
+from portreeve.core.pacing import FRESH, SLOW_S
 from portreeve.core.render import POLICY_NAME
 
 SETTLE_S: Final = 1.2
@@ -107,7 +107,9 @@ def step(state: State, event: Event) -> Stepped:
         case Vanished():
             state = vanished(state, event)
         case Unseen(name):
+            # An API server that was upgraded has been restarted, and that ended the watch.
             state = with_line(state, replace(state.lines[name], read=True))
+            state = replace(state, version_at=min(state.version_at, state.at))
         case ObjectAnswer():
             state, changed = answered(state, event)
             effects = (PersistRecords(state.records),) if changed else ()
@@ -125,6 +127,7 @@ def _act(state: State) -> Stepped:
     """Ask for what is needed, as far as requests may be sent: roll-backs, objects, the version, the proof."""
     if state.wanted is None:
         return state, ()
+    state = _looked_again(state)
     effects: list[Effect] = []
     needed = [(line, _needed(state, line)) for line in state.lines.values()]
     for line, request in sorted(needed, key=lambda one: not _urgent(state, one[0], one[1])):
@@ -140,6 +143,16 @@ def _act(state: State) -> Stepped:
     state, asked = _version(state)
     state, proving = _prove(state)
     return state, (*effects, *asked, *proving)
+
+
+def _looked_again(state: State) -> State:
+    """With all objects to be read, if that is due: by the hour, and sooner while something is not as wanted. What a
+    watch has missed is found out."""
+    settled = all(line.fit in {Fit.SAME, Fit.ABSENT} for line in state.lines.values())
+    if state.at < state.looked_at + (PROBE_S if settled else SLOW_S):
+        return state
+    lines = {name: replace(line, read=True) for name, line in state.lines.items()}
+    return replace(state, lines=lines, looked_at=state.at)
 
 
 def _needed(state: State, line: Line) -> ObjectRequest | None:
@@ -225,7 +238,8 @@ def _versioned(state: State, event: VersionAnswer) -> State:
         pace = state.version_pace.failed(event.at, event.chance, event.retry_after_s)
         return quieted(replace(state, version_pace=pace), event.outcome, event.at, event.retry_after_s)
     other = bool(state.version) and state.version != event.version
-    state = replace(state, version=event.version, version_pace=FRESH, version_at=event.at + PROBE_S)
+    wait_s = PROBE_S if restriction_problem(event.version) is None else SLOW_S
+    state = replace(state, version=event.version, version_pace=FRESH, version_at=event.at + wait_s)
     return begun_anew(state) if other else state
 
 
@@ -259,8 +273,7 @@ def _round(state: State, wanted: Wanted) -> State:
     state = replace(state, proof=replace(proof, queue=queue, pace=replace(proof.pace, ask=0, lost_at=None)))
     if proof.proven_at is None:
         return state
-    lines = {name: replace(line, read=True) for name, line in state.lines.items()}
-    return replace(state, lines=lines, version_at=min(state.version_at, state.at))
+    return _looked_again(replace(state, looked_at=state.at - PROBE_S, version_at=min(state.version_at, state.at)))
 
 
 def _probed(state: State, event: ProbeAnswer) -> State:

@@ -127,6 +127,8 @@ class State:
     at: float = 0.0
     now: datetime | None = None
     changed_at: float = 0.0
+    looked_at: float = 0.0
+    """When all objects were read last."""
     told: Condition | None = None
 
 
@@ -238,7 +240,7 @@ def timed(state: State, now: datetime, at: float, chance: float) -> State:
     bucket = state.bucket.filled(at, LIMITS)
     if state.now is None:
         # Until now there was no time: what has happened since the beginning happens now.
-        state, proof = replace(state, changed_at=at), replace(proof, begun_at=at, next_at=at)
+        state, proof = replace(state, changed_at=at, looked_at=at), replace(proof, begun_at=at, next_at=at)
     return replace(state, lines=lines, proof=proof, version_pace=version, bucket=bucket, now=now, at=at)
 
 
