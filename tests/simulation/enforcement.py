@@ -85,6 +85,7 @@ KINDS_OF_FAULT = (
     "namespaces",
     "upgrade",
     "restored",
+    "unseen",
 )
 
 STAGES = (Stage.DENY, Stage.DENY, Stage.AUDIT, Stage.WARN, Stage.OFF)
@@ -121,7 +122,7 @@ class World:
     seed: int
     kinds: tuple[str, ...] | None = None
     stages: tuple[Stage, ...] = ()
-    hours: float = 3.2
+    hours: float = 1.8
     step: Step = enforcement.step
     steps: int = 0
 
@@ -130,8 +131,11 @@ class World:
         draw = self.random
         if self.kinds is None:
             self.kinds = tuple(kind for kind in KINDS_OF_FAULT if draw.random() < 0.3)
-        self.t = 100.0
+        self.t = 61.0
         self.faults_end = self.t + draw.choice((60.0, 300.0, 900.0))
+        self.silent_at = self.t + 0.5 * HOUR if self.kinds == ("unseen",) else None
+        if self.silent_at is not None:
+            self.faults_end = self.t + 2.2 * HOUR
         self.objects: dict[str, Object] = {}
         self.judging: tuple[dict[str, Object], ...] = ({},)
         self.meaning: dict[str, ResolvedSources] = {}
@@ -153,10 +157,11 @@ class World:
         self.probes: list[tuple[float, str]] = []
         self.bad_since: float | None = None
         self.documented = 0
-        self.healed = False
+        self.healed_at: float | None = None
         self.asks: set[int] = set()
         self.last_uid: dict[str, str] = {}
         self.version_read_at = 0.0
+        self.busy_until = 0.0
         self.stream: dict[str, float] = {}
         self.plain: dict[int, tuple[Mapping[str, Any], Any]] = {}
 
@@ -170,21 +175,26 @@ class World:
         while self.t < end:
             if self.t < self.faults_end:
                 self._disturb()
-                if changes and self.random.random() < 0.05:
+                proved = self.told is not None and self.told.state is not Enforcement.UNKNOWN
+                if changes and proved and self.random.random() < 0.05:
                     self._document(changes.pop(0))
-            elif not self.healed:
+            elif self.healed_at is None:
                 self._heal(changes)
             self._tick()
             self._advance()
             self._always()
-            if self.healed and self.t > self.faults_end + RECOVERY_S:
+            if self.healed_at is not None and self.t > self.healed_at + ROLL_BACK_S:
+                self._rolled_back()
+            if self.healed_at is not None and self.t > self.healed_at + RECOVERY_S:
                 self._at_rest()
         self._idle_hour(end)
         return self
 
     def _advance(self) -> None:
         """To the next tick. At rest they are far apart, which the machine must not depend on."""
-        lively = self.t < self.faults_end + RECOVERY_S or self.queue or not self._quiet()
+        begun = 60.0 < self.t < self.faults_end and self.kinds == ("unseen",)
+        disturbed = self.t < self.faults_end + RECOVERY_S and not begun
+        lively = disturbed or self.queue or not self._quiet()
         until = self.t + (0.5 if lively else 20.0)
         while self.queue and self.queue[0].at <= until:
             due = heapq.heappop(self.queue)
@@ -290,7 +300,7 @@ class World:
         write = isinstance(request, ApplyObject | RemoveObject)
         if self.on("busy", 0.3):
             return Outcome.THROTTLED, False, True
-        if self.on("down", 0.4):
+        if self.on("down", 1.0 if int(self.t / 60) % 2 else 0.1):
             done = self.random.random() < 0.3
             return (Outcome.UNKNOWN if write else Outcome.UNAVAILABLE), done, True
         if self.on("lost", 0.15):
@@ -396,10 +406,13 @@ class World:
     def _changed(self, name: str) -> None:
         """The server takes it up after a while, and its watches tell of it."""
         self._tell(name)
-        late = self.random.uniform(1.0, LATE_S) if self.on("late", 0.4) else self.random.uniform(0.1, 1.1)
-        self._later(late, self._take_up)
+        if self.on("late", 0.4):
+            self.busy_until = self.t + self.random.uniform(1.0, LATE_S)
+        self._later(max(self.random.uniform(0.1, 1.1), self.busy_until - self.t), self._take_up)
 
     def _take_up(self) -> None:
+        if self.t < self.busy_until:
+            return
         self.judging = (dict(self.objects),)
         self._truth()
 
@@ -463,6 +476,14 @@ class World:
         draw = self.random
         if self.on("crash", 0.01):
             self._crash()
+        if self.silent_at is not None and self.t > self.silent_at:
+            # Somebody loosens a binding, and no watch tells of it.
+            self.silent_at = None
+            held = self.objects[DENY_BINDING]
+            self.counter += 1
+            spec = {**held.spec, "validationActions": ["Audit"]}
+            self.objects[DENY_BINDING] = replace(held, spec=spec, version=self.counter)
+            self._later(0.5, self._take_up)
         if self.on("user", 0.03):
             self._user()
         if self.on("foreign", 0.02):
@@ -477,6 +498,7 @@ class World:
             self._odd()
         if self.on("namespaces", 0.05):
             self.namespaces ^= {draw.choice(("shop", "team"))}
+            self.against &= {"", *self.namespaces}
             self._give(NamespacesSeen(frozenset(self.namespaces)))
         if self.on("upgrade", 0.02):
             self.version = draw.choice(("v1.33.1", "v1.34.0"))
@@ -565,7 +587,7 @@ class World:
 
     def _heal(self, changes: list[Stage]) -> None:
         """The faults end: people take away what is theirs, the control plane says what it wants, watches work again."""
-        self.healed = True
+        self.healed_at = self.t
         self.version = self.version if self.version != "v1.29.4" else "v1.33.1"
         for name, held in list(self.objects.items()):
             if not held.marked:
@@ -574,7 +596,12 @@ class World:
                 self._changed(name)
         self.namespaces |= {"shop", "team"}
         self._give(NamespacesSeen(frozenset(self.namespaces)))
-        self._document(changes[-1] if changes else self.random.choice((Stage.DENY, Stage.WARN, Stage.AUDIT, Stage.OFF)))
+        wanted = self.wanted
+        assert wanted is not None
+        changing = wanted.manifests is None or wanted.not_after is not None
+        if changes or changing or self.random.random() < 0.5:
+            stages = (Stage.DENY, Stage.WARN, Stage.AUDIT, Stage.OFF)
+            self._document(changes[-1] if changes else self.random.choice(stages))
         for name in KINDS:
             self._later(1.0, lambda name=name: self._give(Unseen(name)))  # type: ignore[misc]
 
@@ -682,8 +709,22 @@ class World:
         wrong = [name for name in KINDS if not self._as_wanted(name, self.delivered.get(name))]
         if wrong:
             raise Broken(f"{told.state} is told, and {wrong} are known to differ")
-        if wanted.stage is Stage.DENY and self.bad_since is not None and self.t > self.bad_since + 3.5 * HOUR:
+        policy = self.delivered.get(POLICY_NAME)
+        if wanted.stage is Stage.AUDIT and policy is not None and not policy.compiled:
+            raise Broken("Auditing is told of a policy that the cluster has not looked at")
+        limit_s = (1.2 if self.kinds == ("unseen",) else 3.5) * HOUR
+        if wanted.stage is Stage.DENY and self.bad_since is not None and self.t > self.bad_since + limit_s:
             raise Broken("Enforced is told for hours, and pods are admitted")
+
+    def _rolled_back(self) -> None:
+        """A binding that acts harder than is wanted is of ten seconds, whatever failed before."""
+        held, wanted = self.objects.get(DENY_BINDING), self.wanted
+        assert wanted is not None
+        manifest = wanted.manifest(DENY_BINDING)
+        if held is None or not held.marked:
+            return
+        if manifest is None or severity(held.spec) > severity(manifest["spec"]):
+            raise Broken("the roll-back has not come about within ten seconds")
 
     def _at_rest(self) -> None:
         wanted, told = self.wanted, self.told
@@ -706,9 +747,11 @@ class World:
             raise Broken(f"L1: {told} is told, and {expected} is true")
 
     def _idle_hour(self, end: float) -> None:
-        late = [at for at in self.writes if at > self.faults_end + RECOVERY_S]
+        late = [at for at in self.writes if at > self.faults_end + RECOVERY_S + 20]
         if late:
             raise Broken(f"at rest it is written: {len(late)} times")
+        if self.hours < 1.5:
+            return  # too short for an idle hour
         begin = end - HOUR
         asked = Counter(name for at, name in self.probes if at > begin)
         wanted = self.wanted

@@ -148,7 +148,9 @@ def _act(state: State) -> Stepped:
 def _looked_again(state: State) -> State:
     """With all objects to be read, if that is due: by the hour, and sooner while something is not as wanted. What a
     watch has missed is found out."""
+    policy = state.lines[POLICY_NAME].seen
     settled = all(line.fit in {Fit.SAME, Fit.ABSENT} for line in state.lines.values())
+    settled = settled and (policy is None or policy.compiled)
     if state.at < state.looked_at + (PROBE_S if settled else SLOW_S):
         return state
     lines = {name: replace(line, read=True) for name, line in state.lines.items()}
@@ -168,10 +170,10 @@ def _needed(state: State, line: Line) -> ObjectRequest | None:
         return _removal(state, line)
     manifest = wanted.manifest(line.name)
     capable = bool(state.version) and restriction_problem(state.version) is None
-    if manifest is None or line.fit in {Fit.SAME, Fit.FOREIGN} or not capable:
+    if manifest is None or line.fit in {Fit.SAME, Fit.FOREIGN}:
         return None
     ready = line.name == POLICY_NAME or state.lines[POLICY_NAME].fit is Fit.SAME
-    if not ready and not _loosened(line, wanted):
+    if not (ready and capable) and not _loosened(line, wanted):
         return None
     return ApplyObject(manifest, line.seen.uid if line.seen else "")
 
