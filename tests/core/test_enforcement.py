@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,7 +87,6 @@ class Agent:
         self.at += after
         return self.give(Tick(NOW + timedelta(seconds=self.at), self.at, 0.5))
 
-    @property
     def reason(self) -> Reason:
         assert self.state.told is not None
         return self.state.told.reason
@@ -184,10 +184,10 @@ def test_the_policy_is_written_first_and_enforced_is_told_of_a_proof_alone() -> 
     for effect in bindings:
         agent.answered(effect)
     assert agent.tick() == []  # it is not taken up yet
-    assert agent.reason is Reason.PROBE_PENDING
+    assert agent.reason() is Reason.PROBE_PENDING
     (probe,) = agent.tick(SETTLE_S)
     agent.answered(probe)
-    assert agent.reason is Reason.POLICY_ENFORCED
+    assert agent.reason() is Reason.POLICY_ENFORCED
     assert agent.state.records == {name: agent.held[name].uid for name in NAMES}
     assert agent.state.told is not None
     condition = agent.state.told.document()
@@ -225,10 +225,10 @@ def test_what_contradicts_is_no_proof_and_after_the_grace_it_is_told(
     while agent.at < 1000 + 3 * GRACE_S:
         for effect in agent.tick():
             agent.answered(effect, refused, allowed)
-        told.add(agent.reason)
+        told.add(agent.reason())
         if agent.at < 1000 + GRACE_S:
-            assert agent.reason is Reason.PROBE_PENDING
-    assert agent.reason is reason
+            assert agent.reason() is Reason.PROBE_PENDING
+    assert agent.reason() is reason
     assert Reason.POLICY_ENFORCED not in told
 
 
@@ -237,7 +237,7 @@ def test_what_contradicts_is_no_proof_and_after_the_grace_it_is_told(
 )
 def test_the_other_stages_have_proofs_of_their_own(stage: Stage, reason: Reason) -> None:
     agent = Agent().enforced(wanting(1, stage))
-    assert agent.reason is reason
+    assert agent.reason() is reason
     assert agent.state.told is not None
     assert agent.state.told.document()["status"] == "False"
 
@@ -247,9 +247,9 @@ def test_audit_needs_a_policy_that_the_cluster_has_looked_at() -> None:
     agent.give(DocumentInForce(wanting(1, Stage.AUDIT)))
     agent.rest()
     agent.give(Observed(replace(agent.held[POLICY_NAME], compiled=False, version="99")))
-    assert agent.reason is Reason.PROBE_PENDING
+    assert agent.reason() is Reason.PROBE_PENDING
     agent.tick(GRACE_S)
-    assert agent.reason is Reason.PROBE_FAILED
+    assert agent.reason() is Reason.PROBE_FAILED
 
 
 def test_enforced_is_lost_at_once_by_a_contradiction_and_never_outlives_its_evidence() -> None:
@@ -261,12 +261,12 @@ def test_enforced_is_lost_at_once_by_a_contradiction_and_never_outlives_its_evid
             if isinstance(effect, ReadObject | ReadVersion):
                 agent.answered(effect)
     agent.give(ProbeAnswer(probe.ask, Outcome.DONE, agent.at, 0.5, Admitted(), Admitted()))
-    assert agent.reason is Reason.PROBE_PENDING
+    assert agent.reason() is Reason.PROBE_PENDING
     silent = Agent().enforced()
     silent.tick(EVIDENCE_S - 20)
-    assert silent.reason is Reason.POLICY_ENFORCED
+    assert silent.reason() is Reason.POLICY_ENFORCED
     silent.tick(40)
-    assert silent.reason is Reason.PROBE_FAILED
+    assert silent.reason() is Reason.PROBE_FAILED
 
 
 def test_drift_is_a_gap_from_the_moment_at_which_it_is_seen_and_is_set_back_ever_more_slowly() -> None:
@@ -278,7 +278,7 @@ def test_drift_is_a_gap_from_the_moment_at_which_it_is_seen_and_is_set_back_ever
         if not repaired or agent.held[DENY_BINDING] is not loosened:
             agent.counter += 10**6
             agent.give(Observed(replace(loosened, version=str(agent.counter))))
-            assert agent.reason is Reason.DRIFTED
+            assert agent.reason() is Reason.DRIFTED
         for effect in agent.tick():
             if isinstance(effect, ApplyObject):
                 repaired.append(agent.at)
@@ -291,7 +291,7 @@ def test_drift_is_a_gap_from_the_moment_at_which_it_is_seen_and_is_set_back_ever
 def test_a_deleted_binding_comes_back() -> None:
     agent = Agent().enforced()
     agent.give(Vanished(DENY_BINDING, agent.held.pop(DENY_BINDING).uid))
-    assert agent.reason is Reason.DRIFTED
+    assert agent.reason() is Reason.DRIFTED
     assert writes(agent.tick()) == [("Apply", DENY_BINDING)]
 
 
@@ -304,13 +304,13 @@ def test_what_is_somebody_elses_is_left_alone_and_told(name: str) -> None:
     agent.put({**manifest, "metadata": {"name": name}}, marked=False)
     agent.give(DocumentInForce(wanted))
     effects = agent.rest(900)
-    assert agent.reason is Reason.NAME_TAKEN
+    assert agent.reason() is Reason.NAME_TAKEN
     assert name not in {one for _, one in writes(effects)}
     if name == POLICY_NAME:
         assert writes(effects) == []
     agent.give(DocumentInForce(Wanted(2)))
     assert name not in {one for _, one in writes(agent.rest())}
-    assert agent.reason is Reason.POLICY_OFF
+    assert agent.reason() is Reason.POLICY_OFF
 
 
 def test_records_that_are_lost_are_made_again_before_anything_is_done() -> None:
@@ -334,7 +334,7 @@ def test_it_is_removed_bindings_first_and_the_policy_last() -> None:
     assert sorted(effects[:-1]) == sorted(("Remove", name) for name in NAMES[1:])
     assert agent.held == {}
     assert agent.state.records == {}
-    assert agent.reason is Reason.POLICY_OFF
+    assert agent.reason() is Reason.POLICY_OFF
 
 
 @pytest.mark.parametrize("rolled_back", [wanting(2, Stage.AUDIT), wanting(2, Stage.WARN), Wanted(2)])
@@ -345,7 +345,8 @@ def test_a_roll_back_comes_first_and_is_not_held_up_by_what_failed_before(rolled
     agent.failed(effect, Outcome.THROTTLED, 600.0)
     assert writes(agent.tick(30.0)) == []
     agent.give(DocumentInForce(rolled_back))
-    begun, asked = agent.at, []
+    begun = agent.at
+    asked: list[tuple[str, str]] = []
     while agent.at < begun + 60 and DENY_BINDING not in {name for _, name in asked}:
         effects = agent.tick()
         asked += writes(effects)
@@ -376,7 +377,7 @@ def test_a_stage_that_rises_waits_for_its_policy() -> None:
     agent.failed(effect, Outcome.REFUSED)
     for _ in range(100):
         assert writes(agent.tick()) == []
-    assert agent.reason is Reason.NOT_APPLIED
+    assert agent.reason() is Reason.NOT_APPLIED
 
 
 @pytest.mark.parametrize("version", ["v1.29.4", "nonsense"])
@@ -384,10 +385,10 @@ def test_a_cluster_that_is_too_old_is_not_written_to_and_not_called_good(version
     agent = Agent(version)
     agent.give(DocumentInForce(wanting()))
     assert writes(agent.rest(60)) == []
-    assert agent.reason is Reason.VERSION_TOO_OLD
+    assert agent.reason() is Reason.VERSION_TOO_OLD
     agent.version = "v1.30.0"
     agent.rest(360)
-    assert agent.reason is Reason.POLICY_ENFORCED
+    assert agent.reason() is Reason.POLICY_ENFORCED
 
 
 def test_another_version_is_proved_anew() -> None:
@@ -406,7 +407,7 @@ def test_a_kind_that_is_not_served_is_named() -> None:
         agent.answered(effect)
     (effect,) = [one for one in agent.tick() if isinstance(one, ApplyObject)]
     agent.failed(effect, Outcome.NOT_FOUND)
-    assert agent.reason is Reason.ENGINE_MISSING
+    assert agent.reason() is Reason.ENGINE_MISSING
 
 
 @pytest.mark.parametrize(
@@ -423,7 +424,7 @@ def test_a_document_that_must_not_act_changes_nothing(wanted: Wanted, reason: Re
     agent.give(DocumentInForce(wanted))
     agent.give(Vanished(WARN_BINDING, agent.held.pop(WARN_BINDING).uid))
     assert writes(agent.rest(60)) == []
-    assert agent.reason is reason
+    assert agent.reason() is reason
 
 
 def test_an_older_document_changes_nothing_and_one_that_wants_the_same_needs_no_proof() -> None:
@@ -432,7 +433,7 @@ def test_an_older_document_changes_nothing_and_one_that_wants_the_same_needs_no_
     agent.give(DocumentInForce(Wanted(4)))
     assert agent.state == before
     agent.give(DocumentInForce(replace(wanting(5), generation=6)))
-    assert agent.reason is Reason.POLICY_ENFORCED
+    assert agent.reason() is Reason.POLICY_ENFORCED
     assert agent.state.told is not None
     assert agent.state.told.generation == 6
 
@@ -440,12 +441,17 @@ def test_an_older_document_changes_nothing_and_one_that_wants_the_same_needs_no_
 def test_without_a_document_nothing_is_asked() -> None:
     agent = Agent()
     assert [one for one in agent.rest() if not isinstance(one, Report)] == []
-    assert agent.reason is Reason.NO_DOCUMENT
+    assert agent.reason() is Reason.NO_DOCUMENT
 
 
 def test_every_reason_has_a_state_and_only_a_proof_is_true() -> None:
     assert set(STATES) == set(Reason)
     assert [one for one, state in STATES.items() if TRUE_STATES.get(state) == "True"] == [Reason.POLICY_ENFORCED]
+
+
+def test_every_state_and_reason_is_explained() -> None:
+    page = (Path(__file__).parents[2] / "docs/howto/enforcement.md").read_text(encoding="utf-8")
+    assert [str(one) for one in (*Reason, *Enforcement) if f"`{one}`" not in page] == []
 
 
 # -- what is asked
@@ -491,7 +497,8 @@ def test_a_change_is_asked_about_where_it_shows() -> None:
 
 
 def test_a_round_is_bounded_and_takes_turns() -> None:
-    many = sourced("ghcr.io/acme", **{f"n{number:02}": ("quay.io/own",) for number in range(20)})
+    named: Any = {f"n{number:02}": ("quay.io/own",) for number in range(20)}
+    many = sourced("ghcr.io/acme", **named)
     namespaces = {"default", *(f"n{number:02}" for number in range(20))}
     seen: set[str] = set()
     for turn in range(3):

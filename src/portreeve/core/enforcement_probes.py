@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -96,7 +95,7 @@ def _scope(name: str, namespace: str, sources: ResolvedSources, before: Resolved
     allowed = _first(_below([*sorted(near - older), *sorted(near), *sorted(held)]), lambda covering: covering & held)
     refused = _first(
         (*_below(sorted(older - held)), *_uncovered(len(held) + len(exempted))),
-        lambda covering: not covering & (held | exempted),
+        lambda covering: bool(covering) and not covering & (held | exempted),
     )
     return Scope(name, namespace, refused, allowed)
 
@@ -122,8 +121,12 @@ def _uncovered(most: int) -> Iterable[str]:
 
 def _first(images: Iterable[str], fits: Callable[[AbstractSet[str]], object]) -> str:
     """The first image whose covering keys fit; "" if none does."""
-    for image in images:
-        with suppress(UnsafeReference):
-            if fits(set(keys(parse(image)))):
-                return image
-    return ""
+    return next((image for image in images if fits(_covering(image))), "")
+
+
+def _covering(image: str) -> AbstractSet[str]:
+    """The keys that cover it; empty for what is no reference."""
+    try:
+        return set(keys(parse(image)))
+    except UnsafeReference:
+        return set()
