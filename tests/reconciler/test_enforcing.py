@@ -52,11 +52,14 @@ class Kept:
 
     def __init__(self) -> None:
         self.held: dict[str, str] = {}
+        self.full = False
 
     def load(self) -> Mapping[str, str]:
         return dict(self.held)
 
     def save(self, records: Mapping[str, str]) -> None:
+        if self.full:
+            raise OSError("no space left on device")
         self.held = dict(records)
 
 
@@ -246,6 +249,20 @@ async def test_an_agent_without_its_records_takes_up_what_is_marked(
         await second.enforcing.act(document(2, None))
         await second.until("PolicyOff", 2)
     assert kept.held == {}
+
+
+async def test_what_is_not_recorded_is_made_and_not_changed(client: Client, kube: KubeClient, namespace: str) -> None:
+    kept = Kept()
+    kept.full = True
+    scene = Scene(client, kube, namespace, kept)
+    async with scene.serving():
+        await scene.enforcing.act(document(1, Stage.DENY, namespace))
+        await scene.until("PolicyEnforced", 1)
+        assert kept.held == {}
+        kept.full = False
+        await scene.enforcing.act(document(2, Stage.AUDIT, namespace))
+        await scene.until("PolicyAuditing", 2)
+    assert kept.held == {name: one["metadata"]["uid"] for name, one in there(kube).items()}
 
 
 async def test_one_that_renders_otherwise_changes_nothing(scene: Scene) -> None:

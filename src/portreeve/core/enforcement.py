@@ -20,8 +20,8 @@ Theory of operation
   proved, and then comes once an hour, at a minute of its own, and when the cluster's version changes. Each hourly
   round reads the objects and the version from the server, too, so that what a watch has missed is found out.
 
-The program around it carries effects out in their order, and stops at a `PersistRecords` that fails. A new request
-about an object takes the place of one that is under way.
+The program around it carries effects out in their order. An object is not changed or removed by its UID before a
+`PersistRecords` that names it has succeeded. A new request about an object takes the place of one that is under way.
 
 Left out: clusters with several API servers, of which a dry run asks one; admission at the nodes; other engines.
 

@@ -13,8 +13,8 @@ that a slow answer holds up nothing. A request about an object that has one unde
 roll-back supersedes is not waited for. Four watches, one for each name, show drift as it happens; where a watch
 fails, the object is read, as often as the watch is tried again.
 
-Records are stored before what stands on them is carried out. While they cannot be stored nothing is sent, and the
-requests count as lost until it is tried again.
+The UID of an object is stored before the object is changed or removed. While it cannot be stored such a request is not
+sent, and counts as lost until it is tried again; what needs no record goes on.
 
 Left out: deciding anything.
 
@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -50,6 +50,7 @@ from portreeve.core.enforcement_messages import (
     ProbeScope,
     ReadObject,
     ReadVersion,
+    RemoveObject,
     Report,
     Request,
     Restarted,
@@ -120,9 +121,10 @@ class Enforcing:
         """
         self._client, self._records, self._namespaces = client, records, namespaces
         self._clock, self._monotonic, self._chance, self._changed = clock, monotonic, chance, changed
-        self._state, _ = enforcement.step(State(), Restarted(dict(records.load())))
+        self._saved: Mapping[str, str] = dict(records.load())
+        self._known: Mapping[str, str] = self._saved
+        self._state, _ = enforcement.step(State(), Restarted(self._saved))
         self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._unsaved: Mapping[str, str] | None = None
         self._running: dict[str, asyncio.Task[None]] = {}
         self._condition: Condition | None = None
 
@@ -181,21 +183,21 @@ class Enforcing:
                     self._condition = condition
                     self._changed()
                 case PersistRecords(records):
-                    self._unsaved = records
+                    self._known = records
                     self._save()
-                case _:
-                    if self._save():
+                case ApplyObject(_, uid) | RemoveObject(_, uid) if uid:
+                    self._save()
+                    if self._saved.get(effect.name) == uid:
                         self._start(effect, tasks)
+                case _:
+                    self._start(effect, tasks)
 
-    def _save(self) -> bool:
-        """Whether the records are kept."""
-        if self._unsaved is not None:
-            try:
-                self._records.save(self._unsaved)
-            except (OSError, PortreeveError):
-                return False
-            self._unsaved = None
-        return True
+    def _save(self) -> None:
+        """Have the records stored, if that is possible now."""
+        if self._saved != self._known:
+            with suppress(OSError, PortreeveError):
+                self._records.save(self._known)
+                self._saved = self._known
 
     def _start(self, request: Request, tasks: asyncio.TaskGroup) -> None:
         match request:
