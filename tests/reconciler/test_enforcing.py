@@ -7,7 +7,7 @@ import json
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,9 +26,11 @@ from portreeve.core.render import (
 )
 from portreeve.core.sources import resolve
 from portreeve.kube.client import Client
+from portreeve.kube.resources import PODS
 from portreeve.reconciler.enforcing import Enforcing
 from tests.fakes.fault_proxy import FaultProxy, LosesAnswer, Resets, Says
-from tests.kube.conftest import client, namespace, proxy, through_proxy
+from tests.kube.conftest import as_token, client, namespace, proxy, through_proxy
+from tests.tools.cluster import Cluster
 from tests.tools.kubeclient import DRY_RUN, KubeClient
 
 __all__ = ["client", "namespace", "proxy", "through_proxy"]
@@ -83,6 +85,41 @@ def document(generation: int, stage: Stage | None, namespace: str = "shop", *ext
         found["sources"] = sources_document(sources)
     read: dict[str, Any] = json.loads(json.dumps(found))
     return read
+
+
+RULES = [
+    {
+        "apiGroups": ["admissionregistration.k8s.io"],
+        "resources": ["validatingadmissionpolicies", "validatingadmissionpolicybindings"],
+        "resourceNames": list(KINDS),
+        "verbs": ["get", "list", "watch", "create", "patch", "delete"],
+    },
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]},
+]
+"""The agent's whole role for enforcing. Source: kubernetes.md 2.4."""
+
+
+@contextmanager
+def bound(kube: KubeClient, namespace: str) -> Iterator[str]:
+    """A token of a ServiceAccount that has the role."""
+    rbac = {"apiVersion": "rbac.authorization.k8s.io/v1"}
+    name = f"enforcing-{namespace}"
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "enforcing", "namespace": namespace}}
+    role = {**rbac, "kind": "ClusterRole", "metadata": {"name": name}, "rules": RULES}
+    binding = {
+        **rbac,
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": "enforcing", "namespace": namespace}],
+    }
+    for one in (account, role, binding):
+        kube.create(one).expect(201)
+    path = kube.path("v1", "ServiceAccount", "enforcing", namespace, "token")
+    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+    yield kube.request("POST", path, asked).expect(201).body["status"]["token"]
+    for one in (binding, role):
+        kube.delete(one)
 
 
 def there(kube: KubeClient) -> dict[str, Any]:
@@ -263,6 +300,27 @@ async def test_what_is_not_recorded_is_made_and_not_changed(client: Client, kube
         await scene.enforcing.act(document(2, Stage.AUDIT, namespace))
         await scene.until("PolicyAuditing", 2)
     assert kept.held == {name: one["metadata"]["uid"] for name, one in there(kube).items()}
+
+
+async def test_the_agent_s_role_is_enough(kubernetes: Cluster, kube: KubeClient, namespace: str) -> None:
+    """List and watch with `resourceNames`, by a field selector on the name."""
+    with bound(kube, namespace) as token:
+        async with Client(as_token(kubernetes, token)) as agent:
+            async with asyncio.timeout(60):
+                # The authorizer sees a new role a moment later.
+                while not await agent.can_i("create", PODS, namespace="default"):  # noqa: ASYNC110 -- another process
+                    await asyncio.sleep(0.05)
+            scene = Scene(agent, kube, namespace, Kept())
+            async with scene.serving():
+                await scene.enforcing.act(document(1, Stage.DENY, namespace))
+                await scene.until("PolicyEnforced", 1)
+                gone = {"apiVersion": API, "kind": KINDS[DENY_BINDING], "metadata": {"name": DENY_BINDING}}
+                kube.delete(gone).expect(200)
+                await scene.until("Drifted", 1)
+                await scene.until("PolicyEnforced", 1)
+                await scene.enforcing.act(document(2, None))
+                await scene.until("PolicyOff", 2)
+    assert there(kube) == {}
 
 
 async def test_one_that_renders_otherwise_changes_nothing(scene: Scene) -> None:
