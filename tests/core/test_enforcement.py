@@ -213,7 +213,7 @@ def test_an_idle_hour_has_two_dry_runs_for_each_scope_and_no_writes() -> None:
         (Refused("theirs", "theirs"), Admitted(), Reason.PROBE_FAILED),
         (Refused("", ""), Admitted(), Reason.PROBE_FAILED),
         (Untold("kube_forbidden"), Untold("kube_forbidden"), Reason.PROBE_FAILED),
-        (Refused(POLICY_NAME, DENY_BINDING, 1), Untold("kube_quota"), Reason.PROBE_FAILED),
+        (Refused(POLICY_NAME, DENY_BINDING, 1), Untold("kube_invalid"), Reason.PROBE_FAILED),
     ],
 )
 def test_what_contradicts_is_no_proof_and_after_the_grace_it_is_told(
@@ -240,6 +240,16 @@ def test_the_other_stages_have_proofs_of_their_own(stage: Stage, reason: Reason)
     assert agent.reason() is reason
     assert agent.state.told is not None
     assert agent.state.told.document()["status"] == "False"
+
+
+def test_a_namespace_without_room_hides_no_proof() -> None:
+    agent = Agent()
+    agent.give(DocumentInForce(wanting()))
+    until = agent.at + 10
+    while agent.at < until:
+        for effect in agent.tick():
+            agent.answered(effect, allowed=Untold("kube_quota"))
+    assert agent.reason() is Reason.POLICY_ENFORCED
 
 
 def test_audit_needs_a_policy_that_the_cluster_has_looked_at() -> None:

@@ -89,6 +89,21 @@ async def test_a_stage_is_changed_in_place(cluster: Client, namespace: str) -> N
     assert recorded == before
 
 
+async def test_a_quota_that_is_used_up_is_asked_after_the_policy(
+    cluster: Client, kube_client: KubeClient, namespace: str
+) -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none", "namespace": namespace}}
+    kube_client.create({**quota, "spec": {"hard": {"pods": "0"}}}).expect(201)
+    # The controller that counts does not run here.
+    path = f"/api/v1/namespaces/{namespace}/resourcequotas/none/status"
+    counted = {"status": {"hard": {"pods": "0"}, "used": {"pods": "0"}}}
+    kube_client.request("PATCH", path, counted, "application/merge-patch+json").expect(200)
+    await apply(cluster, compiled(), {})
+    full = Probe(Refused(POLICY_NAME, DENY_BINDING, 1), Untold("kube_quota"))
+    await until(lambda: probed(cluster, namespace), full)
+    kube_client.delete(quota).expect(200)
+
+
 EXCLUDED = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
 
 

@@ -36,6 +36,10 @@ few tries, for several of them on a busy day."""
 EVIDENCE_S: Final = 9_000.0
 """How long a proof counts: two hourly rounds, and half an hour of tries."""
 
+FULL: Final = "kube_quota"
+"""What is said of a namespace with no room for a pod. Quotas are asked after all policies, so ours has let it pass.
+Source: k8s.io/kubernetes pkg/kubeapiserver/options/plugins.go, AllOrderedPlugins."""
+
 _PROVED: Final = {
     Stage.AUDIT: Reason.POLICY_AUDITING,
     Stage.WARN: Reason.POLICY_WARNING,
@@ -172,6 +176,8 @@ def _good_pod(said: Said | None) -> Told | None:
         return (Reason.OVER_BLOCKING, "a pod that is allowed is warned of") if said.warned_by == DENY_BINDING else None
     if isinstance(said, Refused) and said.policy == POLICY_NAME:
         return Reason.OVER_BLOCKING, "a pod that is allowed is refused"
+    if isinstance(said, Untold) and said.code == FULL:
+        return None
     code = said.code if isinstance(said, Untold) else "it was refused by somebody else"
     return Reason.PROBE_FAILED, f"a dry run of an allowed pod says nothing ({code})"
 
