@@ -48,12 +48,12 @@ from portreeve.core.agent_messages import (
 from portreeve.core.cluster import LabelSelector, NamespaceSelection
 from portreeve.core.credential import AuthEntry, CredentialRef, alias_key, auth_key
 from portreeve.core.delivery import Document, DocumentGrant
-from portreeve.core.observation import OWNER_LABEL, PULL_SECRET, Kind, Seen, WorkloadSeen, facts
+from portreeve.core.observation import MANAGER, OWNER_LABEL, PULL_SECRET, Kind, Seen, WorkloadSeen, facts
 from portreeve.core.pacing import Limits
 from portreeve.core.policy import Delivery, DeliveryMode, ServiceAccounts, ServiceAccountSelection
 from portreeve.core.reconcile_state import Line, State
 from portreeve.core.reference import parse, parse_prefix
-from tests.simulation.cluster import Api, Broken, Secret, labelled, login
+from tests.simulation.cluster import FOREIGN, Api, Broken, Secret, labelled, login
 
 BEGIN = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = 86400.0
@@ -447,7 +447,7 @@ class World:
         yield "terminate", lambda name: self.api.terminate(name) if name in self.api.namespaces else None
         yield "recreate", self._recreate
         yield "relabel", lambda name: self._alive(name, lambda: self.api.put_namespace(name, self._labels()))
-        yield "edit", lambda name: self._edit(name, managers=frozenset({"portreeve-agent", "kubectl"}), edited=True)
+        yield "edit", lambda name: self._edit(name, managers=frozenset({MANAGER, "kubectl"}), edited=True, data=FOREIGN)
         yield "touch", self._edit
         yield "strip", lambda name: self._edit(name, labels={}, edited=True)
         yield "immutable", lambda name: self._edit(name, immutable=True)
@@ -499,7 +499,8 @@ class World:
         if name not in self.api.namespaces or name in self.api.secrets or self._under_way(name):
             return
         labels = dict([OWNER_LABEL]) if self.random.random() < 0.3 else {}
-        secret = Secret(name, self.api.uid(), 0, "user", labels, frozenset({"kubectl"}), ())
+        opaque = self.random.random() < 0.2
+        secret = Secret(name, self.api.uid(), 0, "user", labels, frozenset({"kubectl"}), FOREIGN, opaque=opaque)
         line = self.state.lines.get(name)
         models = [one for one in self.api.secrets.values() if one.ours]
         if models and self.random.random() < 0.5 and not (line is not None and line.absent):
