@@ -50,9 +50,14 @@ class Pace:
         """Whether there will be no answer any more."""
         return self.lost_at is not None and at >= self.lost_at
 
-    def answered(self) -> Pace:
-        """After a success."""
-        return Pace()
+    def read(self) -> Pace:
+        """After an answer that does not say whether a write would work now: the wait goes on from where it was."""
+        return replace(self, ask=0, lost_at=None)
+
+    def written(self, at: float, chance: float) -> Pace:
+        """After a success: whoever undoes it each time is not fought at full speed, and a seldom write never waits."""
+        calm = at - self.due_at >= CEILING_S
+        return (FRESH if calm else self).failed(at, chance)
 
     def failed(self, at: float, chance: float, retry_after_s: float | None = None) -> Pace:
         """After a failure that may be gone the next time. `chance` is in [0, 1)."""

@@ -327,16 +327,14 @@ def _secret_answered(line: Line, answer: Answer) -> Line:
     sent, seen, known = line.sent, answer.seen, line.secret
     reading = isinstance(sent, ReadSecret)
     if answer.outcome is Outcome.DONE:
-        # A read says nothing about whether a write would work now: its wait goes on from where it was.
-        pace = Pace(wait_s=line.pace.wait_s) if reading else line.pace.answered()
+        pace = line.pace.read() if reading else line.pace.written(answer.at, answer.chance)
         line = replace(line, pace=pace, reread=False, trouble=line.trouble if reading else Outcome.DONE)
         if isinstance(seen, SecretSeen):
             return _put(line, seen) if known is None or seen == known or supersedes(seen, known) else line
         gone = known is not None and known.uid == line.sent_uid
         return _removed(line, Kind.SECRET, PULL_SECRET, line.sent_uid) if gone else line
     if answer.outcome is Outcome.NOT_FOUND and not isinstance(sent, ApplySecret):
-        pace = Pace(wait_s=line.pace.wait_s)
-        line = replace(line, pace=pace, reread=False)
+        line = replace(line, pace=line.pace.read(), reread=False)
         if known is None or known.uid == line.sent_uid:
             return replace(line, secret=None, absent=True)
         return line
@@ -354,8 +352,7 @@ def _account_answered(line: Line, answer: Answer, pace: Pace) -> Line:
         known = line.accounts.get(name)
         if isinstance(seen, AccountSeen) and (known is None or supersedes(seen, known)):
             line = _put(line, seen)
-        # Somebody who takes our entry away each time is not fought at full speed.
-        pace = pace.failed(answer.at, answer.chance)
+        pace = pace.written(answer.at, answer.chance)
         line = replace(line, stale=line.stale - {name})
     else:
         pace = _paced(pace, answer)
