@@ -5,8 +5,8 @@ raises `Broken` with the name of the invariant at the first step after which one
 seconds; the agent's clock is that plus an offset. What the agent has stored survives a crash, everything else does not.
 Requests of a dead agent are carried out all the same.
 
-Checked are the agent's share of I1, I2, I3, I4, I10, L1, L3 and L4. What the machine should do is written here anew, so
-that a mistake in the machine cannot hide itself.
+Checked are the agent's share of I1, I2, I3, I4, I10 and of L1 to L4. What the machine should do is written here anew,
+so that a mistake in the machine cannot hide itself.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ from portreeve.core.policy import Delivery, DeliveryMode, ServiceAccounts, Servi
 from portreeve.core.reconcile_state import Line, State
 from portreeve.core.reference import parse, parse_prefix
 from tests.simulation.cluster import FOREIGN, Api, Broken, Secret, labelled, login
+from tests.simulation.twin import Twin
 
 BEGIN = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = 86400.0
@@ -67,6 +68,8 @@ LIMITS = Limits(rate=4.0, burst=10.0, in_flight=4)
 RATE, BURST, FLOOR_S, SLOW_S, RETRY_AFTER_S = 4.0, 10.0, 1.0, 240.0, 120.0
 REST_S = 1100.0
 """When everything must be as wanted: a slow retry after a lost answer, and the quiet time of a lease."""
+ROTATED_S = 10.0
+"""Within this a new version is in each namespace of a cluster that answers, from when the control plane has it."""
 
 REQUESTS = (ReadSecret, ApplySecret, DeleteSecret, ReadServiceAccount, PatchServiceAccount)
 OUTCOMES = {
@@ -81,7 +84,7 @@ OUTCOMES = {
 
 KINDS = (
     *OUTCOMES, "lost", "silent", "slow", "partition", "lag", "drop", "duplicate", "reorder", "stale list",
-    "crash", "old record", "lost record", "jump", "restore",
+    "crash", "old record", "lost record", "jump", "restore", "twin",
     "terminate", "recreate", "relabel", "edit", "touch", "delete", "create", "immutable", "strip",
     "unattach", "account", "workload",
     "older document", "document twice", "other document", "ending document", "bad credential", "disagree", "unstored",
@@ -96,7 +99,7 @@ class Kill:
 
     effect: type
     mode: str
-    """before, after, or twice: carried out a second time by the next agent's predecessor."""
+    """before; after; twice: carried out a second time by the next agent's predecessor; or torn (`World._tear`)."""
     occurrence: int = 1
     again: bool = False
     """Whether it dies at the next occurrence, too."""
@@ -143,6 +146,9 @@ class World:
         self.statuses: dict[str, Status] = {}
         self.verdicts: dict[str, int] = {}
         self.killed = 0
+        self.twin: Twin | None = None
+        self.twinned = False
+        """Whether there ever were two: a creation of one may then meet what people did to that of the other."""
         self.copies: list[Saved] = []
         self.lost_records = False
         # L3 and L4
@@ -178,6 +184,8 @@ class World:
 
     def _emit(self, kind: Kind, namespace: str, name: str, uid: str, seen: Seen | None) -> None:
         event: Event = Changed(seen) if seen is not None else Deleted(kind, namespace, name, uid)
+        if self.twin is not None:
+            self.twin.later(0.05, event)
         if self.on("drop", self.rate):
             # A watch that misses something has broken off; it is listed again.
             self.send(self.random.uniform(2, 20), "list", kind)
@@ -204,18 +212,55 @@ class World:
                 self._disturb()
             self._deliver()
             self._event(Tick(self.now(), self.t, self.random.random()))
+            if self.twin is not None:
+                self.twin.tick()
             if self.healed and self.t >= self.faults_s + REST_S:
                 self.check_rest()
                 if checked and self.effects != before:
                     raise Broken("L1: something was done though nothing had changed")
                 checked, before = checked + 1, self.effects
                 if checked > 3:
+                    self.rotate()
                     return self
                 for kind in Kind:
                     self.send(1.0, "list", kind)
                 self.t += 400.0
                 continue
             self._advance()
+
+    def rotate(self) -> None:
+        """L2: a new version of everything reaches a cluster in which nothing goes wrong."""
+        before = self.documents[-1]
+        for name in REGISTRIES:
+            self.versions[name] += 1
+        self.publish(tuple(self._next_version(one) for one in before.grants))
+        self.pass_time(ROTATED_S)
+        self.check_rotated()
+
+    def pass_time(self, seconds: float) -> None:
+        """In which nobody does anything, but for agents."""
+        ends = self.t + seconds
+        while self.t < ends:
+            self.t += 0.25
+            self._deliver()
+            self._event(Tick(self.now(), self.t, self.random.random()))
+            if self.twin is not None:
+                self.twin.tick()
+
+    def check_rotated(self) -> None:
+        """L2, when its time is over."""
+        try:
+            self.check_rest()
+        except Broken as broken:
+            raise Broken(f"L2: {ROTATED_S:.0f} s after a rotation, {broken}") from None
+
+    def _next_version(self, grant: DocumentGrant) -> DocumentGrant:
+        """Of two versions both go up."""
+        if grant.credential is None:
+            return grant
+        number = grant.credential.version + 1
+        credential = replace(grant.credential, version=number)
+        return replace(grant, credential=credential, login=login(credential.id, number))
 
     def _advance(self) -> None:
         """To the next moment at which anything can happen."""
@@ -256,6 +301,15 @@ class World:
                     if life == self.life:
                         self._noted(request, answer)
                         self._event(replace(answer, at=self.t))
+                case _:
+                    self._deliver_twin(what, *value)
+
+    def _deliver_twin(self, what: str, twin: Twin, value: Any) -> None:
+        if what == "twin":
+            twin.event(value)
+        else:
+            self.api.late = True
+            twin.carried_out(value)
 
     def _list(self, kind: Kind) -> None:
         snapshot = None
@@ -319,7 +373,9 @@ class World:
         kill = self.kill if self._dies(effect) else None
         if kill is not None:
             self.killed += 1
-        if kill is not None and kill.mode == "before":
+        if kill is not None and kill.mode in {"before", "torn"}:
+            if kill.mode == "torn":
+                self._tear(effect)
             self._start()
             return True
         if self.on("crash", self.rate / 4):
@@ -335,6 +391,25 @@ class World:
             self._start() if kill is not None else self.crash()
             return True
         return False
+
+    def _tear(self, effect: Effect) -> None:
+        """Half of it happens, one way or another.
+
+        Of what is stored, the older copy is left, or none that can be read. Of a request, half arrives, which is none;
+        or all of it, and late: it lay in a buffer, and the next agent is long at work. Of a report, half is none.
+        """
+        other = self.random.random() < 0.5
+        match effect:
+            case PersistDocument() if other:
+                self.saved = replace(self.saved, document=None)
+                self.hashes.clear()
+            case PersistRecord() if other:
+                self.saved = replace(self.saved, records={})
+                self._lose_records()
+            case PersistDocument() | PersistRecord() | Report() | ReportDocument():
+                pass
+            case _ if other:
+                self.send(self.random.uniform(1, 40), "request", (self.life, effect))
 
     def _dies(self, effect: Effect) -> bool:
         kill = self.kill
@@ -406,7 +481,8 @@ class World:
                 if kind in {"throttled", "unavailable"}:
                     retry_after = self.random.choice((None, 1.0, 7.0, 30.0, 4000.0))
                 return answer(outcome)
-        self.api.late = life != self.life or self.t - self.flying.get((request.namespace, account), -1e9) > 5
+        waited = self.t - self.flying.get((request.namespace, account), -1e9)
+        self.api.late = life != self.life or waited > 5 or self.twinned
         outcome, seen = self.api.carry_out(request)
         if self.on("silent", 0.2):
             return None
@@ -424,6 +500,7 @@ class World:
             self.crash()
         if self.on("partition", rate / 3):
             self.broken_until = self.t + draw.uniform(5, 40)
+        self._twins()
         if self.on("jump", rate / 2):
             self.offset = draw.choice((0.0, DAY, -DAY, 30.0))
         if self.on("restore", rate / 4):
@@ -437,6 +514,25 @@ class World:
             space = self.api.namespaces.get(name)
             if space is not None and space.terminating and draw.random() < 0.15:
                 self._gone(name)
+
+    def _twins(self) -> None:
+        """A second agent comes and goes: with what is stored now, or with an older copy of it."""
+        draw = self.random
+        if self.twin is not None and draw.random() < 0.05:
+            self.end_twin()
+        elif self.twin is None and self.on("twin", self.rate / 3):
+            self.begin_twin(draw.choice((self.saved, *self.copies)), follows=draw.random() < 0.5)
+
+    def begin_twin(self, saved: Saved, *, follows: bool) -> None:
+        """What it attaches is in no record of the agent that stays."""
+        self._lose_records()
+        self.twinned = True
+        self.twin = Twin(self, saved, self.limits, follows=follows)
+
+    def end_twin(self) -> None:
+        """What it has sent is still carried out."""
+        if self.twin is not None:
+            self.twin.active, self.twin = False, None
 
     def _gone(self, name: str) -> None:
         self.api.remove_namespace(name)
@@ -501,9 +597,10 @@ class World:
         labels = dict([OWNER_LABEL]) if self.random.random() < 0.3 else {}
         opaque = self.random.random() < 0.2
         secret = Secret(name, self.api.uid(), 0, "user", labels, frozenset({"kubectl"}), FOREIGN, opaque=opaque)
-        line = self.state.lines.get(name)
+        states = [self.state, *([self.twin.state] if self.twin is not None else [])]
+        looked = any(name in one.lines and one.lines[name].absent for one in states)
         models = [one for one in self.api.secrets.values() if one.ours]
-        if models and self.random.random() < 0.5 and not (line is not None and line.absent):
+        if models and self.random.random() < 0.5 and not looked:
             # A copy of ours from another namespace: the same value, so that an apply would silently share it.
             secret = replace(self.random.choice(models), namespace=name, uid=secret.uid, owner="user",
                              managers=frozenset({"kubectl"}))  # fmt: skip
@@ -518,7 +615,8 @@ class World:
             self.api.put_account(name, "builder", pull_secrets=(*account.pull_secrets, PULL_SECRET), ours=False)
 
     def _under_way(self, name: str) -> bool:
-        return any(item[2] in {"request", "answer"} and item[3][1].namespace == name for item in self.queue)
+        asked = [value[1] for _, _, what, value in self.queue if what in {"request", "answer", "twin", "twin request"}]
+        return any(getattr(one, "namespace", "") == name for one in asked)
 
     def _unattach(self, name: str) -> None:
         for (namespace, account), one in list(self.api.accounts.items()):
@@ -583,6 +681,7 @@ class World:
     def _heal(self) -> None:
         self.healed = True
         self.offset = 0.0
+        self.end_twin()
         for place, workload in list(self.api.workloads.items()):
             if workload.pulling:
                 self.api.put_workload(replace(self.api.workloads[place], pulling=False))
@@ -608,13 +707,19 @@ class World:
                 grants += old
             elif draw.random() < 0.8:
                 grants += self._grants(registry)
-        generation = len(self.documents) + 1
         not_after = None
         if self.on("ending document", 0.3):
             not_after = BEGIN + timedelta(seconds=self.t + draw.uniform(-5, 30))
-        document = Document("prod", generation, f"h{generation}-{self.seed}", tuple(grants), not_after)
+        self.publish(tuple(grants), not_after)
+
+    def publish(self, grants: tuple[DocumentGrant, ...], not_after: datetime | None = None) -> None:
+        """A document of the next generation is on its way."""
+        generation = len(self.documents) + 1
+        document = Document("prod", generation, f"h{generation}-{self.seed}", grants, not_after)
         self.documents.append(document)
-        self.send(draw.uniform(0.1, 2), "document", document)
+        self.send(self.random.uniform(0.1, 2), "document", document)
+        if self.twin is not None:
+            self.twin.document(document)
 
     def _good(self, grants: list[DocumentGrant]) -> bool:
         return not self.healed or all(self._usable(grant) for grant in grants)

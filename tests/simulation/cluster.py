@@ -261,7 +261,11 @@ class Api:
             self._broken(f"I3: the Secret of somebody else in {request.namespace} was applied over")
         self.writes += 1
         managers = frozenset({MANAGER}) | (frozenset() if force else old.managers)
-        new = replace(old, labels={**old.labels, **labels}, managers=managers, data=request.entries, told=told)
+        # Whose label it put back, and whose fields nobody else holds, is as it was made.
+        edited = old.edited and managers != {MANAGER}
+        new = replace(
+            old, labels={**old.labels, **labels}, managers=managers, data=request.entries, told=told, edited=edited
+        )
         return Outcome.DONE, self.put_secret(new).seen(read=True)
 
     def _delete(self, request: DeleteSecret) -> tuple[Outcome, None]:
