@@ -155,6 +155,7 @@ class World:
         self.level, self.level_at, self.quiet_until = BURST, 0.0, -1.0
         self.failed: dict[tuple[str, str], tuple[float, Outcome, str]] = {}
         self.flying: dict[tuple[str, str], float] = {}
+        self.written: dict[tuple[str, str], float] = {}
         self.passed: Counter[str] = Counter()
         self.seen_effects: Counter[type] = Counter()
         for name in SPACES[: draw.choice((2, 3, 4))]:
@@ -220,7 +221,8 @@ class World:
                     raise Broken("L1: something was done though nothing had changed")
                 checked, before = checked + 1, self.effects
                 if checked > 3:
-                    self.rotate()
+                    if self.limits == LIMITS:
+                        self.rotate()
                     return self
                 for kind in Kind:
                     self.send(1.0, "list", kind)
@@ -327,6 +329,7 @@ class World:
         self.level, self.level_at, self.quiet_until = BURST, self.t, -1.0
         self.failed.clear()
         self.flying.clear()
+        self.written.clear()
         self.passed.clear()
         for kind in Kind:
             self.send(0.1, "list", kind)
@@ -868,6 +871,8 @@ class World:
         if self.t - self.flying.get(place, -1e9) < 59.9:
             raise Broken(f"L3: two requests about {place} are under way at {self.t:.0f}")
         self.flying[place] = self.t
+        if self.t - self.written.get(place, -1e9) < FLOOR_S - 0.01:
+            raise Broken(f"L3: {place} was written and is asked about again at once at {self.t:.0f}")
         at, outcome, uid = self.failed.get(place, (-1e9, Outcome.DONE, ""))
         if uid != self._uid_of(request.namespace):
             return  # Another namespace of that name.
@@ -892,6 +897,8 @@ class World:
             fine = {Outcome.DONE, Outcome.NOT_FOUND}
         if answer.outcome in fine or (answer.outcome is Outcome.NOT_FOUND and isinstance(request, DeleteSecret)):
             self.failed.pop(place, None)
+            if answer.outcome is Outcome.DONE and not isinstance(request, ReadSecret | ReadServiceAccount):
+                self.written[place] = self.t
         else:
             self.failed[place] = (self.t, answer.outcome, self._uid_of(answer.namespace))
         if answer.retry_after_s and answer.outcome in {Outcome.THROTTLED, Outcome.UNAVAILABLE}:

@@ -245,8 +245,8 @@ def _told(world: World, event: Event) -> World:
             case _:
                 _check_sent(world, effect)
                 world = replace(world, requests=(*world.requests, (world.life, world.at, effect)))
-    document = world.state.document
-    if document is not None and document != world.saved.document:
+    in_force = world.state.document
+    if in_force is not None and in_force != world.saved.document:
         raise Broken("I4: what is in force is not stored")
     return world
 
@@ -423,7 +423,7 @@ def _pace(pace: Pace, at: float) -> Any:
 def _seen(seen: Any) -> Any:
     if seen is None:
         return None
-    more = ()
+    more: tuple[Any, ...] = ()
     if hasattr(seen, "entries"):
         more = (seen.entries, seen.managers, seen.logins is None)
     return type(seen), seen.uid, seen.resource_version, getattr(seen, "pull_secrets", None), more

@@ -44,7 +44,6 @@ class Where(Protocol):
     t: float
     random: Random
     api: Api
-    step: Any
 
     def send(self, after: float, what: str, value: Any) -> None: ...
     def now(self) -> Any: ...
