@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -32,6 +33,7 @@ from portreeve.core.cluster import NamespaceSelection
 from portreeve.core.credential import AuthEntry, CredentialRef, auth_key
 from portreeve.core.observation import MANAGER, Kind
 from portreeve.core.policy import Delivery, DeliveryMode, ServiceAccounts
+from tests.simulation import proofs_page
 from tests.simulation.agent import KINDS, ROTATED_S, SOURCES, SPACES, Kill, World
 from tests.simulation.agent_mutants import MUTANTS
 from tests.simulation.cluster import Broken, Secret, login
@@ -306,6 +308,15 @@ def _broken(world: World, invariant: str) -> bool:
     except Broken as broken:
         return str(broken).startswith(f"{invariant}:")
     return False
+
+
+def test_the_page_names_each_mistake_and_enough_of_them_have_happened() -> None:
+    """`python -m tests.simulation.proofs_page` writes the table."""
+    assert proofs_page.PAGE.read_text(encoding="utf-8") == proofs_page.written()
+    happened = [mutant.upstream for mutant in MUTANTS.values() if mutant.upstream]
+    assert len(happened) >= 40
+    assert all(re.fullmatch(r"[\w.-]+/[\w.-]+#\d+", one) for one in happened)
+    assert {mutant.invariant for mutant in MUTANTS.values()} == set(BROKEN)
 
 
 # -- kill points
