@@ -871,6 +871,9 @@ class World:
         if self.t - self.flying.get(place, -1e9) < 59.9:
             raise Broken(f"L3: two requests about {place} are under way at {self.t:.0f}")
         self.flying[place] = self.t
+        under_way = sum(self.t - since < 59.9 for since in self.flying.values())
+        if under_way > self.limits.in_flight:
+            raise Broken(f"L3: {under_way} requests are under way at {self.t:.0f}")
         if self.t - self.written.get(place, -1e9) < FLOOR_S - 0.01:
             raise Broken(f"L3: {place} was written and is asked about again at once at {self.t:.0f}")
         at, outcome, uid = self.failed.get(place, (-1e9, Outcome.DONE, ""))

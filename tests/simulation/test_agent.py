@@ -235,6 +235,16 @@ def _two_at_once(world: World) -> None:
     world._check_object(ReadSecret("a"))
 
 
+def _too_many_at_once(world: World) -> None:
+    for name in ("v", "w", "x", "y", "z"):
+        world._check_object(ReadSecret(name))
+
+
+def _again_at_once(world: World) -> None:
+    world.written["a", ""] = world.t
+    world._check_object(ReadSecret("a"))
+
+
 def _not_quiet(world: World) -> None:
     world.quiet_until = world.t + 10
     world._check_rate()
@@ -264,7 +274,7 @@ BROKEN: dict[str, tuple[Callable[[World], None], ...]] = {
     "I10": (_ended_over_valid, _emptied, _granted_deleted, _another_content),
     "L1": (_missing,),
     "L2": (_not_rotated,),
-    "L3": (_storm, _too_soon, _two_at_once, _not_quiet),
+    "L3": (_storm, _too_soon, _two_at_once, _too_many_at_once, _again_at_once, _not_quiet),
     "L4": (_starving,),
 }
 """Invariant → hand-made states in which it does not hold."""
