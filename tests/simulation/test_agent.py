@@ -38,7 +38,7 @@ from tests.simulation.agent import KINDS, ROTATED_S, SOURCES, SPACES, Kill, Worl
 from tests.simulation.agent_mutants import MUTANTS
 from tests.simulation.cluster import Broken, Secret, login
 
-SEEDS = int(os.environ.get("PORTREEVE_SEEDS", "2000"))
+SEEDS = int(os.environ.get("PORTREEVE_SEEDS", "1200"))
 LEAST = 100
 """How often each fault happens over all seeds, at least."""
 WITHIN = 150
