@@ -33,6 +33,22 @@ def agent(*arguments: str) -> list[str]:
     return [sys.executable, "-c", PROGRAM, *arguments]
 
 
+def dead_cluster(directory: Path) -> Path:
+    """A kubeconfig of a cluster that is not there."""
+    named = {"name": "none"}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [named | {"cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [named | {"user": {"token": "none"}}],
+        "contexts": [named | {"context": {"cluster": "none", "user": "none"}}],
+        "current-context": "none",
+    }
+    path = directory / "kubeconfig"
+    path.write_text(json.dumps(config))
+    return path
+
+
 def test_an_agent_enrols_runs_and_ends_when_it_is_told(tmp_path: Path) -> None:
     (tmp_path / "plane").mkdir()
     state = tmp_path / "state"
@@ -47,8 +63,14 @@ def test_an_agent_enrols_runs_and_ends_when_it_is_told(tmp_path: Path) -> None:
         again = subprocess.run(enrolling, input=shown, capture_output=True, timeout=60)
         assert again.returncode == 2
         assert b"already_enrolled" in again.stderr
+        needless = subprocess.run(
+            [*enrolling, "--if-needed"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60
+        )
+        assert (needless.returncode, needless.stdout) == (0, b"enrolled already for prod\n"), needless.stderr
 
-        running = subprocess.Popen(agent("run", "--state", str(state)), stderr=subprocess.PIPE)
+        # Its cluster does not answer: documents are taken and kept all the same.
+        words = ("run", "--state", str(state), "--kubeconfig", str(dead_cluster(tmp_path)))
+        running = subprocess.Popen(agent(*words), stderr=subprocess.PIPE)
         try:
             until((state / "document.json").exists)
             first = (state / "document.json").read_bytes()
@@ -68,7 +90,11 @@ def test_an_agent_enrols_runs_and_ends_when_it_is_told(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_is_said_in_one_line_and_an_exit_code(tmp_path: Path) -> None:
-    done = subprocess.run(agent("run", "--state", str(tmp_path / "none")), capture_output=True, timeout=60)
+    words = ("run", "--state", str(tmp_path / "none"))
+    done = subprocess.run(agent(*words), capture_output=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"kubeconfig_not_in_cluster: ")
+    done = subprocess.run(agent(*words, "--kubeconfig", str(dead_cluster(tmp_path))), capture_output=True, timeout=60)
     assert done.returncode == 2
     assert done.stderr.startswith(b"not_enrolled: ")
     environment = {**os.environ, "PORTREEVE_AGENT_JOIN_FILE": str(tmp_path / "join")}
@@ -78,3 +104,8 @@ def test_what_is_wrong_is_said_in_one_line_and_an_exit_code(tmp_path: Path) -> N
     assert done.returncode == 2
     assert done.stderr.startswith(b"join_token: ")
     assert b"not a token" not in done.stderr
+    (tmp_path / "join").unlink()
+    done = subprocess.run([*enrolling, "--if-needed"], env=environment, capture_output=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"join_token: ")
+    assert b"cannot be read" in done.stderr

@@ -44,15 +44,19 @@ ASKING = {
     "plan": ("-f", "team.yaml"),
     "apply": ("-f", "team.yaml", "-y"),
     "calendar": ("--within", "30"),
+    "needed": (),
+    "unused": (),
 }
 # What changes something by name, or needs something to be there; tried in the tests of each.
 CHANGING = {
     "add",
+    "adopt",
     "browse",
     "use",
     "create",
     "edit",
     "egress",
+    "inventory",
     "limits",
     "validate",
     "delete",

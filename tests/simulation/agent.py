@@ -155,7 +155,7 @@ class World:
         self.level, self.level_at, self.quiet_until = BURST, 0.0, -1.0
         self.failed: dict[tuple[str, str], tuple[float, Outcome, str]] = {}
         self.flying: dict[tuple[str, str], float] = {}
-        self.written: dict[tuple[str, str], float] = {}
+        self.written: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
         self.passed: Counter[str] = Counter()
         self.seen_effects: Counter[type] = Counter()
         for name in SPACES[: draw.choice((2, 3, 4))]:
@@ -539,8 +539,9 @@ class World:
 
     def _gone(self, name: str) -> None:
         self.api.remove_namespace(name)
-        for place in [place for place in self.failed if place[0] == name]:
-            del self.failed[place]
+        for place in [place for place in (*self.failed, *self.written) if place[0] == name]:
+            self.failed.pop(place, None)
+            self.written.pop(place, None)
 
     def _people(self) -> Iterator[tuple[str, Callable[[str], None]]]:
         yield "terminate", lambda name: self.api.terminate(name) if name in self.api.namespaces else None
@@ -874,8 +875,9 @@ class World:
         under_way = sum(self.t - since < 59.9 for since in self.flying.values())
         if under_way > self.limits.in_flight:
             raise Broken(f"L3: {under_way} requests are under way at {self.t:.0f}")
-        if self.t - self.written.get(place, -1e9) < FLOOR_S - 0.01:
-            raise Broken(f"L3: {place} was written and is asked about again at once at {self.t:.0f}")
+        again = [at for at, generation in self.written[place] if generation == self._generation()]
+        if len(again) > 1 and self.t - again[-1] < FLOOR_S - 0.01:
+            raise Broken(f"L3: {place} was written twice and is asked about again at once at {self.t:.0f}")
         at, outcome, uid = self.failed.get(place, (-1e9, Outcome.DONE, ""))
         if uid != self._uid_of(request.namespace):
             return  # Another namespace of that name.
@@ -883,6 +885,9 @@ class World:
         slow = outcome in {Outcome.FORBIDDEN, Outcome.REFUSED}
         if waited < (SLOW_S if slow else FLOOR_S):
             raise Broken(f"L3: {request.namespace} was asked again after {waited:.1f} s and {outcome}")
+
+    def _generation(self) -> int:
+        return self.state.document.generation if self.state.document is not None else 0
 
     def _uid_of(self, name: str) -> str:
         space = self.api.namespaces.get(name)
@@ -901,7 +906,7 @@ class World:
         if answer.outcome in fine or (answer.outcome is Outcome.NOT_FOUND and isinstance(request, DeleteSecret)):
             self.failed.pop(place, None)
             if answer.outcome is Outcome.DONE and not isinstance(request, ReadSecret | ReadServiceAccount):
-                self.written[place] = self.t
+                self.written[place].append((self.t, self._generation()))
         else:
             self.failed[place] = (self.t, answer.outcome, self._uid_of(answer.namespace))
         if answer.retry_after_s and answer.outcome in {Outcome.THROTTLED, Outcome.UNAVAILABLE}:

@@ -313,7 +313,7 @@ def _hopeful(pace: Any, at: float, chance: float) -> Any:
 
 
 def _endless(pace: Any, at: float, chance: float, retry_after_s: float | None = None) -> Any:
-    return pacing.Pace(due_at=at + max(1.0, 10.0 * pace.wait_s), wait_s=max(1.0, 10.0 * pace.wait_s))
+    return pacing.Pace(due_at=at + max(1.0, 40.0 * pace.wait_s), wait_s=max(1.0, 40.0 * pace.wait_s))
 
 
 def _stubborn(pace: Any, at: float, chance: float) -> Any:
@@ -510,7 +510,8 @@ MUTANTS: dict[str, Mutant] = {
         upstream="kubernetes/kubernetes#30629"),
     "a refusal is tried again at once": Mutant("L3", ("forbidden",), {"pacing.Pace.stuck": _hopeful},
         upstream="kubernetes/kubernetes#27634"),
-    "waits grow without end": Mutant("L1", ("conflict", "cut"), {"pacing.Pace.failed": _endless},
+    "waits grow without end": Mutant("L1", ("conflict", "cut", "relabel", "delete"),
+        {"pacing.Pace.failed": _endless, "pacing.Pace.repeated": _endless},
         upstream="kubernetes-sigs/cluster-api#9775"),
     "a refusal is for ever": Mutant("L1", ("forbidden",), {"pacing.Pace.stuck": _stubborn},
         upstream="kubernetes/kubernetes#67662"),
@@ -541,7 +542,7 @@ MUTANTS: dict[str, Mutant] = {
     "late events count": Mutant("L1", ("reorder", "lag", "duplicate", "workload", "relabel"),
         {"reconcile_state.supersedes": _any_order}, step=on_events(_no_list),
         upstream="opensandbox-group/OpenSandbox#1673"),
-    "what is undone is done at once": Mutant("L3", ("delete", "unattach"), {"pacing.Pace.written": _fresh},
+    "what is undone is done at once": Mutant("L3", ("delete", "unattach"), {"pacing.Pace.repeated": _fresh},
         upstream="cert-manager/cert-manager#9029"),
     "every read twice": Mutant("L3", (), step=on_effects(_reading_is_writing)),
 }  # fmt: skip

@@ -241,7 +241,7 @@ def _too_many_at_once(world: World) -> None:
 
 
 def _again_at_once(world: World) -> None:
-    world.written["a", ""] = world.t
+    world.written["a", ""] = [(world.t, world._generation())] * 2
     world._check_object(ReadSecret("a"))
 
 

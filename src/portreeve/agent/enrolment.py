@@ -98,3 +98,8 @@ def _is_pinned(trust: str, pinned: bytes) -> bool:
 def chance() -> float:
     """A random number from 0 to below 1, for jitter."""
     return secrets.randbelow(1 << 53) / (1 << 53)
+
+
+def uniform(low: float, high: float) -> float:
+    """A random number between two, evenly."""
+    return low + (high - low) * chance()

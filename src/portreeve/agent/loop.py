@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,10 +19,11 @@ from portreeve.agent.connection import Connection
 from portreeve.agent.state import StateDirectory
 from portreeve.core import channel
 from portreeve.core.channel import Ask, Document, Effect, Event, Keep, Renew, State, Tell, Use, Wait
-from portreeve.errors import Conflict, Invalid, PortreeveError, Unauthenticated
+from portreeve.errors import Invalid, PortreeveError, Unauthenticated
+from portreeve.reconciler.reporting import Reporter
 from portreeve.vault import signing
 from portreeve.vault.agent_keys import body_digest
-from portreeve.wire.channel import Report, Signed, read_signed
+from portreeve.wire.channel import Signed, read_signed
 
 PURPOSE: Final = "desired state"
 """What the control plane's signature is for. Source: server/desired/document.py."""
@@ -37,7 +39,10 @@ class Actor(Protocol):
 
 
 class Loop:
-    """One agent's channel. `chance` gives a random number from 0 to below 1, `pause` waits for seconds."""
+    """One agent's channel. `chance` gives a random number from 0 to below 1, `pause` waits for seconds.
+
+    Without a `reporter` that somebody serves, what there is to say is said at once.
+    """
 
     def __init__(
         self,
@@ -48,6 +53,7 @@ class Loop:
         clock: Callable[[], datetime],
         chance: Callable[[], float],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        reporter: Reporter | None = None,
     ) -> None:
         self._state = state
         self._connection = connection
@@ -56,8 +62,8 @@ class Loop:
         self._chance = chance
         self._pause = pause
         self._came: tuple[bytes, Signed] | None = None
-        self._reported = 0
-        self._told: str | None = None
+        self._flushing = reporter is None
+        self.reporter = reporter or Reporter(connection.report, clock=clock, monotonic=time.monotonic, chance=chance)
         begins, ends = connection.validity
         self.state = State(connection.enrolled.environment, begins, ends)
 
@@ -150,29 +156,19 @@ class Loop:
         return Document(environment, generation, written, previous, not_after, body_digest(signed.body), proven)
 
     async def _tell(self, code: str) -> None:
-        """Say that all is well, or why not, once for each change of it. That it cannot be said stops nothing."""
+        """Say that all is well, or why not. That it cannot be said stops nothing."""
         log.log(logging.WARNING if code else logging.INFO, "desired state: %s", code or "accepted")
-        if code == self._told or code == "agent_refused":
+        if code == "agent_refused":
             return
         status, reason = ("False", _word(code)) if code else ("True", "Believed")
         generation = self.state.known.generation
-        condition = {
-            "type": "DesiredStateAccepted",
-            "status": status,
-            "reason": reason,
-            "observedGeneration": generation,
-        }
-        number = self._reported + 1 if self._reported else int(self._clock().timestamp() * 1000)
-        report = Report(number, not self._reported, generation, (condition,))
-        try:
-            await self._connection.report(report)
-        except Conflict:
-            self._reported = 0  # the next one is whole
-            return
-        except PortreeveError as error:
-            log.warning("%s: %s", error.code, error.message)
-            return
-        self._reported, self._told = number, code
+        self.reporter.believed(generation)
+        self.reporter.condition("DesiredStateAccepted", status, reason)
+        if self._flushing:
+            try:
+                await self.reporter.flush()
+            except PortreeveError as error:
+                log.warning("%s: %s", error.code, error.message)
 
 
 def _word(code: str) -> str:

@@ -14,34 +14,34 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from portreeve.agent.connection import Connection
-from portreeve.agent.enrolment import MAX_JOIN, chance, enrol, read_token
+from portreeve.agent.enrolment import MAX_JOIN, chance, enrol, read_token, uniform
 from portreeve.agent.loop import Loop
 from portreeve.agent.state import StateDirectory
-from portreeve.errors import PortreeveError
+from portreeve.core.pacing import USUAL
+from portreeve.errors import Invalid, PortreeveError
+from portreeve.kube.client import Client
+from portreeve.kube.kubeconfig import Connection as Cluster
+from portreeve.kube.kubeconfig import connection, find, in_cluster
+from portreeve.reconciler.reconciler import Clocks, Reconciler
 from portreeve.version import __version__
 
 STATE: Final = Path("/var/lib/portreeve-agent")
 JOIN_FILE: Final = "PORTREEVE_AGENT_JOIN_FILE"
+MOST_REQUESTS: Final = 2_000.0
+"""A second; a large API server answers some thousand."""
 
 
 def utc_now() -> datetime:
     """The clock of the agent: the only place in it that reads the time."""
     return datetime.now(UTC)  # noqa: TID251 -- this is the one place that the rule names
-
-
-class Watching:
-    """An actor that acts on nothing yet: what is wanted is kept, and told."""
-
-    async def act(self, document: Mapping[str, Any]) -> None:
-        """As `loop.Actor`."""
-        logging.getLogger("portreeve.agent").info("generation %s is wanted", document["generation"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,11 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
         state = StateDirectory(asked.state)
+        if asked.verb == "enrol" and asked.if_needed and state.is_enrolled:
+            sys.stdout.write(f"enrolled already for {state.enrolled().environment}\n")
+            return 0
         if asked.verb == "enrol":
             found = asyncio.run(enrol(state, asked.server, read_token(_join()), asked.cluster))
             sys.stdout.write(f"enrolled for {found.environment}\n")
             return 0
-        return asyncio.run(_run(state))
+        return asyncio.run(_run(state, _cluster(asked.kubeconfig, asked.context), asked.rate))
     except PortreeveError as error:
         sys.stderr.write(f"{error.diagnostics()}\n")
         return error.handling.exit_code
@@ -68,7 +71,19 @@ def _parser() -> argparse.ArgumentParser:
     enrolling = verbs.add_parser("enrol", help=f"Enrol with the join token on standard input, or in {JOIN_FILE}.")
     enrolling.add_argument("--server", required=True, metavar="URL", help="Address of the control plane: https.")
     enrolling.add_argument("--cluster", default="", metavar="ID", help="What the cluster is called in answers.")
-    running = verbs.add_parser("run", help="Ask for what is wanted, and say what is, until told to end.")
+    enrolling.add_argument(
+        "--if-needed", action="store_true", help="Where an agent has enrolled already, do nothing and read no token."
+    )
+    running = verbs.add_parser(
+        "run", help="Keep the cluster as it is wanted, and say how it stands, until told to end."
+    )
+    running.add_argument(
+        "--kubeconfig", type=Path, metavar="FILE", help="The cluster, where the agent does not run in a pod of it."
+    )
+    running.add_argument("--context", default="", metavar="NAME", help="Of the kubeconfig; else its current one.")
+    running.add_argument(
+        "--rate", type=_rate, default=USUAL.most, metavar="N", help="Requests a second at most [%(default)g]."
+    )
     for verb in (enrolling, running):
         verb.add_argument("--state", type=Path, default=STATE, metavar="DIR", help=f"Where keys are kept [{STATE}].")
     return parser
@@ -77,17 +92,48 @@ def _parser() -> argparse.ArgumentParser:
 def _join() -> bytes:
     file = os.environ.get(JOIN_FILE)
     if file:
-        with Path(file).open("rb") as stream:
-            return stream.read(MAX_JOIN + 1)
+        try:
+            with Path(file).open("rb") as stream:
+                return stream.read(MAX_JOIN + 1)
+        except OSError as error:
+            reason = f"{file} cannot be read: {error.strerror}"
+        raise Invalid("join_token", reason, hint="portreeve add environment NAME")
     return sys.stdin.buffer.read(MAX_JOIN + 1)
 
 
-async def _run(state: StateDirectory) -> int:
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not 1 <= rate <= MOST_REQUESTS:
+        raise argparse.ArgumentTypeError(f"must be between 1 and {MOST_REQUESTS:g}")
+    return rate
+
+
+def _cluster(kubeconfig: Path | None, context: str) -> Cluster:
+    """The cluster that this agent keeps. A kubeconfig has to be named: none is picked up from where people keep theirs.
+
+    Raises:
+        Invalid: what the kubeconfig, or the pod, says.
+    """
+    if kubeconfig is None:
+        return in_cluster(os.environ)
+    environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
+    return connection(find(environment), context, environment=environment, now=utc_now)
+
+
+async def _run(state: StateDirectory, cluster: Cluster, rate: float) -> int:
     loop = asyncio.get_running_loop()
-    async with Connection(state, utc_now) as connection:
-        task = asyncio.create_task(Loop(state, connection, Watching(), clock=utc_now, chance=chance).run())
-        for one in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(one, task.cancel)
-        with suppress(asyncio.CancelledError):
-            await task
+    clocks = Clocks(utc_now, time.monotonic, chance, uniform)
+    limits = replace(USUAL, rate=min(rate, USUAL.rate), burst=min(2 * rate, USUAL.burst), most=rate)
+    async with Connection(state, utc_now) as channel, Client(cluster) as client:
+        reconciler = Reconciler(client, state.opening_key(), state.path, channel.report, clocks, limits=limits)
+        asking = Loop(state, channel, reconciler, clock=utc_now, chance=chance, reporter=reconciler.reporter)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(reconciler.serve()), group.create_task(asking.run())]
+            for one in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(one, _end, tasks)
     return 0
+
+
+def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()

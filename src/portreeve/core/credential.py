@@ -36,7 +36,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from portreeve.core.reference import DOCKER_HUB, DOCKER_HUB_ALIAS, Reference, SourcePrefix, shown
+from portreeve.core.reference import DOCKER_HUB, DOCKER_HUB_ALIAS, Reference, SourcePrefix, parse_prefix, shown
 from portreeve.core.secret import SecretValue
 from portreeve.errors import Invalid, Problem
 
@@ -131,6 +131,31 @@ def auth_key(source: SourcePrefix) -> str:
     if source.path.partition("/")[0] in _DROPPED_SEGMENTS:
         return f"https://{source.host}/v2/{source.path}/"
     return source.key
+
+
+def source_of(key: str) -> SourcePrefix:
+    """What lies below a key that `auth_key` gave.
+
+    Raises:
+        Invalid: `pull_key`: it is no key that `auth_key` gives.
+    """
+    fault = Invalid(
+        "pull_key", f"{shown(key)} is no key of a pull secret of ours", hint="let both sides be of one release"
+    )
+    plain = key
+    if key == DOCKER_HUB_KEY:
+        plain = DOCKER_HUB
+    elif key.startswith("https://"):
+        host, _, rest = key.removeprefix("https://").partition("/v2/")
+        plain = f"{host}/{rest}"
+    try:
+        found = parse_prefix(plain)
+        right = auth_key(found) == key
+    except Invalid:
+        right = False
+    if not right:
+        raise fault
+    return found
 
 
 def alias_key(source: SourcePrefix) -> str:

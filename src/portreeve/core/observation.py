@@ -25,8 +25,8 @@ from portreeve.core.reference import Reference
 PULL_SECRET: Final = "portreeve-pull"  # noqa: S105 - the name of an object, no password
 """The name of the one Secret in each namespace, and of the entry in ServiceAccounts."""
 
-MANAGER: Final = "portreeve-agent"
-"""Our field manager."""
+MANAGER: Final = "portreeve"
+"""Our field manager: under which name the server records the fields that we set."""
 
 OWNER_LABEL: Final = ("app.kubernetes.io/managed-by", "portreeve")
 

@@ -31,6 +31,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from portreeve.core.observation import MANAGER
 from portreeve.core.secret import SecretValue
 from portreeve.errors import Invalid, PortreeveError, Stalled
 from portreeve.kube.errors import Gone, Status, described, of_status, refusal
@@ -42,7 +43,7 @@ from portreeve.transport.streaming import Streaming
 
 T = TypeVar("T")
 
-FIELD_MANAGER: Final = "portreeve"
+FIELD_MANAGER: Final = MANAGER
 """Under which name the server records the fields that we set. One of the three marks of an object of ours."""
 
 PAGE: Final = 500

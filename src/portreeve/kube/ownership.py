@@ -63,6 +63,16 @@ def others_with(metadata: OwnedMetadata, path: Iterable[str]) -> tuple[str, ...]
     )
 
 
+def holders(metadata: OwnedMetadata, paths: Iterable[tuple[str, ...]]) -> frozenset[str]:
+    """Managers that have set at least one of the fields at these paths."""
+    paths = tuple(paths)
+    return frozenset(
+        one.manager
+        for one in metadata.managed_fields or ()
+        if any(_below(one.fields, path) is not None for path in paths)
+    )
+
+
 def _below(fields: Mapping[str, object], path: Iterable[str]) -> Mapping[str, object] | None:
     """The part of a tree of fields at a path; None if the manager has not set it."""
     held: object = fields

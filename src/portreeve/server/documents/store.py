@@ -158,7 +158,7 @@ def agent(row: Row[Any]) -> AgentRow:
 
 def reported(facts: Mapping[str, Any], generation: int, at: datetime) -> Reported:
     """What an environment said last, out of its stored observation."""
-    return Reported(generation, at, tuple(facts.get("conditions", ())))
+    return Reported(generation, at, tuple(facts.get("conditions", ())), facts.get("inventory"))
 
 
 def checked(row: Row[Any]) -> Checked:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from portreeve.core.enforcement_messages import STATES
 from portreeve.core.estate import policy_type
 from portreeve.core.policy import Exemption, ExemptionState, Registry, RegistryAccess, RegistryPolicy
 from portreeve.server.documents.conditions import conditions, token_shown
@@ -130,7 +131,10 @@ CONNECTED: Final = timedelta(seconds=120)
 """How long after an agent was seen it counts as connected: two polls of 50 s, and until they are written down."""
 
 _ENFORCED: Final = {"deny": "Enforced", "warn": "Warning", "audit": "Auditing"}
-"""Stage → what it is called once the agent has proven it."""
+"""Stage → what it is called once an agent has proven it that names no reason of ours."""
+
+_TOLD: Final = {str(reason): str(state) for reason, state in STATES.items()}
+"""Reason → state, as an agent tells it. It speaks of the document that it acts on, which may be the one before."""
 
 
 def agent_shown(name: str, snapshot: Snapshot, now: datetime) -> dict[str, Any]:
@@ -174,6 +178,10 @@ def _enforcement(name: str, stage: str, snapshot: Snapshot, now: datetime) -> st
     proven = next((one for one in said.conditions if one["type"] == "Enforced"), None) if said else None
     if proven is None or not _connected(name, snapshot, now):
         return "Unknown"
+    told = _TOLD.get(proven["reason"])
+    if told is not None:
+        # There is a policy: an agent that knows of none has not heard of it yet.
+        return "Unknown" if told == "Off" else told
     return {"True": _ENFORCED.get(stage, "Unknown"), "False": "Gap"}.get(proven["status"], "Unknown")
 
 
