@@ -72,6 +72,7 @@ ROTATED_S = 10.0
 """Within this a new version is in each namespace of a cluster that answers, from when the control plane has it."""
 
 REQUESTS = (ReadSecret, ApplySecret, DeleteSecret, ReadServiceAccount, PatchServiceAccount)
+REQUESTS_READING = (ReadSecret, ReadServiceAccount)
 OUTCOMES = {
     "conflict": Outcome.CONFLICT,
     "throttled": Outcome.THROTTLED,
@@ -905,7 +906,8 @@ class World:
             fine = {Outcome.DONE, Outcome.NOT_FOUND}
         if answer.outcome in fine or (answer.outcome is Outcome.NOT_FOUND and isinstance(request, DeleteSecret)):
             self.failed.pop(place, None)
-            if answer.outcome is Outcome.DONE and not isinstance(request, ReadSecret | ReadServiceAccount):
+            overtaken = answer.ask in line.overtaken
+            if answer.outcome is Outcome.DONE and not isinstance(request, REQUESTS_READING) and not overtaken:
                 self.written[place].append((self.t, self._generation()))
         else:
             self.failed[place] = (self.t, answer.outcome, self._uid_of(answer.namespace))

@@ -51,7 +51,8 @@ FULL: Final = Bucket(USUAL.burst)
 class Line:
     """What is known of one namespace, and what is under way there.
 
-    `sent` is the last request about the Secret, and `sent_uid` the one that was known then. `absent`: it was read, and
+    `sent` is the last request about the Secret, `sent_uid` the one that was known then, `sent_space` the namespace.
+    `absent`: it was read, and
     was not there. `reread` and `stale`: the Secret, or these ServiceAccounts, are not as they are known. `gone` holds
     UIDs of objects that were deleted, so that a late event does not bring them back. `dropping` is UID of a recorded
     ServiceAccount without our entry → when it may be forgotten. `leased` is registry → until when its lease is live.
@@ -74,6 +75,7 @@ class Line:
     stale: frozenset[str] = frozenset()
     account_paces: Mapping[str, Pace] = field(default_factory=lambda: MappingProxyType({}))
     sent_uid: str = ""
+    sent_space: str = ""
     wrote_under: int = 0
     overtaken: frozenset[int] = frozenset()
     dropping: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
@@ -279,7 +281,8 @@ def sent(line: Line, request: Request, at: float) -> Line:
         pace = pace_of(line, request.name).asked(request.ask, at)
         return replace(line, account_paces={**line.account_paces, request.name: pace})
     uid = line.secret.uid if line.secret is not None else ""
-    return replace(line, sent=request, sent_uid=uid, pace=line.pace.asked(request.ask, at))
+    space = line.space.uid if line.space is not None else ""
+    return replace(line, sent=request, sent_uid=uid, sent_space=space, pace=line.pace.asked(request.ask, at))
 
 
 def answered(state: State, answer: Answer) -> State:
@@ -300,7 +303,8 @@ def answered(state: State, answer: Answer) -> State:
         state = replace(state, bucket=state.bucket.taken_gladly(state.limits))
     elif answer.outcome in {Outcome.THROTTLED, Outcome.UNAVAILABLE}:
         state = replace(state, bucket=state.bucket.refused(state.limits))
-    if answer.outcome is Outcome.GONE and line.space is not None:
+    late = not answer.account and line.space is not None and line.space.uid != line.sent_space
+    if answer.outcome is Outcome.GONE and line.space is not None and not late:
         line = replace(line, space=replace(line.space, terminating=True))
     line = replace(line, overtaken=line.overtaken - {answer.ask})
     if answer.account:
