@@ -52,12 +52,12 @@ class Line:
     """What is known of one namespace, and what is under way there.
 
     `sent` is the last request about the Secret, `sent_uid` the one that was known then, `sent_space` the namespace.
-    `absent`: it was read, and was not there. `reread` and `stale`: the Secret, or these ServiceAccounts, are not as they are known. `gone` holds
-    UIDs of objects that were deleted, so that a late event does not bring them back. `dropping` is UID of a recorded
-    ServiceAccount without our entry → when it may be forgotten. `leased` is registry → until when its lease is live.
-    `overtaken` are requests under way that are older than a list. `queued` is the turn in which the namespace was
-    marked, None at rest; `wrote_under` is the generation under which the Secret was written last; `looked_at` is the
-    UID of the namespace that was looked at last, `told` what was told of it.
+    `absent`: it was read, and was not there. `reread` and `stale`: the Secret, or these ServiceAccounts, are not as
+    they are known. `gone` holds UIDs of objects that were deleted, so that a late event does not bring them back.
+    `dropping` is UID of a recorded ServiceAccount without our entry → when it may be forgotten. `leased` is registry →
+    until when its lease is live. `overtaken` are requests under way that are older than a list. `queued` is the turn in
+    which the namespace was marked, None at rest; `wrote_under` is the generation under which the Secret was written
+    last; `looked_at` is the UID of the namespace that was looked at last, `told` what was told of it.
     """
 
     namespace: str
