@@ -55,6 +55,10 @@ class Pace:
         """After a success."""
         return Pace()
 
+    def read(self) -> Pace:
+        """After an answer that does not say whether a write would work now: the wait goes on from where it was."""
+        return replace(self, ask=0, lost_at=None)
+
     def failed(self, at: float, chance: float, retry_after_s: float | None = None) -> Pace:
         """After a failure that may be gone the next time. `chance` is in [0, 1)."""
         highest = max(2 * FLOOR_S, 3 * self.wait_s)
