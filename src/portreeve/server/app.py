@@ -67,6 +67,7 @@ from portreeve.server.registries.browsing import Browsing
 from portreeve.server.registries.contact import Contacts
 from portreeve.server.registries.limits import Limits
 from portreeve.server.registries.service import Forget as ForgetFound
+from portreeve.server.rotation.service import Rotations
 from portreeve.server.settings import Settings
 from portreeve.transport.address_rules import AddressRules
 from portreeve.transport.guarded import Resolver, resolve_here
@@ -111,6 +112,7 @@ class Server:
     egress: EgressRules
     agents: Agents
     doorbell: Doorbell
+    rotations: Rotations
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
 
@@ -124,6 +126,7 @@ class Server:
         self.alerts.start()
         self.limits.start()
         self.doorbell.start()
+        self.rotations.start()
 
     def problems(self) -> tuple[Problem, ...]:
         """What somebody has to look at, and what stops no request."""
@@ -131,6 +134,7 @@ class Server:
 
     async def stop(self) -> None:
         """Finish what was begun."""
+        await self.rotations.stop()
         await self.doorbell.stop()
         await self.limits.stop()
         await self.alerts.stop()
@@ -199,6 +203,7 @@ def build(
         egress=EgressRules(writer, database, rules, clock, resolver),
         agents=agents,
         doorbell=Doorbell(writer, database, desired, agents.seen),
+        rotations=Rotations(writer, database, credentials, clock, new_id),
         clock=clock,
         new_id=new_id,
     )

@@ -169,7 +169,8 @@ class DesiredStates:
         key = sealing.read_public(agent)
         rows = {row.id: row for row in transaction.snapshot.credentials.values()}
         found = {}
-        for credential in dict.fromkeys(grant.delivered for grant in state.grants if grant.delivered):
+        versions = (one for grant in state.grants for one in (grant.delivered, grant.older) if one)
+        for credential in dict.fromkeys(versions):
             row: CredentialRow | None = rows.get(credential.id)
             registry = transaction.snapshot.documents.get(Key("Registry", row.registry)) if row else None
             if row is None or registry is None:

@@ -44,6 +44,21 @@ _FIELDS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Overlap:
+    """The version before that a rotation still delivers: until everybody has confirmed, at most until `until`.
+
+    `declared` is how it signs in, as the registry's document said when it was the present one: its method and
+    parameters. `expires_at` is its own end.
+    """
+
+    version: int
+    declared: Mapping[str, Any]
+    expires_at: datetime | None
+    begun_at: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialRow:
     """What may be told of one credential of a registry."""
 
@@ -53,6 +68,7 @@ class CredentialRow:
     owner: str
     version: int
     expires_at: Any
+    overlap: Overlap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +227,7 @@ class Snapshot:
             **held,  # type: ignore[arg-type] # each kind's reader gives that kind's value
             credentials=self._facts(),
             minted=self._minted(),
+            older=self._older(),
             capabilities=self.capabilities,
             versions={key: one.version for key, one in self.documents.items()},
         )
@@ -275,6 +292,13 @@ class Snapshot:
         return {
             row.registry: CredentialFacts(row.id, row.version, row.expires_at, can_end(stored, PULL))
             for stored, row in self._pulling()
+        }
+
+    def _older(self) -> dict[str, CredentialRef]:
+        return {
+            row.registry: CredentialRef(row.id, row.overlap.version, row.overlap.expires_at)
+            for _, row in self._pulling()
+            if row.overlap is not None
         }
 
     def _minted(self) -> dict[str, CredentialRef | None]:
