@@ -47,6 +47,7 @@ from portreeve.server.egress import routes as egress_routes
 from portreeve.server.egress.service import EgressRules
 from portreeve.server.egress.service import Forget as ForgetEgress
 from portreeve.server.environments import routes as environment_routes
+from portreeve.server.environments.leaving import Departures
 from portreeve.server.exemptions import routes as exemption_routes
 from portreeve.server.http import openapi, problems
 from portreeve.server.http.guard import GuardedRoute
@@ -113,6 +114,7 @@ class Server:
     agents: Agents
     doorbell: Doorbell
     rotations: Rotations
+    departures: Departures
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
 
@@ -127,6 +129,7 @@ class Server:
         self.limits.start()
         self.doorbell.start()
         self.rotations.start()
+        self.departures.start()
 
     def problems(self) -> tuple[Problem, ...]:
         """What somebody has to look at, and what stops no request."""
@@ -134,6 +137,7 @@ class Server:
 
     async def stop(self) -> None:
         """Finish what was begun."""
+        await self.departures.stop()
         await self.rotations.stop()
         await self.doorbell.stop()
         await self.limits.stop()
@@ -203,6 +207,7 @@ def build(
         egress=EgressRules(writer, database, rules, clock, resolver),
         agents=agents,
         doorbell=Doorbell(writer, database, desired, agents.seen),
+        departures=Departures(writer, documents, desired, new_id),
         rotations=Rotations(writer, database, credentials, clock, new_id),
         clock=clock,
         new_id=new_id,

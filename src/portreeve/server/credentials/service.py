@@ -27,7 +27,7 @@ from portreeve.server.documents.proposal import Outcome, declared, ends
 from portreeve.server.documents.snapshot import PULL, CredentialRow, Overlap, Snapshot
 from portreeve.server.documents.stored import Stored
 from portreeve.server.http.answers import json_bytes
-from portreeve.server.http.caller import Caller
+from portreeve.server.http.caller import Acting, Caller
 from portreeve.server.http.guard import may, may_not, refused_change
 from portreeve.vault.binding import Owner
 from portreeve.wire.dump import time_text
@@ -123,7 +123,7 @@ class Credentials:
         transaction.record(_entry(caller, Recorded.CREDENTIAL_DESTROY, stored, purpose, before=held))
         await self._drop(transaction, held)
 
-    async def follow(self, transaction: Transaction, caller: Caller, found: Outcome) -> None:
+    async def follow(self, transaction: Transaction, caller: Acting, found: Outcome) -> None:
         """As `documents.service.Follower`: a registry or a project has changed or gone."""
         before, after = found.before.credentials, found.after.credentials
         for place in sorted(before.keys() - after.keys()):
@@ -139,7 +139,7 @@ class Credentials:
                 await self._erase(transaction, caller, change.before)
 
     async def _again(
-        self, transaction: Transaction, caller: Caller, stored: Stored, old: CredentialRow, new: CredentialRow
+        self, transaction: Transaction, caller: Acting, stored: Stored, old: CredentialRow, new: CredentialRow
     ) -> None:
         """The same secret under what the document says now."""
         transaction.record(_entry(caller, Recorded.CREDENTIAL_SET, stored, new.purpose, before=old, after=new))
@@ -167,7 +167,7 @@ class Credentials:
         gone = [(row.registry, row.purpose)]
         transaction.snapshot = transaction.snapshot.with_credentials(transaction.revision, [], gone)
 
-    async def _erase(self, transaction: Transaction, caller: Caller, project: Stored) -> None:
+    async def _erase(self, transaction: Transaction, caller: Acting, project: Stored) -> None:
         """Crypto-erase: whatever of the project's secrets lies in a backup opens no more."""
         keys = await store.destroy_owner_keys(transaction.connection, Owner(project.uid), transaction.now)
         if keys:
@@ -280,7 +280,7 @@ def _refuse(before: Snapshot, after: Snapshot, now: datetime) -> None:
 
 
 def _entry(
-    caller: Caller,
+    caller: Acting,
     recorded: Recorded,
     stored: Stored,
     purpose: str,

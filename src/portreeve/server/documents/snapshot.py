@@ -20,6 +20,7 @@ from portreeve import providers
 from portreeve.core.authorization import Principal, Resource, Scope
 from portreeve.core.blast_radius import Inventory, RunningImage
 from portreeve.core.credential import CredentialRef
+from portreeve.core.environments import Environment
 from portreeve.core.estate import Capabilities, CredentialFacts, Estate, Key
 from portreeve.core.platform import NAME, PlatformSettings
 from portreeve.core.policy import Registry
@@ -114,6 +115,8 @@ class Reported:
     generation: int
     at: datetime
     conditions: tuple[Mapping[str, Any], ...] = ()
+    pull_secrets: int = 0
+    """How many namespaces have a pull secret of ours."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +225,11 @@ class Snapshot:
     @cached_property
     def estate(self) -> Estate:
         """What decisions are made on."""
-        held = {name: tuple(one.value for one in self.of_kind(kind).values()) for kind, name in _FIELDS.items()}
+        held = {
+            # Of one that is leaving nothing follows any more.
+            name: tuple(one.value for one in self.of_kind(kind).values() if not one.leaving)
+            for kind, name in _FIELDS.items()
+        }
         return Estate(
             **held,  # type: ignore[arg-type] # each kind's reader gives that kind's value
             credentials=self._facts(),
@@ -231,6 +238,16 @@ class Snapshot:
             capabilities=self.capabilities,
             versions={key: one.version for key, one in self.documents.items()},
         )
+
+    @cached_property
+    def leaving(self) -> Mapping[str, Environment]:
+        """Name → environment that was deleted, and whose agent still removes what it delivered."""
+        held = ((one.leaving, one.value) for one in self.of_kind("Environment").values())
+        return {value.name: value for leaving, value in held if leaving and isinstance(value, Environment)}
+
+    def environment(self, name: str) -> Environment | None:
+        """An environment, also one that is leaving."""
+        return self.estate.environments_by_name.get(name) or self.leaving.get(name)
 
     @cached_property
     def settings(self) -> PlatformSettings:

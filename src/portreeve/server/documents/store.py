@@ -160,7 +160,9 @@ def agent(row: Row[Any]) -> AgentRow:
 
 def reported(facts: Mapping[str, Any], generation: int, at: datetime) -> Reported:
     """What an environment said last, out of its stored observation."""
-    return Reported(generation, at, tuple(facts.get("conditions", ())))
+    # Where somebody else's Secret has our name, there is none of ours.
+    ours = [one for one in facts.get("pullSecrets", ()) if one.get("phase") != "NameTaken"]
+    return Reported(generation, at, tuple(facts.get("conditions", ())), len(ours))
 
 
 def checked(row: Row[Any]) -> Checked:

@@ -140,7 +140,10 @@ def answers(operation: str) -> dict[str, Any] | None:
             changed = _json("it was changed, or with dryRun its plan", {"anyOf": [document, named("Preview")]})
             return {"201": _json("it was created", document), "200": changed}
         case "delete":
-            return {"204": {"description": "it is gone"}, "200": _json("with dryRun: its plan", named("Preview"))}
+            found = {"204": {"description": "it is gone"}, "200": _json("with dryRun: its plan", named("Preview"))}
+            if plural == "environments":
+                found["202"] = _json("its agent removes everything first, then it is gone", document)
+            return found
         case "approve" | "deny" | "revoke" | "renew":
             return {"200": _json("it is done", document)}
         case _:
