@@ -30,14 +30,14 @@ NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "registries": "shop-registry", "access": "shop-access", "policies": "production-policy",
         "exemptions": "shop-exemption", "teams": "crew", "rolebindings": "shop-binding",
         "images": "shop.example.com/shop/api", "policytemplates": "shop.example.com/shop",
-        "audit": "shop-registry", "calendar": "shop-registry",
+        "audit": "shop-registry", "calendar": "shop-registry", "attachments": "shop-access",
     },
     "other": {
         "groups": "development", "environments": "dev-us", "namespaces": "pay", "projects": "pay-team",
         "registries": "pay-registry", "access": "pay-access", "policies": "development-policy",
         "exemptions": "pay-exemption", "teams": "strangers", "rolebindings": "pay-binding", "users": "somebody",
         "images": "pay.example.com/pay/api", "policytemplates": "pay.example.com/pay",
-        "audit": "pay-registry", "calendar": "pay-registry",
+        "audit": "pay-registry", "calendar": "pay-registry", "attachments": "pay-access",
     },
     "none": {
         "groups": "no-group", "environments": "no-environment", "namespaces": "no-namespace", "projects": "no-project",

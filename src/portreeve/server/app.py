@@ -27,6 +27,7 @@ from portreeve.server.agents.channel import WAIT_S, Channel
 from portreeve.server.agents.doorbell import Doorbell
 from portreeve.server.agents.service import Agents
 from portreeve.server.agents.service import Forget as ForgetAgent
+from portreeve.server.attachments import routes as attachment_routes
 from portreeve.server.audit import routes as audit_routes
 from portreeve.server.audit.destinations import parse_all
 from portreeve.server.audit.service import AuditLog
@@ -68,6 +69,7 @@ from portreeve.server.registries.browsing import Browsing
 from portreeve.server.registries.contact import Contacts
 from portreeve.server.registries.limits import Limits
 from portreeve.server.registries.service import Forget as ForgetFound
+from portreeve.server.rotation import routes as rotation_routes
 from portreeve.server.rotation.service import Rotations
 from portreeve.server.settings import Settings
 from portreeve.transport.address_rules import AddressRules
@@ -259,6 +261,8 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
             )
         ),
         egress_routes.routes(server.documents, server.egress),
+        rotation_routes.routes(server.documents, server.database, server.clock),
+        attachment_routes.routes(server.documents, server.database, server.clock),
         agent_routes.routes(server.documents, server.agents, server.settings.address),
         document_routes.routes(server.documents, server.writer, server.clock, server.plans.confirmation),
     ):

@@ -57,7 +57,8 @@ SHARED: Final[dict[str, Schema]] = {
     "Preview": PREVIEW,
     "Plan": {"allOf": [named("Preview"), record(id=TEXT, state=TEXT, proposer=TEXT, createdAt=TEXT, expiresAt=TEXT)]},
     "Credential": record(
-        registry=TEXT, purpose=TEXT, id=TEXT, version=COUNT, expiresAt=or_null(TEXT), state=TEXT, revision=COUNT
+        registry=TEXT, purpose=TEXT, id=TEXT, version=COUNT, expiresAt=or_null(TEXT), state=TEXT, revision=COUNT,
+        overlap=or_null(record(version=COUNT, since=TEXT, until=TEXT)),
     ),
     "CalendarEntry": record(
         lane=TEXT, name=TEXT, expiresAt=or_null(TEXT), daysLeft=or_null({"type": "integer"}), level=TEXT,
@@ -97,6 +98,20 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
     "read_rate_limit": (200, record(registry=TEXT, items=rows())),
     "read_egress": (200, record(environment=TEXT, hosts=rows(), changed={"type": "object"})),
     "export_egress": (200, record(environment=TEXT, hosts=rows(), changed={"type": "object"})),
+    "read_rotation": (
+        200,
+        record(
+            kind=TEXT,
+            registry=TEXT,
+            done={"type": "boolean"},
+            counts={"type": "object", "additionalProperties": COUNT},
+            environments=rows(),
+            metadata=METADATA,
+            items=rows(),
+        ),
+    ),
+    "list_attachments": (200, record(kind=TEXT, metadata=METADATA, items=rows())),
+    "list_pullsecrets": (200, record(kind=TEXT, metadata=METADATA, items=rows())),
     "read_openapi": (200, record(openapi=TEXT, paths={"type": "object"})),
 }
 """Operation → its good answer, where that is no document."""
