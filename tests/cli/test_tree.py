@@ -44,6 +44,7 @@ ASKING = {
     "plan": ("-f", "team.yaml"),
     "apply": ("-f", "team.yaml", "-y"),
     "calendar": ("--within", "30"),
+    "attachments": (),
 }
 # What changes something by name, or needs something to be there; tried in the tests of each.
 CHANGING = {
@@ -60,6 +61,8 @@ CHANGING = {
     "revoke",
     "confirm",
     "rotate",
+    "rotation",
+    "pullsecrets",
     "exempt",
     "audit",
     "token",

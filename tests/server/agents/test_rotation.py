@@ -175,3 +175,107 @@ async def test_what_is_stored_ends_it_after_a_restart(plane: Plane, admin: httpx
         await other.server.rotations.stop()
         await other.server.rotations.sweep()
         assert await stored(other) == [2]
+
+
+async def test_it_is_shown_counts_first_then_place_by_place(plane: Plane, admin: httpx2.AsyncClient) -> None:
+    prod = await enrolled(plane, admin)
+    told = await rotated(admin)
+    await says(prod, "shop", told["id"], 2, 1)
+    shown = (await admin.get("/api/v1/registries/harbor/rotation")).json()
+    counts = shown["counts"]
+    assert (counts["environments"], counts["confirmed"], counts["noAgent"], counts["current"]) == (2, 1, 1, 1)
+    assert [(one["environment"], one["standing"]) for one in shown["environments"]] == [
+        ("prod", "confirmed"),
+        ("west", "no agent"),
+    ]
+    (row,) = shown["items"]
+    assert (row["namespace"], row["wanted"], row["there"], row["older"]) == ("shop", 2, 2, [1])
+    assert (row["standing"], row["state"], row["conflict"]) == ("current", "live", None)
+    assert (shown["overlap"]["version"], shown["done"]) == (1, False)
+    await plane.server.rotations.sweep()
+    assert (await admin.get("/api/v1/registries/harbor/rotation")).json()["done"] is True
+
+    # A namespace whose Secret is somebody else's, one that has not got it, and one that is behind.
+    await plane.put(
+        document("RegistryAccess", "more", registry="harbor", environment="prod", namespaces={"names": ["pay", "dev"]})
+    )
+    taken = {"namespace": "pay", "uid": "x", "phase": "NameTaken", "entries": [], "conflict": "not ours"}
+    await prod.report(pullSecrets=[taken], namespaces={"added": [{"name": "pay"}, {"name": "dev"}]})
+    await rotated(admin, "third")
+    path = "/api/v1/registries/harbor/rotation"
+    rows = (await admin.get(path)).json()["items"]
+    assert [(one["namespace"], one["standing"]) for one in rows] == [
+        ("dev", "missing"), ("pay", "conflict"), ("shop", "behind"),
+    ]  # fmt: skip
+    page = (await admin.get(path, params={"limit": 1})).json()
+    following = (await admin.get(path, params={"limit": 1, "cursor": page["metadata"]["continue"]})).json()
+    assert [one["namespace"] for one in (*page["items"], *following["items"])] == ["dev", "pay"]
+    behind = (await admin.get(path, params={"standing": "behind", "environment": "prod"})).json()
+    assert [one["namespace"] for one in behind["items"]] == ["shop"]
+
+
+async def test_whoever_sees_one_namespace_hears_of_no_other(plane: Plane, admin: httpx2.AsyncClient) -> None:
+    prod = await enrolled(plane, admin)
+    told = await rotated(admin)
+    await says(prod, "shop", told["id"], 2)
+    await says(prod, "pay", told["id"], 1)
+    path = "/api/v1/environments/prod/pullsecrets"
+    both = (await admin.get(path)).json()
+    assert [one["namespace"] for one in both["items"]] == ["pay", "shop"]
+    assert both["metadata"]["total"] == 2
+    developer = await plane.client("dora", "developer", environments=["prod"], namespaces=["shop"])
+    (row,) = (await developer.get(path)).json()["items"]
+    assert (row["namespace"], row["uid"], row["entries"][0]["version"]) == ("shop", "u-shop", 2)
+    assert (await developer.get("/api/v1/environments/west/pullsecrets")).status_code == 404
+    lines = (await developer.get(f"{path}.csv")).text.splitlines()
+    assert lines[0].startswith("NAMESPACE,PHASE,REGISTRY")
+    assert [line.split(",")[0] for line in lines[1:]] == ["shop"]
+    assert (await developer.get("/api/v1/registries/harbor/rotation")).status_code == 404
+
+
+async def test_attachments_tell_what_agents_say_and_nothing_of_silent_ones(
+    plane: Plane, admin: httpx2.AsyncClient
+) -> None:
+    prod = await enrolled(plane, admin)
+    conditions = [
+        {"type": "Delivered", "status": "False", "reason": "SecretConflict", "message": "shop: a Secret is not ours"},
+        {"type": "DesiredStateAccepted", "status": "True", "reason": "Believed"},
+    ]
+    await prod.report(conditions=conditions)
+    await plane.server.doorbell.note()
+
+    async def rows(**query: str) -> list[tuple[str, str, str, str]]:
+        found = (await admin.get("/api/v1/attachments", params=query)).json()["items"]
+        return [(one["environment"], one["name"], one["condition"], one["status"]) for one in found]
+
+    assert await rows(environment="prod") == [
+        ("prod", "prod", "Connected", "True"),
+        ("prod", "prod", "Delivered", "False"),
+        ("prod", "prod", "DesiredStateAccepted", "True"),
+        ("prod", "shop", "Delivered", "False"),
+    ]
+    assert await rows(environment="west", status="Unknown") == [
+        ("west", "west", "Connected", "Unknown"),
+        ("west", "west", "Delivered", "Unknown"),
+    ]
+    assert await rows(q="NOT OURS", status="False") == [
+        ("prod", "prod", "Delivered", "False"),
+        ("prod", "shop", "Delivered", "False"),
+    ]
+    assert await rows(group="other") == []
+    restrict = {"stage": "deny", "allowedSources": [{"prefix": "harbor.example.com/shop", "scope": "Global"}]}
+    await plane.put(document("RegistryPolicy", "sources", groups=["production"], restrict=restrict))
+    (masked,) = (await admin.get("/api/v1/attachments", params={"q": "Masked", "environment": "prod"})).json()["items"]
+    assert (masked["kind"], masked["message"]) == ("RegistryAccess", "policy sources replaces it")
+    assert ("prod", "sources", "Enforced", "Unknown") in await rows(environment="prod")
+
+    plane.clock.move(timedelta(minutes=5))
+    silent = (await admin.get("/api/v1/attachments", params={"environment": "prod"})).json()["items"]
+    told = {one["condition"]: one for one in silent if one["kind"] == "Environment"}
+    assert {name: one["status"] for name, one in told.items()} == {
+        "Connected": "False", "Delivered": "Unknown", "DesiredStateAccepted": "Unknown",
+    }  # fmt: skip
+    assert "it said False (SecretConflict)" in told["Delivered"]["message"]
+    lines = (await admin.get("/api/v1/attachments.csv", params={"status": "False"})).text.splitlines()
+    assert lines[0].startswith("GROUP,ENVIRONMENT,KIND")
+    assert len(lines) > 1
