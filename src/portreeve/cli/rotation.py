@@ -9,7 +9,7 @@ from urllib.parse import quote
 import click
 
 from portreeve.cli.connection import connected, server_options
-from portreeve.cli.options import no_headers_option, output_option
+from portreeve.cli.options import NamedOption, no_headers_option, output_option
 from portreeve.cli.terminal import Terminal, current, terminal_options
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.argument("registry")
-@click.option("--all", "whole", is_flag=True, help="Also namespaces that have the present version.")
+@click.option("--all", "whole", cls=NamedOption, is_flag=True, help="Also namespaces that have the present version.")
 @click.option("-w", "--watch", is_flag=True, help="Follow it until all reachable clusters have confirmed.")
 @output_option("table", "json", "yaml", "csv")
 @no_headers_option
