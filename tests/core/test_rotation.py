@@ -19,6 +19,7 @@ from portreeve.core.rotation import (
 )
 
 BEGUN = datetime(2026, 11, 20, 12, tzinfo=UTC)
+LATER = BEGUN + CONNECTED
 UNTIL = BEGUN + timedelta(hours=24)
 
 
@@ -42,6 +43,7 @@ def environment(*held: NamespaceHeld, must: frozenset[str] = frozenset()) -> Env
         # A grant that is always live has to have come.
         (environment(must=frozenset({"a"})), Standing.WAITING),
         (environment(namespace("a", phase="Pending"), must=frozenset({"a"})), Standing.WAITING),
+        (environment(namespace("a", phase="NothingToDeliver"), must=frozenset({"a"})), Standing.WAITING),
         (environment(namespace("a", 2), must=frozenset({"a"})), Standing.CONFIRMED),
         # Somebody else's Secret of our name holds nothing of ours.
         (environment(namespace("a", phase="NameTaken", conflict="taken"), must=frozenset({"a"})), Standing.CONFIRMED),
@@ -53,7 +55,7 @@ def environment(*held: NamespaceHeld, must: frozenset[str] = frozenset()) -> Env
     ],
 )
 def test_standing(found: EnvironmentHeld, expected: Standing) -> None:
-    assert standing(found, 2, BEGUN) is expected
+    assert standing(found, 2, BEGUN, LATER) is expected
 
 
 @pytest.mark.parametrize(
@@ -69,12 +71,21 @@ def test_standing(found: EnvironmentHeld, expected: Standing) -> None:
 def test_who_was_not_seen_since_the_rotation_began_is_not_waited_for(
     seen_at: datetime | None, expected: Standing
 ) -> None:
-    assert standing(replace(environment(namespace("a", 1)), seen_at=seen_at), 2, BEGUN) is expected
+    assert standing(replace(environment(namespace("a", 1)), seen_at=seen_at), 2, BEGUN, LATER) is expected
+
+
+def test_who_was_away_has_two_minutes_to_come_back() -> None:
+    """After an outage of the control plane nobody was seen for a while, and all of them come at once."""
+    found = replace(environment(namespace("a", 1)), seen_at=BEGUN - timedelta(hours=1))
+    assert standing(found, 2, BEGUN, LATER - timedelta(seconds=1)) is Standing.WAITING
+    assert standing(found, 2, BEGUN, LATER) is Standing.UNREACHABLE
+    assert standing(found, 2, None, BEGUN) is Standing.UNREACHABLE
+    assert standing(replace(found, seen_at=BEGUN), 2, None, BEGUN) is Standing.WAITING
 
 
 def test_one_that_confirmed_and_went_away_has_confirmed() -> None:
     found = replace(environment(namespace("a", 2)), seen_at=None)
-    assert standing(found, 2, BEGUN) is Standing.CONFIRMED
+    assert standing(found, 2, BEGUN, LATER) is Standing.CONFIRMED
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,12 @@ Theory of operation
 A rotation with an overlap delivers two versions. What environments report of their pull secrets decides how long:
 
 * An environment has *confirmed* when it says that it sees its cluster, each of its namespaces that holds the credential
-  holds the new version, and each that has to hold one says how it stands. A namespace where somebody else's Secret has
-  our name holds nothing of ours, so it keeps nobody waiting; it is shown.
-* It is *unreachable* when its agent was not seen since the rotation began. It gets neither version before it comes
-  back, and then the new one at once; so nothing is won by keeping the old one for it, and it is not waited for. An
-  agent that falls silent during a rotation is waited for: it may be half way.
+  holds the new version, and each that has to hold one does, or says what is in the way. A namespace where somebody
+  else's Secret has our name holds nothing of ours, so it keeps nobody waiting; it is shown.
+* It is *unreachable* when its agent was not seen since the rotation began, nor in the two minutes after that: it may
+  come back just now, as all do after an outage of ours. Who is away gets neither version before they come back, and
+  then the new one at once; so nothing is won by keeping the old one for them, and they are not waited for. An agent
+  that falls silent during a rotation is waited for: it may be half way.
 * The version before goes when every environment that is reachable has confirmed, or when the grace has ended, whoever
   has not confirmed by then; who had not is told.
 
@@ -100,24 +101,22 @@ def reachable(found: EnvironmentHeld, since: datetime) -> bool:
     return found.admitted and found.seen_at is not None and found.seen_at >= since - CONNECTED
 
 
-def standing(found: EnvironmentHeld, version: int, since: datetime) -> Standing:
-    """How an environment stands to a version that was set at `since`; without a rotation that is now."""
+def standing(found: EnvironmentHeld, version: int, since: datetime | None, now: datetime) -> Standing:
+    """How an environment stands to a version; `since` is when a rotation brought it, None without one."""
     if not found.admitted:
         return Standing.NOBODY
     if _confirmed(found, version):
         return Standing.CONFIRMED
-    return Standing.WAITING if reachable(found, since) else Standing.UNREACHABLE
+    if reachable(found, since or now) or (since is not None and now < since + CONNECTED):
+        return Standing.WAITING
+    return Standing.UNREACHABLE
 
 
 def _confirmed(found: EnvironmentHeld, version: int) -> bool:
     if not found.sees or any(one.behind(version) for one in found.held):
         return False
-    said = {one.namespace for one in found.held if one.newest is not None or one.phase not in _UNSETTLED}
+    said = {one.namespace for one in found.held if one.newest is not None or one.conflict}
     return found.must_hold <= said
-
-
-_UNSETTLED: Final = frozenset({"Pending", ""})
-"""Phases of a namespace that says nothing yet. Source: core.agent_messages.Phase, as reports write it."""
 
 
 def ended(standings: Iterable[Standing], until: datetime, now: datetime) -> Why | None:

@@ -120,9 +120,12 @@ async def test_an_agent_that_does_not_confirm_holds_it_back_for_the_grace_and_no
 
 async def test_an_environment_that_was_away_before_is_not_waited_for(plane: Plane, admin: httpx2.AsyncClient) -> None:
     west = await enrolled(plane, admin, "west")
-    await says(west, "pay", "c-any", 1)
+    credential = (await plane.server.documents.snapshot()).credentials["harbor", "pull"].id
+    await says(west, "pay", credential, 1)
     plane.clock.move(timedelta(minutes=10))
     await rotated(admin)
+    assert await plane.server.rotations.sweep() == 0
+    plane.clock.move(timedelta(minutes=2))
     assert await plane.server.rotations.sweep() == 1
     assert await stored(plane) == [2]
 

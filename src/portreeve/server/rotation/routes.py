@@ -125,7 +125,7 @@ async def _seen(
 ) -> Seen:
     if row is None:
         return Seen(None, True, [], [])
-    wanted, since = wanted_version(snapshot, row, now), row.overlap.begun_at if row.overlap else now
+    wanted, since = wanted_version(snapshot, row, now), row.overlap.begun_at if row.overlap else None
     places, namespaces = (
         visible_scope(caller.principal, kind) if in_scope(caller, Action.LIST, kind) else Scope(kind)
         for kind in (Kind.ENVIRONMENT, Kind.NAMESPACE)
@@ -148,7 +148,7 @@ async def _seen(
                 environments.append(
                     {
                         "environment": name,
-                        "standing": str(standing(held, wanted or 0, since)),
+                        "standing": str(standing(held, wanted or 0, since, now)),
                         "reachable": reachable(held, now),
                         "lastSeen": time(held.seen_at),
                         "reportedAt": time(reported.at) if reported else None,

@@ -72,21 +72,21 @@ class Rotations:
         """End the overlaps that are over; how many those were."""
         snapshot, now, done = await self._writer.current(), self._clock(), 0
         for row in [one for one in snapshot.credentials.values() if one.overlap is not None]:
-            standings = await self._standings(snapshot, row)
+            standings = await self._standings(snapshot, row, now)
             assert row.overlap is not None
             why = ended(standings.values(), row.overlap.until, now)
             if why is not None:
                 done += await self._end(row, why, standings)
         return done
 
-    async def _standings(self, snapshot: Snapshot, row: CredentialRow) -> dict[str, Standing]:
+    async def _standings(self, snapshot: Snapshot, row: CredentialRow, now: datetime) -> dict[str, Standing]:
         """Environment → how it stands to the present version."""
         assert row.overlap is not None
         found = {}
         async with self._database.reader.connect() as connection:
             for environment, grants in grants_of(snapshot, row.registry):
                 held = await held_in(connection, snapshot, environment, grants, row.id)
-                found[environment.name] = standing(held, row.version, row.overlap.begun_at)
+                found[environment.name] = standing(held, row.version, row.overlap.begun_at, now)
         return found
 
     async def _end(self, row: CredentialRow, why: Why, standings: dict[str, Standing]) -> bool:
