@@ -78,6 +78,11 @@ async def stored(plane: Plane) -> list[int]:
         return sorted((await connection.execute(select(CREDENTIAL_VERSIONS.c.version))).scalars().all())
 
 
+def on_disk(folder: Path) -> bytes:
+    """All that SQLite has written."""
+    return b"".join(one.read_bytes() for one in folder.glob("portreeve.db*"))
+
+
 async def retired(plane: Plane) -> list[str | None]:
     """The reasons of all events that retired a version."""
     async with plane.server.database.reader.connect() as connection:
@@ -282,3 +287,26 @@ async def test_attachments_tell_what_agents_say_and_nothing_of_silent_ones(
     lines = (await admin.get("/api/v1/attachments.csv", params={"status": "False"})).text.splitlines()
     assert lines[0].startswith("GROUP,ENVIRONMENT,KIND")
     assert len(lines) > 1
+
+
+async def test_neither_version_can_be_read_while_both_are_there(
+    plane: Plane, admin: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    prod = await enrolled(plane, admin)
+    told = await rotated(admin)
+    await says(prod, "shop", told["id"], 2, 1)
+    await plane.server.desired.sweep()
+    read = [
+        await admin.get(f"/api/v1/{path}")
+        for path in (
+            "registries/harbor", "registries.json", "registries/harbor/rotation", "environments/prod/desired",
+            "environments/prod/pullsecrets", "environments/prod/pullsecrets.csv", "attachments", "attachments.yaml",
+            "audit", "calendar",
+        )
+    ]  # fmt: skip
+    assert {one.status_code for one in read} == {200}
+    there = b"".join(one.content for one in read) + on_disk(tmp_path)
+    assert len(there) > 100_000
+    for secret in (OLD, NEW):
+        assert secret.encode() not in there
+        assert base64.b64encode(secret.encode()).rstrip(b"=") not in there
