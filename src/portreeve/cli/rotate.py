@@ -66,6 +66,9 @@ def command(what: str, name: str, output: str, **options: Any) -> int:
         registry = client.get(f"/api/v1/registries/{quote(name, safe='')}")
         secret = credentials.resolve(source.for_host(str(registry["spec"]["host"])))
         told = credentials.put(client, wanted, secret, rotate=not options["initial"], overlap_s=overlap_s)
+    if overlap := told.get("overlap"):
+        terminal.note(f"version {overlap['version']} is kept until all clusters have version {told['version']},")
+        terminal.note(f"{overlap['until']} at the latest: portreeve rotation {name} --watch")
     if output == "table":
         terminal.data(f"Registry/{name} credential {wanted.purpose} {'set' if options['initial'] else 'rotated'}")
     else:

@@ -180,6 +180,8 @@ def parameters(operation: str) -> list[dict[str, Any]]:
     if verb in {"create", "replace", "delete"}:
         flag = {"type": "boolean", "default": False}
         said = {"replace": "groups may leave another policy", "force": "more may be deleted than is usual"}
+        if (verb, plural) == ("delete", "environments"):
+            said["force"] += "; it is gone at once, and what its agent delivered may be left behind"
         return [_query(name, text, flag) for name, text in said.items()]
     return []
 
