@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from portreeve.core.audit_verify import Fault
 from portreeve.core.reference import Refusal
 from portreeve.core.verdict import Code
@@ -93,9 +91,8 @@ def headings() -> list[str]:
     return re.findall("^### (.+)$", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("code", sorted(codes()))
-def test_every_code_has_a_heading(code: str) -> None:
-    assert headings().count(code) == 1
+def test_every_code_has_a_heading() -> None:
+    assert sorted(codes() - set(headings())) == []
 
 
 def test_no_heading_stands_twice() -> None:

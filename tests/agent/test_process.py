@@ -63,6 +63,10 @@ def test_an_agent_enrols_runs_and_ends_when_it_is_told(tmp_path: Path) -> None:
         again = subprocess.run(enrolling, input=shown, capture_output=True, timeout=60)
         assert again.returncode == 2
         assert b"already_enrolled" in again.stderr
+        needless = subprocess.run(
+            [*enrolling, "--if-needed"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60
+        )
+        assert (needless.returncode, needless.stdout) == (0, b"enrolled already for prod\n"), needless.stderr
 
         # Its cluster does not answer: documents are taken and kept all the same.
         words = ("run", "--state", str(state), "--kubeconfig", str(dead_cluster(tmp_path)))
@@ -100,3 +104,8 @@ def test_what_is_wrong_is_said_in_one_line_and_an_exit_code(tmp_path: Path) -> N
     assert done.returncode == 2
     assert done.stderr.startswith(b"join_token: ")
     assert b"not a token" not in done.stderr
+    (tmp_path / "join").unlink()
+    done = subprocess.run([*enrolling, "--if-needed"], env=environment, capture_output=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"join_token: ")
+    assert b"cannot be read" in done.stderr

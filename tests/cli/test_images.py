@@ -109,7 +109,12 @@ def test_what_cannot_be_read_is_explained_as_denied(program: Program) -> None:
 
 
 def test_an_object_is_not_mistaken_in_silence(program: Program) -> None:
-    assert "read as an image" in program.run("explain", "deploy/api", "-p", "policy.yaml").err
+    done = program.run("explain", "deploy/api", "-p", "policy.yaml")
+    assert (done.code, "read as an object; the image of that name is docker.io/deploy/api" in done.err) == (2, True)
+    assert (
+        "canonical  docker.io/deploy/api:latest"
+        in program.run("explain", "docker.io/deploy/api", "-p", "policy.yaml").out
+    )
 
 
 READABLE = [

@@ -45,15 +45,19 @@ ASKING = {
     "apply": ("-f", "team.yaml", "-y"),
     "calendar": ("--within", "30"),
     "attachments": (),
+    "needed": (),
+    "unused": (),
 }
 # What changes something by name, or needs something to be there; tried in the tests of each.
 CHANGING = {
     "add",
+    "adopt",
     "browse",
     "use",
     "create",
     "edit",
     "egress",
+    "inventory",
     "limits",
     "validate",
     "delete",

@@ -108,7 +108,11 @@ def test_every_changed_byte_of_300_events_is_detected(mask: int) -> None:
     assert undetected(range(len(LINES)), mask) == []
 
 
-@pytest.mark.parametrize("number", range(0, len(LINES), 7))
+# Every 49th line for `make check`, every 7th for the whole run.
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(number, marks=[pytest.mark.wide] if number % 49 else []) for number in range(0, len(LINES), 7)],
+)
 def test_every_dropped_repeated_moved_and_cut_line_is_detected(number: int) -> None:
     dropped = LINES[:number] + LINES[number + 1 :]
     repeated = LINES[: number + 1] + LINES[number:]

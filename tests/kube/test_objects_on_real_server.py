@@ -119,6 +119,7 @@ async def test_a_pod_with_what_a_kubelet_says(client: Client, kube_client: KubeC
     pod = await client.get(PODS, "a", Pod, namespace=namespace)
     assert pod.metadata.uid
     assert pod.metadata.resource_version
+    assert pod.metadata.creation_timestamp.endswith("Z")
     assert (pod.spec.node_name, pod.spec.pull_secrets) == ("worker-1", ("portreeve-pull",))
     assert pod.spec.containers[0].image_pull_policy == "Always"
     assert pod.status.phase == "Pending"
@@ -148,6 +149,7 @@ async def test_an_event(client: Client, kube_client: KubeClient, namespace: str)
             "reason": "Failed",
             "message": "Failed to pull image",
             "count": 3,
+            "firstTimestamp": "2026-11-28T11:00:00Z",
             "lastTimestamp": "2026-11-28T12:00:00Z",
             "eventTime": None,
         }
@@ -158,6 +160,7 @@ async def test_an_event(client: Client, kube_client: KubeClient, namespace: str)
     assert about.field_path == "spec.containers{app}"
     assert (seen.type, seen.reason, seen.message, seen.count) == ("Warning", "Failed", "Failed to pull image", 3)
     assert (seen.last_timestamp, seen.event_time) == ("2026-11-28T12:00:00Z", None)
+    assert seen.first_timestamp == "2026-11-28T11:00:00Z"
 
 
 async def test_a_namespace_a_secret_and_a_service_account(

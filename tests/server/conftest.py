@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
 from collections.abc import AsyncIterator, Iterator
-from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 
 import httpx2
 import pytest
 
-from portreeve.server.database.engine import connect
-from portreeve.server.database.migrate import to_head
+from tests.server.migrated import copied, migrated
 from tests.server.plane import Plane, running
 from tests.tools.postgres import PostgresServer
-
-
-def migrated(url: str) -> None:
-    """Bring the database of this address to the present schema."""
-
-    async def bring() -> None:
-        database = connect(url)
-        await to_head(database)
-        await database.close()
-
-    asyncio.run(bring())
-
-
-@cache
-def sqlite_template() -> Path:
-    """A migrated database, made once for a process: each test copies it, as migrating costs more than most tests."""
-    file = Path(mkdtemp(prefix="portreeve-template-")) / "template.db"
-    migrated(f"sqlite:///{file}")
-    return file
 
 
 @pytest.fixture(scope="session")
@@ -49,9 +25,9 @@ def postgres_template(postgres: PostgresServer) -> Iterator[str]:
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of a database of each kind with the present schema and nothing in it."""
     if request.param == "sqlite":
-        file = tmp_path / "portreeve.db"
-        shutil.copyfile(sqlite_template(), file)
-        yield f"sqlite:///{file}"
+        url = f"sqlite:///{tmp_path / 'portreeve.db'}"
+        copied(url)
+        yield url
         return
     postgres: PostgresServer = request.getfixturevalue("postgres")
     with postgres.database(request.getfixturevalue("postgres_template")) as url:

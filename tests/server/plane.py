@@ -6,6 +6,7 @@ makes them for everybody.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ from portreeve.vault.key_providers import LocalMasterKey
 from portreeve.vault.ports import MasterKeys
 from portreeve.vault.signing import SigningKey, generate
 from portreeve.wire.documents import read_document
+from tests.server.migrated import copied
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -171,6 +173,7 @@ async def running(
         minter=minter,
         authority=keys[1] if keys else None,
     )
+    await asyncio.to_thread(copied, url)
     await to_head(server.database)
     await server.start()
     plane = Plane(server, application(server, channel_wait_s=channel_wait_s), clock)

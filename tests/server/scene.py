@@ -30,14 +30,16 @@ NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "registries": "shop-registry", "access": "shop-access", "policies": "production-policy",
         "exemptions": "shop-exemption", "teams": "crew", "rolebindings": "shop-binding",
         "images": "shop.example.com/shop/api", "policytemplates": "shop.example.com/shop",
-        "audit": "shop-registry", "calendar": "shop-registry", "attachments": "shop-access",
+        "audit": "shop-registry", "calendar": "shop-registry",
+        "access-needed": "shared.example.com/shop/app", "access-unused": "shop-idle", "attachments": "shop-access",
     },
     "other": {
         "groups": "development", "environments": "dev-us", "namespaces": "pay", "projects": "pay-team",
         "registries": "pay-registry", "access": "pay-access", "policies": "development-policy",
         "exemptions": "pay-exemption", "teams": "strangers", "rolebindings": "pay-binding", "users": "somebody",
         "images": "pay.example.com/pay/api", "policytemplates": "pay.example.com/pay",
-        "audit": "pay-registry", "calendar": "pay-registry", "attachments": "pay-access",
+        "audit": "pay-registry", "calendar": "pay-registry",
+        "access-needed": "shared.example.com/pay/app", "access-unused": "pay-idle", "attachments": "pay-access",
     },
     "none": {
         "groups": "no-group", "environments": "no-environment", "namespaces": "no-namespace", "projects": "no-project",
@@ -107,6 +109,9 @@ def documents(tenancy: str) -> dict[str, dict[str, Any]]:
 
 
 SHARED: Final = document("Registry", "shared-registry", provider="harbor", host="shared.example.com")
+
+IDLE: Final = document("Registry", "idle-registry", provider="harbor", host="idle.example.com")
+"""Granted in both places, and used in none."""
 
 WIDER: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
     "spread": {"access": {"project": None, "environment": "prod-eu", "namespaces": {"names": ["shop", "cellar"]}}},
@@ -190,7 +195,7 @@ async def set_up(plane: Plane) -> Scene:
     for tenancy in ("own", "other"):
         found = documents(tenancy)
         await plane.put(*(found[plural] for plural in _ORDER if plural in found))
-    await plane.put(SHARED)
+    await plane.put(SHARED, IDLE, *(_idle(tenancy) for tenancy in ("own", "other")))
     root = await plane.client("root", "platform-admin")
     clients = {}
     for letter, user in CALLERS.items():
@@ -211,6 +216,12 @@ async def set_up(plane: Plane) -> Scene:
     return scene
 
 
+def _idle(tenancy: str) -> dict[str, Any]:
+    at = NAMES[tenancy]
+    place = {"environment": at["environments"], "namespaces": {"names": [at["namespaces"]]}}
+    return document("RegistryAccess", at["access-unused"], registry="idle-registry", **place)
+
+
 async def _with_token(plane: Plane, user: str, scope: Mapping[str, Any]) -> httpx2.AsyncClient:
     token = await plane.token(user, scope)
     return plane.anonymous({"Authorization": f"Bearer {token.reveal().decode()}"})
@@ -221,9 +232,11 @@ async def _report(plane: Plane) -> None:
     for tenancy in ("own", "other"):
         at = NAMES[tenancy]
         image = RunningImage(at["environments"], at["namespaces"], "Deployment/api", f"{at['images']}:1")
+        asleep = [{"owner": "CronJob/nightly", "image": f"{at['access-needed']}:1"}]
+        told = {**facts, "inventory": {at["namespaces"]: {"workloads": asleep}}}
 
-        async def job(transaction: Transaction, image: RunningImage = image) -> None:
-            await observe(transaction, Observation(image.environment, 1, facts, [(image, "")]))
+        async def job(transaction: Transaction, image: RunningImage = image, told: Any = told) -> None:
+            await observe(transaction, Observation(image.environment, 1, told, [(image, "")]))
 
         await plane.server.writer.run(job)
 

@@ -106,6 +106,16 @@ FIELDS = [
 ]
 QUICK = {("teams", ("spec", "title")), ("teams", ("metadata", "labels", "*")), ("users", ("metadata", "name"))}
 
+TURNS = 3
+
+
+def texts_for(plural: str, path: Path) -> list[tuple[int, str]]:
+    """Numbered. Metadata are one model for all kinds, so that kinds take turns: each text meets some of them."""
+    numbered = [*enumerate(STRINGS)]
+    if path[0] != "metadata" or (plural, path) in QUICK:
+        return numbered
+    return numbered[[*BY_PLURAL].index(plural) % TURNS :: TURNS]
+
 
 def _parameter(field: tuple[str, Path]) -> Any:
     marks = [] if field in QUICK else [pytest.mark.slow]
@@ -116,6 +126,15 @@ async def test_there_are_many_of_them_and_every_kind_takes_some() -> None:
     assert len(STRINGS) >= 500
     # Settings, of which there is one, have a test of their own below.
     assert {plural for plural, _ in FIELDS} | {"settings"} == {kind.plural for kind in KINDS.values()}
+
+
+async def test_metadata_are_one_model_and_every_text_meets_some_kinds() -> None:
+    ours = [plural for plural, path in FIELDS if path == ("metadata", "name")]
+    models = [schema(BY_PLURAL[plural].name) for plural in ours]
+    assert all(one["$defs"]["MetadataModel"] == models[0]["$defs"]["MetadataModel"] for one in models)
+    for path in {path for _, path in FIELDS if path[0] == "metadata"}:
+        met = [text for plural in ours if plural not in {"teams", "users"} for _, text in texts_for(plural, path)]
+        assert set(met) == set(STRINGS)
 
 
 async def test_the_settings_keep_every_text_as_it_is(scene: Scene) -> None:
@@ -132,9 +151,7 @@ async def test_the_settings_keep_every_text_as_it_is(scene: Scene) -> None:
 @pytest.mark.parametrize(("plural", "path"), [_parameter(field) for field in FIELDS])
 async def test_a_field_refuses_a_hostile_text_or_keeps_it_as_it_is(scene: Scene, plural: str, path: Path) -> None:
     own = documents("own").get(plural) or {**documents("other")[plural]}
-    made = [with_text(own, path, text, number) for number, text in enumerate(STRINGS)]
-    bodies = {number: body for number, body in enumerate(made) if path != ("metadata", "name")}
-    bodies |= {n: with_text(own, path, text, n) for n, text in enumerate(STRINGS) if path == ("metadata", "name")}
+    bodies = dict(enumerate(with_text(own, path, text, number) for number, text in texts_for(plural, path)))
     refused = await scene.root.post("/api/v1/plans", json={"documents": [*bodies.values()]})
     assert refused.status_code in {201, 404, 422}, refused.text[:500]
     whole(refused)

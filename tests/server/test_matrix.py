@@ -30,6 +30,7 @@ from portreeve.server.http.guard import GuardedRoute
 from portreeve.server.http.openapi import describe
 from portreeve.server.images import routes as image_routes
 from portreeve.server.images import service as image_service
+from portreeve.server.inventory import service as inventory_service
 from portreeve.server.people.authenticator import People
 from tests.server.matrix import WHERE, Operation, cells, described, expectations, operation, red
 from tests.server.plane import Plane, running
@@ -190,6 +191,27 @@ MUTATIONS: dict[str, tuple[Change, str]] = {
     "images do not look at the kinds of a token": (
         lambda patch, _: patch.setattr(image_service, "in_scope", lambda *_: True),
         "list_images/own/K",
+    ),
+    "an inventory is not filtered": (
+        lambda patch, _: patch.setattr(inventory_service._Sees, "place", lambda *_: True),
+        "list_inventory/other/O",
+    ),
+    "an inventory does not look at the kinds of a token": (
+        lambda patch, _: patch.setattr(inventory_service, "in_scope", lambda *_: True),
+        "list_inventory/own/K",
+    ),
+    "what is needed is told with registries that nobody may see": (
+        lambda patch, _: patch.setattr(
+            inventory_service, "seen", lambda _, kind, held: [*held.of_kind(kind.name).values()]
+        ),
+        "list_needed/own/D",
+    ),
+    "what is not used is told with grants that nobody may see": (
+        lambda patch, _: (
+            patch.setattr(inventory_service, "seen", lambda _, kind, held: [*held.of_kind(kind.name).values()])
+            or patch.setattr(inventory_service._Sees, "place", lambda *_: True)
+        ),
+        "twin_unused/other/J",
     ),
     "a desired state is shown without a decision": (
         lambda patch, _: patch.setattr(desired_routes, "may", always),

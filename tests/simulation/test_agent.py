@@ -161,7 +161,7 @@ def _taken_and_not_told(world: World) -> None:
 
 
 def _entries_lost(world: World) -> None:
-    world.api.put_account("a", "default", pull_secrets=("of-user", "portreeve-pull"))
+    world.api.put_account("a", "default", pull_secrets=("of-user", "portreeve-pull"), ours=False)
     patch = PatchServiceAccount("a", "default", False, str(world.api.rv), ("portreeve-pull", "of-user"))
     object.__setattr__(patch, "resource_version", str(world.api.accounts["a", "default"].rv))
     world.api._patch(replace(patch, pull_secrets=("of-user", "portreeve-pull")))

@@ -193,8 +193,24 @@ class Cluster:
                     raise
                 shutil.rmtree(self.directory / "etcd", ignore_errors=True)
 
+    def copy_of_etcd(self, to: Path) -> None:
+        """What is stored now, copied while nothing runs; the cluster goes on afterwards, at the same address."""
+        self._stop()
+        shutil.copytree(self.directory / "etcd", to)
+        self._start_on(*self._ports)
+
+    def restore_etcd(self, copy: Path) -> None:
+        """Go on from what was stored when the copy was made, at the same address: all that came after is lost."""
+        self._stop()
+        shutil.rmtree(self.directory / "etcd")
+        shutil.copytree(copy, self.directory / "etcd")
+        self._start_on(*self._ports)
+
     def _start_once(self) -> None:
-        etcd, peer, port, manager_port = free_ports(4)
+        self._start_on(*free_ports(4))
+
+    def _start_on(self, etcd: int, peer: int, port: int, manager_port: int) -> None:
+        self._ports = etcd, peer, port, manager_port
         self.url = f"https://127.0.0.1:{port}"
         self._etcd_url = f"http://127.0.0.1:{etcd}"
         self.kubeconfig = self._write_kubeconfig("kubeconfig", self.client_cert, self.client_key)

@@ -1,6 +1,6 @@
 """Find the real parts that tests run against, or get them: the one place that knows all the ways.
 
-    python -m tests.tools.components --get kubernetes|oracle|cel|referrers|registry|postgres|all
+    python -m tests.tools.components --get kubernetes|oracle|cel|referrers|helm|promql|registry|postgres|all
 
 `find_*` only looks; `get_*` looks, then builds or downloads. What could not be had comes back as `Missing`, with every
 way that was tried and what it said: a machine without network deserves better than a stack trace.
@@ -83,6 +83,22 @@ REFERRERS = GoProgram(
     binary="portreeve-referrers",
     version=_pinned("github.com/google/go-containerregistry", HERE / "referrers"),
     timeout_s=600,
+)
+
+HELM = GoProgram(
+    name="helm",
+    source=HERE / "helm",
+    binary="portreeve-helm",
+    version=_pinned("helm.sh/helm/v3", HERE / "helm"),
+    timeout_s=1800,
+)
+
+PROMQL = GoProgram(
+    name="promql",
+    source=HERE / "promql",
+    binary="portreeve-promql",
+    version=_pinned("github.com/prometheus/prometheus", HERE / "promql"),
+    timeout_s=1800,
 )
 
 POSTGRES_PACKAGES = Path("/usr/lib/postgresql")
@@ -391,6 +407,9 @@ def main(arguments: list[str]) -> int:
         "cel": lambda: get_program(CEL, cache, progress),
         "referrers": lambda: get_program(REFERRERS, cache, progress),
         "kubernetes": lambda: get_kubernetes(cache, progress),
+        # After Kubernetes, with which they share nearly all of their packages.
+        "helm": lambda: get_program(HELM, cache, progress),
+        "promql": lambda: get_program(PROMQL, cache, progress),
     }
     parser = argparse.ArgumentParser(prog="python -m tests.tools.components", description=main.__doc__)
     parser.add_argument("--get", required=True, choices=[*getters, "all"], action="append")

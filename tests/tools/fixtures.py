@@ -8,10 +8,13 @@ from contextlib import ExitStack
 import pytest
 
 from tests.tools.cel import CelChecker
+from tests.tools.charts import Charts
 from tests.tools.cluster import Cluster, KubeClient
 from tests.tools.components import (
     CEL,
+    HELM,
     ORACLE,
+    PROMQL,
     REFERRERS,
     Missing,
     default_cache,
@@ -22,6 +25,7 @@ from tests.tools.components import (
 )
 from tests.tools.oracle import Oracle
 from tests.tools.postgres import PostgresServer
+from tests.tools.promql import Prometheus
 from tests.tools.registry import Access, DockerRegistry, ReferrersRegistry
 from tests.tools.required import give_up
 
@@ -61,6 +65,26 @@ def cel_checker() -> Iterator[CelChecker]:
         give_up(found)
     with CelChecker(found.path) as checker:
         yield checker
+
+
+@pytest.fixture(scope="session")
+def charts() -> Iterator[Charts]:
+    """Helm's and kustomize's engines."""
+    found = find_program(HELM, default_cache())
+    if isinstance(found, Missing):
+        give_up(found)
+    with Charts(found.path) as charts:
+        yield charts
+
+
+@pytest.fixture(scope="session")
+def prometheus() -> Iterator[Prometheus]:
+    """Prometheus' engine, for rules."""
+    found = find_program(PROMQL, default_cache())
+    if isinstance(found, Missing):
+        give_up(found)
+    with Prometheus(found.path) as prometheus:
+        yield prometheus
 
 
 @pytest.fixture(scope="session")

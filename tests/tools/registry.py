@@ -46,6 +46,9 @@ BCRYPT = "$2y$05$abcdefghijklmnopqrstuurll8UgPLh3aedURAqZbpEzxSpQrnxse"
 READER, READER_PASSWORD = "reader", "registry-password-2"
 """Whom the token server lets pull and nothing else."""
 
+NARROW, NARROW_PASSWORD, NARROW_PATH = "narrow", "registry-password-3", "narrow/"
+"""Whom it lets pull below this path and nowhere else."""
+
 SERVICE, ISSUER = "portreeve test registry", "portreeve test tokens"
 
 
@@ -202,14 +205,18 @@ class TokenServer:
         if not rights:
             return Says(401, b'{"errors": [{"code": "UNAUTHORIZED"}]}')
         query = parse_qs(urlsplit(asked.path).query)
-        access = [grant for scope in query.get("scope", []) if (grant := self._grant(scope, rights))]
+        scopes = [
+            one for one in query.get("scope", []) if name != NARROW or one.startswith(f"repository:{NARROW_PATH}")
+        ]
+        access = [grant for scope in scopes if (grant := self._grant(scope, rights))]
         return Says(200, json.dumps({"token": self._token(name, access), "expires_in": 300}).encode())
 
     def _who(self, authorization: str) -> tuple[str, frozenset[str]]:
         name, _, password = base64.b64decode(authorization.removeprefix("Basic ")).decode().partition(":")
         if (name, password) == (USER, PASSWORD):
             return name, frozenset({"pull", "push", "delete", "*"})
-        return (name, frozenset({"pull"})) if (name, password) == (READER, READER_PASSWORD) else ("", frozenset())
+        pulls = {(READER, READER_PASSWORD), (NARROW, NARROW_PASSWORD)}
+        return (name, frozenset({"pull"})) if (name, password) in pulls else ("", frozenset())
 
     def _grant(self, scope: str, rights: frozenset[str]) -> dict[str, Any] | None:
         kind, name, actions = scope.split(":")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portreeve.core.namespace_view import MOST_ROWS
 from portreeve.core.secret import SecretValue
 from portreeve.errors import Invalid
 from portreeve.wire.channel import (
@@ -25,6 +27,7 @@ from portreeve.wire.channel import (
     report_document,
 )
 
+CASES = Path(__file__).parents[1] / "cases"
 NAMES = st.from_regex("[a-z][a-z0-9-]{0,20}", fullmatch=True)
 LINES = st.lists(st.builds(ImageLine, NAMES, NAMES, NAMES, st.sampled_from(["", f"sha256:{'0' * 64}"])), max_size=5)
 STATUS = st.sampled_from(["True", "False", "Unknown"])
@@ -43,12 +46,49 @@ REPORTS = st.builds(
                               max_size=3).map(tuple),
     namespaces_removed=st.lists(NAMES, max_size=3).map(tuple),
     capabilities=st.none() | st.fixed_dictionaries({"kubernetes": st.just("1.36.2")}),
+    inventory=st.none() | st.lists(st.fixed_dictionaries({"namespace": NAMES, "leftOut": st.integers(0, 9)}),
+                                   max_size=3).map(tuple),
 )  # fmt: skip
 
 
 @given(REPORTS)
 def test_a_report_is_read_as_it_was_written(report: Report) -> None:
     assert read_report(json.loads(json.dumps(report_document(report)))) == report
+
+
+def test_a_report_with_an_inventory_is_what_it_was_in_the_first_release_that_had_one() -> None:
+    """The golden file: an agent that is older, or newer, writes and reads exactly this."""
+    golden = json.loads((CASES / "inventory_report.json").read_text(encoding="utf-8"))
+    report = read_report(golden)
+    assert json.loads(json.dumps(report_document(report))) == golden
+    assert report.inventory is not None
+    assert [one["namespace"] for one in report.inventory] == ["shop", "gone"]
+
+
+def test_an_agent_that_keeps_an_inventory_can_be_told_from_one_that_does_not() -> None:
+    assert read_report({"report": 1, "generation": 1}).inventory is None
+    assert read_report({"report": 1, "generation": 1, "inventory": []}).inventory == ()
+
+
+INVENTORY_WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"missed": [{"owner": "Deployment/api", "why": "canary!", "pods": 1}]}, "missed[0].why"),
+    ({"missed": [{"owner": "Deployment/api", "why": "a", "pods": 1, "command": "canary"}]}, "missed[0]"),
+    ({"pullFailures": [{"owner": "a", "image": "i", "cause": "dns", "count": -1}]}, "pullFailures[0].count"),
+    ({"pullSecretReferences": [{"secret": "a"}]}, "pullSecretReferences[0].pods"),
+    ({"pullSecretReferences": [{"secret": "a", "data": "canary"}]}, "pullSecretReferences[0]"),
+    ({"workloads": [{"owner": "a\u202e", "image": "canary"}]}, "workloads[0].owner"),
+    ({"registries": ["canary"] * (MOST_ROWS + 1)}, "registries"),
+    ({"workloads": None}, "workloads"),
+]
+
+
+@pytest.mark.parametrize(("said", "field"), INVENTORY_WRONG)
+def test_an_inventory_of_another_form_is_refused_by_its_place(said: dict[str, Any], field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        read_report({"report": 1, "generation": 1, "inventory": [{"namespace": "shop", **said}]})
+    (problem,) = refused.value.problems
+    assert problem.field == f"inventory[0].{field}"
+    assert "canary" not in refused.value.diagnostics()
 
 
 def test_a_join_is_read_as_it_was_written() -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +26,7 @@ from portreeve.core.reference import SourcePrefix
 from portreeve.providers import every
 from portreeve.wire.documents import read_documents
 from portreeve.wire.dump import dump
-from portreeve.wire.schemas import schema
+from tests.wire.validators import validator
 
 LABEL = st.from_regex("[a-z][a-z0-9]{0,8}", fullmatch=True)
 TEXT = st.text(max_size=20)
@@ -152,7 +151,7 @@ def test_writing_twice_gives_the_same_text(policy: RegistryPolicy) -> None:
 def test_what_is_written_fits_its_schema(policy: RegistryPolicy, registry: Registry, exemption: Exemption) -> None:
     for value in (policy, registry, exemption):
         document = dump(value)
-        jsonschema.validate(document, schema(document["kind"]), jsonschema.Draft202012Validator)
+        validator(document["kind"]).validate(document)
 
 
 def test_an_empty_allow_list_is_written_because_it_denies_everything() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,8 +16,8 @@ from portreeve.core.policy import Delivery, DeliveryMode, RegistryAccess
 from portreeve.errors import Invalid
 from portreeve.wire.documents import read_documents
 from portreeve.wire.dump import Tenancy, dump
-from portreeve.wire.schemas import schema
 from tests.wire.test_dump import DELIVERY, LABEL, NAMES, SELECTION, SOME_NAMES, TEXT, WORDS
+from tests.wire.validators import validator
 
 
 def document(kind: str, name: str = "a", **spec: object) -> dict[str, Any]:
@@ -197,7 +196,7 @@ def test_what_is_written_reads_as_the_same_and_fits_its_schema(value: Tenancy) -
     written = json.loads(json.dumps(dump(value)))
     assert read(written) == [value]
     assert dump(value)["kind"] == type(value).__name__
-    jsonschema.validate(written, schema(written["kind"]), jsonschema.Draft202012Validator)
+    validator(written["kind"]).validate(written)
 
 
 def test_a_name_counts_once_per_kind() -> None:

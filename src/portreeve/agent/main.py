@@ -26,7 +26,7 @@ from portreeve.agent.enrolment import MAX_JOIN, chance, enrol, read_token, unifo
 from portreeve.agent.loop import Loop
 from portreeve.agent.state import StateDirectory
 from portreeve.core.pacing import USUAL
-from portreeve.errors import PortreeveError
+from portreeve.errors import Invalid, PortreeveError
 from portreeve.kube.client import Client
 from portreeve.kube.kubeconfig import Connection as Cluster
 from portreeve.kube.kubeconfig import connection, find, in_cluster
@@ -51,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
         state = StateDirectory(asked.state)
+        if asked.verb == "enrol" and asked.if_needed and state.is_enrolled:
+            sys.stdout.write(f"enrolled already for {state.enrolled().environment}\n")
+            return 0
         if asked.verb == "enrol":
             found = asyncio.run(enrol(state, asked.server, read_token(_join()), asked.cluster))
             sys.stdout.write(f"enrolled for {found.environment}\n")
@@ -68,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     enrolling = verbs.add_parser("enrol", help=f"Enrol with the join token on standard input, or in {JOIN_FILE}.")
     enrolling.add_argument("--server", required=True, metavar="URL", help="Address of the control plane: https.")
     enrolling.add_argument("--cluster", default="", metavar="ID", help="What the cluster is called in answers.")
+    enrolling.add_argument(
+        "--if-needed", action="store_true", help="Where an agent has enrolled already, do nothing and read no token."
+    )
     running = verbs.add_parser(
         "run", help="Keep the cluster as it is wanted, and say how it stands, until told to end."
     )
@@ -76,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     running.add_argument("--context", default="", metavar="NAME", help="Of the kubeconfig; else its current one.")
     running.add_argument(
-        "--rate", type=_rate, default=USUAL.rate, metavar="N", help="Requests a second at most [%(default)g]."
+        "--rate", type=_rate, default=USUAL.most, metavar="N", help="Requests a second at most [%(default)g]."
     )
     for verb in (enrolling, running):
         verb.add_argument("--state", type=Path, default=STATE, metavar="DIR", help=f"Where keys are kept [{STATE}].")
@@ -86,8 +92,12 @@ def _parser() -> argparse.ArgumentParser:
 def _join() -> bytes:
     file = os.environ.get(JOIN_FILE)
     if file:
-        with Path(file).open("rb") as stream:
-            return stream.read(MAX_JOIN + 1)
+        try:
+            with Path(file).open("rb") as stream:
+                return stream.read(MAX_JOIN + 1)
+        except OSError as error:
+            reason = f"{file} cannot be read: {error.strerror}"
+        raise Invalid("join_token", reason, hint="portreeve add environment NAME")
     return sys.stdin.buffer.read(MAX_JOIN + 1)
 
 
@@ -113,7 +123,7 @@ def _cluster(kubeconfig: Path | None, context: str) -> Cluster:
 async def _run(state: StateDirectory, cluster: Cluster, rate: float) -> int:
     loop = asyncio.get_running_loop()
     clocks = Clocks(utc_now, time.monotonic, chance, uniform)
-    limits = replace(USUAL, rate=rate, burst=2 * rate)
+    limits = replace(USUAL, rate=min(rate, USUAL.rate), burst=min(2 * rate, USUAL.burst), most=rate)
     async with Connection(state, utc_now) as channel, Client(cluster) as client:
         reconciler = Reconciler(client, state.opening_key(), state.path, channel.report, clocks, limits=limits)
         asking = Loop(state, channel, reconciler, clock=utc_now, chance=chance, reporter=reconciler.reporter)

@@ -211,7 +211,7 @@ def _aside(run: Run, inspection: Inspection, code: int) -> str:
 
 
 def _print_inventory(run: Run, inspection: Inspection, reading: Reading, terminal: Terminal) -> None:
-    from portreeve.cli.inventory import by_source, counted, distinct, facts
+    from portreeve.cli.image_facts import by_source, counted, distinct, facts
 
     found = inspection.findings
     images, objects = counted(len(found), "image"), counted(reading.counts.objects, "object")

@@ -199,6 +199,12 @@ def put_resolved(client: Client, wanted: Credential, secret: SecretValue) -> lis
     return _put_each(client, [wanted], lambda _: secret)
 
 
+def put_all_resolved(client: Client, wanted: Sequence[tuple[Credential, SecretValue]]) -> list[dict[str, Any]]:
+    """As `put_all`, of secrets that were read before anything was stored."""
+    secrets = dict(wanted)
+    return _put_each(client, [credential for credential, _ in wanted], secrets.__getitem__)
+
+
 def _put_each(
     client: Client, wanted: Sequence[Credential], secret_of: Callable[[Credential], SecretValue]
 ) -> list[dict[str, Any]]:

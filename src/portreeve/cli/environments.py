@@ -44,8 +44,8 @@ def add(
     from portreeve.cli.changes import Proposal, made
     from portreeve.cli.output import write
 
-    known = any(row["metadata"]["name"] == name for row in client.listed("/api/v1/environments")[0])
-    if not known:
+    known = {row["metadata"]["name"]: row for row in client.listed("/api/v1/environments")[0]}.get(name)
+    if known is None:
         made(client, Proposal([document(name, options)]), consent, terminal, question=f"Add {name}?")
         if output == "table":
             terminal.note(f"Environment/{name} created")
@@ -57,6 +57,22 @@ def add(
         return 0
     terminal.note(f"run this where the cluster is, once and before {enrolment['expiresAt']}:")
     terminal.data(enrolment["command"])
+    if (known["spec"]["type"] if known else options["type"]) == "kubernetes":
+        for line in in_cluster(name, enrolment["server"]):
+            terminal.note(line)
     if known:
         terminal.note("the agent that is there now is shut out once another one has joined")
     return 0
+
+
+def in_cluster(name: str, server: str) -> tuple[str, ...]:
+    """How to install the agent in a cluster instead; the token stays in the one command that was shown."""
+    secret = f"portreeve-agent-join --from-file=token=/dev/stdin --from-literal=server={server}"
+    chart = f"portreeve-agent deploy/helm/agent -n portreeve-system --set server={server} --set cluster={name}"
+    return (
+        "or, to have it run in the cluster, give the same token to a Secret and install the agent:",
+        "  kubectl create namespace portreeve-system",
+        f"  printf %s prtj… | kubectl -n portreeve-system create secret generic {secret}",
+        "  kubectl apply -f deploy/kustomize/agent/agent.yaml",
+        f"or, in place of the last one: helm install {chart} --set join.existingSecret=portreeve-agent-join",
+    )

@@ -1,98 +1,81 @@
-"""What images there are, told as facts: by source, by name, and what their names leave open. Nothing is judged."""
+"""`portreeve inventory`: what could run in an environment, who names which pull secret, and which pulls fail."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
 
-from portreeve.cli.blocks import where
-from portreeve.cli.terminal import safe
-from portreeve.core.findings import Finding
-from portreeve.core.reference import DEFAULT_TAG, DOCKER_HUB, Reference, parse
+import click
 
-SHOWN = 5
-"""Examples in one line of facts."""
+from portreeve.cli.compared import FORMS, write_rows
+from portreeve.cli.connection import connected, server_options
+from portreeve.cli.options import NamedOption, no_headers_option, read_option
+from portreeve.cli.terminal import current, terminal_options
 
+PARTS: Final = ("workload", "reference", "account", "missed", "failure")
+"""What a row may be about."""
 
-@dataclass(frozen=True, slots=True)
-class SourceRow:
-    """One source, its image uses, distinct images, and uses that name a digest."""
+COLUMNS: Final = (
+    ("WHAT", "what"),
+    ("NAMESPACE", "namespace"),
+    ("NAME", "name"),
+    ("DETAIL", "detail"),
+    ("PODS", "pods"),
+    ("DO", "do"),
+)
 
-    source: str
-    uses: int
-    distinct: int
-    by_digest: int
-
-
-def owner_of(reference: Reference) -> str:
-    """Host and first path segment where there is one before the last: who publishes the image."""
-    owner, slash, _ = reference.path.partition("/")
-    return f"{reference.host}/{owner}" if slash else reference.host
-
-
-def by_source(found: Sequence[Finding]) -> list[SourceRow]:
-    """Sources, the most used first, then by name. What cannot be canonicalised has no source."""
-    grouped: dict[str, list[Reference]] = {}
-    for finding in found:
-        if finding.canonical is not None:
-            reference = parse(finding.canonical)
-            grouped.setdefault(owner_of(reference), []).append(reference)
-    rows = [
-        SourceRow(source, len(held), len(set(held)), sum(one.pinned for one in held))
-        for source, held in grouped.items()
-    ]
-    return sorted(rows, key=lambda row: (-row.uses, row.source))
+EPILOG = """\b
+Examples:
+  portreeve inventory prod-eu
+  portreeve inventory prod-eu --only missed
+  portreeve inventory prod-eu -n shop --only failure -o json"""
 
 
-def facts(found: Sequence[Finding]) -> list[str]:
-    """Sentences on what the names leave open; empty when nothing."""
-    moving = [finding for finding in found if _moves(finding)]
-    short = Counter(finding.use.image for finding in found if _is_short(finding))
-    unreadable = [finding for finding in found if finding.canonical is None]
-    lines = []
-    if moving:
-        lines.append(f'{_uses(len(moving))} no tag or ":{DEFAULT_TAG}": first at {where(moving[0].use)}')
-    if short:
-        lines.append(f"{_uses(short.total())} a short name: {_examples(short)}")
-    if unreadable:
-        lines.append(
-            f"{_uses(len(unreadable))} a name that cannot be read safely: "
-            + ", ".join(f"{f.use.image!a} at {where(f.use)}" for f in unreadable[:SHOWN])
-        )
-    return lines
+@click.command(epilog=EPILOG)
+@click.argument("environment")
+@click.option("-n", "--namespace", cls=NamedOption, metavar="NS", help="Only what is of this namespace.")
+@click.option("--only", type=click.Choice(PARTS), multiple=True, help="Only rows about this; repeatable.")
+@read_option(*FORMS)
+@no_headers_option
+@server_options
+@terminal_options
+def command(environment: str, namespace: str | None, only: Sequence[str], output: str, no_headers: bool) -> int:
+    """Show what could run in an environment, who names which pull secret, and which pulls fail; with what to do.
+
+    workload: an image of a template that does not run now, as of a CronJob. reference: a pull secret and who names it.
+    account: a ServiceAccount that Argo CD or Flux keeps. missed: pods without our pull secret. failure: pulls that
+    fail, by cause.
+    """
+    with connected() as client:
+        path = f"/api/v1/environments/{quote(environment, safe='')}/inventory"
+        spaces, metadata = client.listed(path, {"namespace": namespace})
+    rows = [row for space in spaces for row in _rows(space) if not only or row["what"] in only]
+    write_rows(rows, COLUMNS, output, headed=not no_headers)
+    terminal = current()
+    if not metadata.get("told"):
+        terminal.note("its agent has told no inventory yet")
+    if left := sum(space["leftOut"] for space in spaces):
+        terminal.note(f"the agent left {left} rows out: there were too many")
+    return 0
 
 
-def distinct(found: Iterable[Finding]) -> int:
-    """How many different images there are; one that cannot be canonicalised counts as written."""
-    return len({finding.canonical or finding.use.image for finding in found})
+def _rows(space: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    namespace = space["namespace"]
 
+    def row(what: str, name: str, detail: str, pods: int | None = None, do: str = "") -> dict[str, Any]:
+        return {"what": what, "namespace": namespace, "name": name, "detail": detail, "pods": pods, "do": do}
 
-def counted(count: int, noun: str) -> str:
-    """`1 image`, `2 images`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _uses(count: int) -> str:
-    return "1 use has" if count == 1 else f"{count} uses have"
-
-
-def _moves(finding: Finding) -> bool:
-    if finding.canonical is None:
-        return False
-    reference = parse(finding.canonical)
-    return reference.tag == DEFAULT_TAG and not reference.pinned
-
-
-def _is_short(finding: Finding) -> bool:
-    """Whether Docker Hub was only meant and not named."""
-    return (
-        finding.canonical is not None
-        and finding.canonical.startswith(f"{DOCKER_HUB}/")
-        and not finding.use.image.startswith((f"{DOCKER_HUB}/", f"index.{DOCKER_HUB}/"))
-    )
-
-
-def _examples(images: Counter[str]) -> str:
-    shown = ", ".join(f"{safe(image)} → {parse(image)}" for image in list(images)[:SHOWN])
-    return shown + (f" and {len(images) - SHOWN} more" if len(images) > SHOWN else "")
+    for one in space["workloads"]:
+        yield row("workload", one["owner"], one["image"])
+    for one in space["references"]:
+        named = [*one["owners"], *(f"ServiceAccount/{name}" for name in one["serviceAccounts"])]
+        more = [f"and {one['more']} more"] if one["more"] else []
+        yield row("reference", one["secret"], " ".join(named + more), one["pods"])
+    for one in space["serviceAccounts"]:
+        yield row("account", one["name"], f"{one['tool']} {one['app']}")
+    for one in space["missed"]:
+        yield row("missed", one["owner"], one["why"], one["pods"], one["command"])
+    for one in space["pullFailures"]:
+        since = f" since {one['since']}" if one.get("since") else ""
+        yield row("failure", one["owner"], f"{one['cause']} {one['image']}{since}", one["count"], one["do"])

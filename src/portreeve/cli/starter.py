@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from portreeve.cli.inventory import counted
+from portreeve.cli.image_facts import counted
 from portreeve.cli.terminal import safe
 from portreeve.core.cluster import AGENT_NAMESPACE
 from portreeve.core.policy import API_VERSION

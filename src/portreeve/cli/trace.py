@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from portreeve.cli.blocks import COLORS, suggestion
-from portreeve.cli.inventory import counted
+from portreeve.cli.image_facts import counted
 from portreeve.cli.terminal import Terminal, safe
 from portreeve.core.manifests import ImageUse
 from portreeve.core.policy import AllowedSource
 from portreeve.core.reference import DOCKER_HUB, DOCKER_HUB_ALIAS, OFFICIAL, Reference, UnsafeReference, keys, parse
 from portreeve.core.sources import ResolvedSources, stage_in
 from portreeve.core.verdict import ImageVerdict
-
-OBJECT_KINDS = ("cronjob", "daemonset", "deploy", "deployment", "job", "pod", "replicaset", "sts", "statefulset")
 
 
 @dataclass(frozen=True, slots=True)

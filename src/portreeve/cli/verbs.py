@@ -14,6 +14,7 @@ class Verb(NamedTuple):
 
 OFFLINE: Final = "Judge files (no cluster, no network)"
 POLICIES: Final = "Work on a policy"
+CLUSTER: Final = "Look into a cluster (what is there: cluster, control plane, registry, files)"
 EVIDENCE: Final = "Check evidence (no server, no network)"
 CONTROL_PLANE: Final = "Run the control plane"
 GOVERN: Final = "Govern (control plane)"
@@ -22,13 +23,13 @@ HOUSEKEEPING: Final = "Housekeeping"
 VERBS: Final[dict[str, Verb]] = {
     "check": Verb(OFFLINE, "Judge every image in manifests, charts, Compose files, Dockerfiles, workflows."),
     "images": Verb(OFFLINE, "List the images in files; --why shows how one is read."),
-    "explain": Verb(OFFLINE, "Say whether one image may run in a namespace, and why."),
     "diagnose": Verb(OFFLINE, "Say why images could not be pulled, from events."),
     "suggest": Verb(POLICIES, "Write a starter policy from the images in files."),
     "simulate": Verb(POLICIES, "Show what a new policy would deny or allow that the old one did not."),
     "test": Verb(POLICIES, "Run the test cases of policies."),
     "render": Verb(POLICIES, "Write a policy as the objects that enforce it in a cluster."),
     "hosts": Verb(POLICIES, "List the hosts that nodes must reach for a policy's sources."),
+    "explain": Verb(CLUSTER, "Say why an image is not pulled, or may not run, and what to do."),
     "verify": Verb(EVIDENCE, "Verify an exported audit log: that no line was changed, dropped, moved or added."),
     "up": Verb(CONTROL_PLANE, "Start the control plane on this machine."),
     "login": Verb(GOVERN, "Sign in to a control plane with an API token."),
@@ -46,11 +47,17 @@ VERBS: Final[dict[str, Verb]] = {
     "grant": Verb(GOVERN, "Grant a registry to namespaces, users or teams: shows the plan, asks."),
     "revoke": Verb(GOVERN, "Take grants back: shows what loses its pull secret, asks."),
     "add": Verb(GOVERN, "Add a registry from anything pasted: tries it; or an environment, and enrols its agent."),
+    "adopt": Verb(GOVERN, "Find the pull secrets that are in a cluster, take them over, or take the old ones away."),
     "validate": Verb(GOVERN, "Try a registry, stage by stage."),
     "browse": Verb(GOVERN, "Show repositories, tags or one image of a registry."),
     "use": Verb(GOVERN, "Show how a workload uses a registry."),
     "limits": Verb(GOVERN, "Show how much may still be pulled."),
     "egress": Verb(GOVERN, "List the hosts that an environment must reach; what is new of them."),
+    "inventory": Verb(
+        GOVERN, "Show what could run in an environment, who names which pull secret, and which pulls fail."
+    ),
+    "needed": Verb(GOVERN, "List registries that workloads use in namespaces where they are not granted."),
+    "unused": Verb(GOVERN, "List grants of registries in namespaces where nothing uses them."),
     "rotate": Verb(GOVERN, "Rotate a registry's credential."),
     "rotation": Verb(GOVERN, "Show how far a registry's credential has come; --watch follows a rotation."),
     "pullsecrets": Verb(GOVERN, "List the pull secrets in an environment: versions, states, conflicts."),

@@ -155,8 +155,10 @@ def _tick(state: State, tick: Tick) -> Stepped:
 def _act(state: State, now: datetime) -> Stepped:
     """Deal with marked namespaces, as far as requests may be sent."""
     lines, bucket, ask = dict(state.lines), state.bucket, state.ask
-    room = 0 if bucket.quiet(state.at) else state.limits.in_flight - sum(line.in_flight for line in lines.values())
     marked = [line for line in lines.values() if line.queued is not None]
+    if not marked:
+        return state, ()
+    room = 0 if bucket.quiet(state.at) else state.limits.in_flight - sum(line.in_flight for line in lines.values())
     effects: list[Effect] = []
     for line in sorted(marked, key=lambda one: (not one.urgent, one.queued, one.namespace)):
         if room <= 0 or bucket.level < 1:

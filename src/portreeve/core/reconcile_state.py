@@ -56,7 +56,8 @@ class Line:
     UIDs of objects that were deleted, so that a late event does not bring them back. `dropping` is UID of a recorded
     ServiceAccount without our entry → when it may be forgotten. `leased` is registry → until when its lease is live.
     `overtaken` are requests under way that are older than a list. `queued` is the turn in which the namespace was
-    marked, None at rest; `looked_at` is the UID of the namespace that was looked at last, `told` what was told of it.
+    marked, None at rest; `wrote_under` is the generation under which the Secret was written last; `looked_at` is the
+    UID of the namespace that was looked at last, `told` what was told of it.
     """
 
     namespace: str
@@ -73,6 +74,7 @@ class Line:
     stale: frozenset[str] = frozenset()
     account_paces: Mapping[str, Pace] = field(default_factory=lambda: MappingProxyType({}))
     sent_uid: str = ""
+    wrote_under: int = 0
     overtaken: frozenset[int] = frozenset()
     dropping: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     gone: Mapping[tuple[Kind, str], str] = field(default_factory=lambda: MappingProxyType({}))
@@ -86,7 +88,11 @@ class Line:
     @property
     def in_flight(self) -> int:
         """Requests without an answer."""
-        return (self.pace.ask > 0) + sum(pace.ask > 0 for pace in self.account_paces.values())
+        count = 1 if self.pace.ask else 0
+        for pace in self.account_paces.values():
+            if pace.ask:
+                count += 1
+        return count
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,13 +296,17 @@ def answered(state: State, answer: Answer) -> State:
     if answer.outcome in {Outcome.THROTTLED, Outcome.UNAVAILABLE} and answer.retry_after_s:
         until = answer.at + min(answer.retry_after_s, RETRY_AFTER_S)
         state = replace(state, bucket=replace(state.bucket, quiet_until=until))
+    if answer.outcome is Outcome.DONE:
+        state = replace(state, bucket=state.bucket.taken_gladly(state.limits))
+    elif answer.outcome in {Outcome.THROTTLED, Outcome.UNAVAILABLE}:
+        state = replace(state, bucket=state.bucket.refused(state.limits))
     if answer.outcome is Outcome.GONE and line.space is not None:
         line = replace(line, space=replace(line.space, terminating=True))
     line = replace(line, overtaken=line.overtaken - {answer.ask})
     if answer.account:
         line = _account_answered(line, answer, pace)
     else:
-        line = _secret_answered(line, answer)
+        line = _secret_answered(line, answer, state.document.generation if state.document else 0)
         if isinstance(answer.seen, SecretSeen):
             state = replace(state, logins={**_read_logins(answer.seen), **state.logins})
     return _with(state, line)
@@ -323,12 +333,18 @@ def _paced(pace: Pace, answer: Answer) -> Pace:
     return pace.failed(answer.at, answer.chance, answer.retry_after_s)
 
 
-def _secret_answered(line: Line, answer: Answer) -> Line:
+def _secret_answered(line: Line, answer: Answer, generation: int) -> Line:
     sent, seen, known = line.sent, answer.seen, line.secret
     reading = isinstance(sent, ReadSecret)
     if answer.outcome is Outcome.DONE:
-        # A read says nothing about whether a write would work now: its wait goes on from where it was.
-        pace = Pace(wait_s=line.pace.wait_s) if reading else line.pace.answered()
+        if reading:
+            # A read says nothing about whether a write would work now: its wait goes on from where it was.
+            pace = Pace(wait_s=line.pace.wait_s)
+        elif line.wrote_under == generation:
+            pace = line.pace.repeated(answer.at, answer.chance)
+        else:
+            pace = line.pace.answered()
+            line = replace(line, wrote_under=generation)
         line = replace(line, pace=pace, reread=False, trouble=line.trouble if reading else Outcome.DONE)
         if isinstance(seen, SecretSeen):
             # One that was read says more than the same one that was watched: what it holds, and that it is immutable.
@@ -348,7 +364,7 @@ def _secret_answered(line: Line, answer: Answer) -> Line:
 
 
 def _account_answered(line: Line, answer: Answer, pace: Pace) -> Line:
-    name, seen = answer.account, answer.seen
+    name, seen, read = answer.account, answer.seen, answer.account in line.stale
     if answer.outcome is Outcome.NOT_FOUND:
         line = replace(line, accounts=_without(line.accounts, name), stale=line.stale - {name})
         return replace(line, account_paces=_without(line.account_paces, name))
@@ -356,8 +372,8 @@ def _account_answered(line: Line, answer: Answer, pace: Pace) -> Line:
         known = line.accounts.get(name)
         if isinstance(seen, AccountSeen) and (known is None or supersedes(seen, known)):
             line = _put(line, seen)
-        # Somebody who takes our entry away each time is not fought at full speed.
-        pace = pace.failed(answer.at, answer.chance)
+        # Somebody who takes our entry away each time is not fought at full speed. What is stale was read.
+        pace = Pace(wait_s=pace.wait_s) if read else pace.repeated(answer.at, answer.chance)
         line = replace(line, stale=line.stale - {name})
     else:
         pace = _paced(pace, answer)
@@ -366,12 +382,23 @@ def _account_answered(line: Line, answer: Answer, pace: Pace) -> Line:
     return replace(line, account_paces={**line.account_paces, name: pace})
 
 
+def _untouched(line: Line, at: float) -> bool:
+    """Whether time alone changes nothing here; told first, as it is so of almost every line at almost every time."""
+    if line.wake_at is not None and at >= line.wake_at:
+        return False
+    if line.pace.lost_at is not None and at >= line.pace.lost_at:
+        return False
+    return not any(pace.lost(at) for pace in line.account_paces.values())
+
+
 def timed(line: Line, tick: Tick, turn: int, was_set: bool) -> Line:
     """The line at a time: requests that were lost, waits that have ended; `was_set`: the clock was."""
     at = tick.at
+    if not was_set and _untouched(line, at):
+        return line
     if line.pace.lost(at):
         lost = Answer(line.pace.ask, line.namespace, "", Outcome.UNKNOWN, at, tick.chance)
-        line = marked(_secret_answered(line, lost), turn)
+        line = marked(_secret_answered(line, lost, 0), turn)
     for name, pace in line.account_paces.items():
         if pace.lost(at):
             lost = Answer(pace.ask, line.namespace, name, Outcome.UNKNOWN, at, tick.chance)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from portreeve.core.policy import AllowedSource, Origin
+from portreeve.core.policy import AllowedSource, Exemption, ExemptionState, Origin
 from portreeve.core.reference import Reference, UnsafeReference, keys, parse, shown
 from portreeve.core.sources import ResolvedSources
 
@@ -104,6 +104,27 @@ def judge(image: str, namespace: str, sources: ResolvedSources, *, now: datetime
         )
         return ImageVerdict(image, Decision.ALLOW, reasons, str(reference))
     return _not_covered(image, reference, namespace, sources)
+
+
+def lapsed(image: str, namespace: str, exemptions: Iterable[Exemption], now: datetime) -> tuple[Exemption, ...]:
+    """Exemptions that covered the image there and have ended by `now`, the last to end first.
+
+    What was never approved has covered nothing; what was revoked has not ended by itself.
+    """
+    try:
+        reference = parse(image)
+    except UnsafeReference:
+        return ()
+    covering = frozenset(keys(reference))
+    found = [
+        one
+        for one in exemptions
+        if one.expires_at <= now
+        and (one.in_force or one.state is ExemptionState.EXPIRED)
+        and (not one.namespaces or namespace in one.namespaces)
+        and (one.digest == reference.digest if one.prefix is None else one.prefix.key in covering)
+    ]
+    return tuple(sorted(found, key=lambda one: one.expires_at, reverse=True))
 
 
 def _allowed_by(source: AllowedSource) -> Reason:

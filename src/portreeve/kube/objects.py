@@ -72,6 +72,7 @@ class Metadata(Partial):
     generation: int = 0
     annotations: dict[str, str] | None = None
     owner_references: list[Owner] | None = None
+    creation_timestamp: str = ""
     deletion_timestamp: str | None = None
 
     def __post_init__(self) -> None:
@@ -137,7 +138,7 @@ class Namespace(Partial):
 
 
 class Secret(Partial):
-    """A Secret with its data, decoded from base64; only ever asked for by the one name that is ours."""
+    """A Secret with its data, decoded from base64; agents ask for our one alone, `explain` for those of a pod."""
 
     metadata: OwnedMetadata
     type: str = ""
@@ -379,6 +380,7 @@ class Event(Partial):
     reason: str = ""
     message: str = ""
     count: int = 0
+    first_timestamp: str | None = None
     last_timestamp: str | None = None
     event_time: str | None = None
 

@@ -12,6 +12,8 @@ happens. Only the identity of objects is kept here (name → UID and version), t
 * An object whose UID is another one was deleted and made again: it comes as `Deleted` and `Added`, also when the watch
   told of a change alone.
 * An event of a version that was seen before is dropped: servers repeat them after a reconnect.
+* After a failure the server is asked for its newest version before a watch goes on: one that was restored meanwhile
+  accepts a version that is still to come, and says nothing until it has come.
 * Bookmarks move the version on, so that a watch that ends can go on where it was.
 * A failure comes as `Interrupted` with the wait, and then it is tried again: after `retry_after_s` where the server
   named it, else after a decorrelated jitter between half a second and a minute. What was seen stays valid meanwhile,
@@ -36,6 +38,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from portreeve.errors import PortreeveError, Unavailable
 from portreeve.kube.client import EVERYTHING, METADATA, METADATA_LIST, PLAIN, Client, Page, Selection, WatchEvent
 from portreeve.kube.errors import Gone
+from portreeve.kube.objects import Meta
 from portreeve.kube.resources import Resource
 
 SHORTEST_S: Final = 0.5
@@ -131,6 +134,7 @@ class Reflector(Generic[O]):
         self._accept = (METADATA_LIST, METADATA) if metadata_only else (PLAIN, PLAIN)
         self._known: dict[Key, tuple[str, str]] = {}
         self._version = ""  # where a watch goes on; "" asks for a list
+        self._doubtful = False  # whether it has to be seen that the server still is as far as that
         self._seen = ""  # the newest version that was ever shown
         self._wait_s = SHORTEST_S
 
@@ -140,6 +144,9 @@ class Reflector(Generic[O]):
             fault: PortreeveError | None = None
             lively = False
             try:
+                if self._doubtful and await self._went_back():
+                    self._version = ""
+                self._doubtful = False
                 if not self._version:
                     async with aclosing(self._list()) as found:
                         async for event in found:
@@ -157,10 +164,22 @@ class Reflector(Generic[O]):
                     self._version = ""
             if fault is None and lively and self._version:
                 continue
+            self._doubtful = fault is not None and bool(self._version)
             wait_s = self._next_wait(fault)
             if fault is not None:
                 yield Interrupted(fault, wait_s)
             await self._sleep(wait_s)
+
+    async def _went_back(self) -> bool:
+        """Whether the server has not come as far as what was seen: it was restored while nothing could be asked.
+
+        It would take a watch from a version that is still to come, and be silent until then, for hours maybe.
+        """
+        newest = self._client.pages(self._resource, Meta, self._selection, accept=METADATA_LIST, limit=1)
+        async with aclosing(newest) as pages:
+            async for page in pages:
+                return _number(page.resource_version) < _number(self._version)
+        return False
 
     def _next_wait(self, fault: PortreeveError | None) -> float:
         self._wait_s = min(LONGEST_S, self._uniform(SHORTEST_S, self._wait_s * 3))

@@ -41,6 +41,7 @@ class Resource:
 NAMESPACES: Final = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
 SECRETS: Final = Resource("", "v1", "Secret", "secrets")
 SERVICE_ACCOUNTS: Final = Resource("", "v1", "ServiceAccount", "serviceaccounts")
+NODES: Final = Resource("", "v1", "Node", "nodes", namespaced=False)
 PODS: Final = Resource("", "v1", "Pod", "pods")
 EVENTS: Final = Resource("", "v1", "Event", "events")
 REPLICA_SETS: Final = Resource("apps", "v1", "ReplicaSet", "replicasets")

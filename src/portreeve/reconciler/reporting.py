@@ -138,7 +138,6 @@ class Reporter:
             log.info("generation %s: %s", what.generation, what.verdict)
         else:
             self._take(what.status)
-        self._sum_up()
         self.changed()
 
     def capabilities(self, found: Mapping[str, Any]) -> None:
@@ -203,6 +202,7 @@ class Reporter:
         """
         async with self._sending:
             for _ in range(2):
+                self._sum_up()
                 self._news.clear()
                 try:
                     await self._flush()
@@ -285,6 +285,8 @@ class Reporter:
 
     def _sum_up(self) -> None:
         """One condition over all namespaces: whether each has what it should."""
+        if not self._secrets and "Delivered" not in self._conditions:
+            return
         trouble = {name: one for name, one in self._secrets.items() if one["conflict"]}
         pending = sum(one["phase"] == _WORDS[Phase.PENDING] for one in self._secrets.values())
         if trouble:

@@ -57,6 +57,7 @@ from portreeve.server.http.origin import KnownHosts
 from portreeve.server.http.problems import Rejected
 from portreeve.server.images import routes as image_routes
 from portreeve.server.images.service import Forget
+from portreeve.server.inventory import routes as inventory_routes
 from portreeve.server.people import routes as people_routes
 from portreeve.server.people.authenticator import People
 from portreeve.server.plans import routes as plan_routes
@@ -252,7 +253,8 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
         template_routes.routes(server.documents),
         environment_routes.routes(server.documents, server.clock),
         exemption_routes.routes(server.writer, server.clock),
-        image_routes.routes(server.documents, server.clock),
+        image_routes.routes(server.documents, server.database, server.clock),
+        inventory_routes.routes(server.documents),
         calendar_routes.routes(server.documents, server.clock),
         audit_routes.routes(server.audit),
         registry_routes.routes(

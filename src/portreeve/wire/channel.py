@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+from portreeve.core.namespace_view import MOST_LINES, MOST_NAMES, MOST_ROWS
 from portreeve.core.secret import SecretValue
 from portreeve.errors import Invalid, Problem
 
@@ -36,6 +37,7 @@ MAX_NUMBER: Final = 2**53
 
 _STATUS: Final = ("True", "False", "Unknown")
 _WORD: Final = re.compile("[A-Za-z][A-Za-z0-9]{0,63}")
+_CODE: Final = re.compile("[a-z][a-z0-9_]{0,63}")
 _DIGEST: Final = re.compile("(?:sha256:[0-9a-f]{64})?")
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
@@ -90,7 +92,9 @@ class Report:
     """What has changed in an environment since the report before; of a whole one, all there is.
 
     None means unchanged. `pull_secrets` hold what is in the namespaces named, `withdrawn` names those that have none
-    any more.
+    any more. `inventory` replaces all that was said of each namespace that it names; one of which nothing else is said
+    has nothing any more. An empty one says that the agent keeps an inventory, and that it is as before; a whole
+    report without images and without an inventory is that of an agent that has not seen its cluster yet.
     """
 
     number: int
@@ -104,6 +108,7 @@ class Report:
     namespaces_added: tuple[Mapping[str, Any], ...] = ()
     namespaces_removed: tuple[str, ...] = ()
     capabilities: Mapping[str, Any] | None = None
+    inventory: tuple[Mapping[str, Any], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +194,7 @@ def read_report(value: Any) -> Report:
         namespaces.get("added", ()),
         namespaces.get("removed", ()),
         found.get("capabilities"),
+        found.get("inventory"),
     )
 
 
@@ -211,6 +217,8 @@ def report_document(report: Report) -> dict[str, Any]:
         found["namespaces"] = namespaces
     if report.capabilities is not None:
         found["capabilities"] = dict(report.capabilities)
+    if report.inventory is not None:
+        found["inventory"] = [dict(one) for one in report.inventory]
     return found
 
 
@@ -385,6 +393,41 @@ _PULL_SECRET: Final = _record(
         "phase": (False, _text(64, _WORD)),
     }
 )
+_WORKLOAD: Final = _record({"owner": (True, _text(320)), "image": (True, _text(MAX_TEXT))})
+_REFERENCE: Final = _record(
+    {
+        "secret": (True, _text(MAX_NAME)),
+        "pods": (True, _number),
+        "owners": (True, _rows(_text(320), MOST_NAMES)),
+        "serviceAccounts": (True, _rows(_text(MAX_NAME), MOST_NAMES)),
+        "more": (True, _number),
+    }
+)
+_KEPT: Final = _record(
+    {"name": (True, _text(MAX_NAME)), "tool": (True, _text(64, _CODE)), "app": (True, _text(MAX_NAME))}
+)
+_MISSED: Final = _record({"owner": (True, _text(320)), "why": (True, _text(64, _CODE)), "pods": (True, _number)})
+_PULL_FAILURE: Final = _record(
+    {
+        "owner": (True, _text(320)),
+        "image": (True, _text(MAX_TEXT)),
+        "cause": (True, _text(64, _CODE)),
+        "count": (True, _number),
+        "since": (False, _text(20, _TIME)),
+    }
+)
+_INVENTORY: Final = _record(
+    {
+        "namespace": (True, _text(63)),
+        "workloads": (False, _rows(_WORKLOAD, MOST_LINES)),
+        "pullSecretReferences": (False, _rows(_REFERENCE, MOST_ROWS)),
+        "serviceAccounts": (False, _rows(_KEPT, MOST_ROWS)),
+        "missed": (False, _rows(_MISSED, MOST_ROWS)),
+        "pullFailures": (False, _rows(_PULL_FAILURE, MOST_ROWS)),
+        "registries": (False, _rows(_text(MAX_NAME), MOST_ROWS)),
+        "leftOut": (False, _number),
+    }
+)
 _NAMESPACE: Final = _record({"name": (True, _text(63)), "labels": (False, _labels)})
 _REPORT: Final = _record(
     {
@@ -412,5 +455,6 @@ _REPORT: Final = _record(
             False,
             _record({"kubernetes": (False, _text(64)), "mutatingAdmissionPolicy": (False, _switch)}),
         ),
+        "inventory": (False, _rows(_INVENTORY, MOST_NAMESPACES)),
     }
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +16,8 @@ from sqlalchemy.engine import make_url
 from portreeve.vault.ports import MasterKeys
 from tests.server.crash.forking import Forking, forking
 from tests.server.crash.scenarios import OLD, opened, prepare
-from tests.tools.postgres import MEMORY, PostgresServer
+from tests.tools.memory import in_memory
+from tests.tools.postgres import PostgresServer
 
 
 class Copies(Protocol):
@@ -43,8 +43,7 @@ def copies(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     directory = tmp_path_factory.mktemp("template")
     if request.param == "sqlite":
         # A kill leaves the kernel's cache as it is, so what a real disk would add is waiting.
-        memory = MEMORY if os.access(MEMORY, os.W_OK) else None
-        with tempfile.TemporaryDirectory(dir=memory) as fast:
+        with tempfile.TemporaryDirectory(dir=in_memory()) as fast:
             yield _of_file(Path(fast))
         return
     postgres: PostgresServer = request.getfixturevalue("postgres")

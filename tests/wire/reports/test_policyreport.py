@@ -44,6 +44,7 @@ REPORT = closed(
                    **dict.fromkeys(["pass", "fail", "warn", "error", "skip"], COUNT)),
     results={"type": "array", "minItems": 1, "items": RESULT},
 )  # fmt: skip
+WRITTEN_AS = jsonschema.Draft202012Validator(REPORT)
 
 KINDS = {
     "policyreport": ("wgpolicyk8s.io/v1alpha2", "PolicyReport", "ClusterPolicyReport"),
@@ -60,7 +61,7 @@ def check(name: str, inspection: Inspection) -> list[dict[str, Any]]:
     documents = reports(name, inspection)
     api_version, namespaced, cluster = KINDS[name]
     for document in documents:
-        jsonschema.validate(document, REPORT)
+        WRITTEN_AS.validate(document)
         inside = "namespace" in document["metadata"]
         assert (document["apiVersion"], document["kind"]) == (api_version, namespaced if inside else cluster)
         assert ("scope" in document) == inside

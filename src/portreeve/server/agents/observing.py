@@ -21,6 +21,9 @@ from portreeve.wire.channel import ImageLine, Report
 MOST_IMAGES: Final = 200_000
 """Lines of images of one environment, over all reports; all of them are held in memory."""
 
+MOST_INVENTORY: Final = 200_000
+"""Lines of everything else of one environment."""
+
 Line = tuple[str, str, str]
 
 
@@ -40,12 +43,20 @@ async def take(transaction: Transaction, environment: str, report: Report) -> in
         raise Conflict("report_gap", f"a report with a number beyond {last} is awaited")
     facts = merged({} if report.whole else await said(connection, environment), report)
     images: list[tuple[RunningImage, str]] | None = None
-    if report.whole or report.images_added or report.images_removed:
+    if not _blind(report) and (report.whole or report.images_added or report.images_removed):
         running = {} if report.whole else dict(await running_with_digests(connection, environment))
         images = _running(environment, _changed(running, report))
     await observe(transaction, Observation(environment, report.generation, facts, images))
     await store.acknowledge(connection, environment, report.number)
     return report.number
+
+
+def _blind(report: Report) -> bool:
+    """Whether the agent has begun anew and has not seen its cluster yet: it then tells neither images nor inventory.
+
+    What it told before stays, and is of the time of that report: nobody knows that nothing runs.
+    """
+    return report.whole and report.inventory is None and not report.images_added
 
 
 def merged(before: Mapping[str, Any], report: Report) -> dict[str, Any]:
@@ -63,7 +74,17 @@ def merged(before: Mapping[str, Any], report: Report) -> dict[str, Any]:
         known = {one["name"]: one for one in before.get("namespaces") or ()}
         known.update((one["name"], {"labels": {}, **one}) for one in report.namespaces_added)
         found["namespaces"] = [known[name] for name in sorted(known) if name not in set(report.namespaces_removed)]
+    if report.inventory is not None:
+        found["inventory"] = _replaced(before.get("inventory") or {}, report.inventory)
     return found
+
+
+def _replaced(held: Mapping[str, Any], told: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Namespace → what is said of it, after what was told anew; a namespace of which nothing is said goes."""
+    found = {**held, **{one["namespace"]: {k: v for k, v in one.items() if k != "namespace"} for one in told}}
+    if sum(len(rows) for one in found.values() for rows in one.values() if not isinstance(rows, int)) > MOST_INVENTORY:
+        raise Invalid("report_too_large", f"an environment has at most {MOST_INVENTORY:,} lines of inventory")
+    return {name: found[name] for name in sorted(found) if found[name]}
 
 
 def _plain(one: Mapping[str, Any]) -> dict[str, Any]:

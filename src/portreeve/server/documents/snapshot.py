@@ -110,11 +110,15 @@ class AgentRow:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """What an environment said last of itself: conditions in the form of Kubernetes."""
+    """What an environment said last of itself: conditions in the form of Kubernetes.
+
+    `inventory` is namespace → what the channel calls one, without images; None if no inventory is kept there.
+    """
 
     generation: int
     at: datetime
     conditions: tuple[Mapping[str, Any], ...] = ()
+    inventory: Mapping[str, Mapping[str, Any]] | None = None
     pull_secrets: int = 0
     """How many namespaces have a pull secret of ours."""
 
@@ -286,6 +290,11 @@ class Snapshot:
     @cached_property
     def governed(self) -> dict[object, object]:
         """Environment and minute → its desired state; worked out by the images' service."""
+        return {}
+
+    @cached_property
+    def compared(self) -> dict[str, object]:
+        """Environment → its grants beside what is used there; worked out by the inventory's service."""
         return {}
 
     @cached_property

@@ -162,7 +162,7 @@ def reported(facts: Mapping[str, Any], generation: int, at: datetime) -> Reporte
     """What an environment said last, out of its stored observation."""
     # Where somebody else's Secret has our name, there is none of ours.
     ours = [one for one in facts.get("pullSecrets", ()) if one.get("phase") != "NameTaken"]
-    return Reported(generation, at, tuple(facts.get("conditions", ())), len(ours))
+    return Reported(generation, at, tuple(facts.get("conditions", ())), facts.get("inventory"), len(ours))
 
 
 def checked(row: Row[Any]) -> Checked:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from portreeve.core.enforcement_messages import STATES
 from portreeve.core.estate import policy_type
 from portreeve.core.leaving import Said, left
 from portreeve.core.policy import Exemption, ExemptionState, Registry, RegistryAccess, RegistryPolicy
@@ -129,7 +130,10 @@ def _policy(stored: Stored, snapshot: Snapshot) -> Mapping[str, Any]:
 
 
 _ENFORCED: Final = {"deny": "Enforced", "warn": "Warning", "audit": "Auditing"}
-"""Stage → what it is called once the agent has proven it."""
+"""Stage → what it is called once an agent has proven it that names no reason of ours."""
+
+_TOLD: Final = {str(reason): str(state) for reason, state in STATES.items()}
+"""Reason → state, as an agent tells it. It speaks of the document that it acts on, which may be the one before."""
 
 
 def agent_shown(name: str, snapshot: Snapshot, now: datetime) -> dict[str, Any]:
@@ -173,6 +177,10 @@ def _enforcement(name: str, stage: str, snapshot: Snapshot, now: datetime) -> st
     proven = next((one for one in said.conditions if one["type"] == "Enforced"), None) if said else None
     if proven is None or not _connected(name, snapshot, now):
         return "Unknown"
+    told = _TOLD.get(proven["reason"])
+    if told is not None:
+        # There is a policy: an agent that knows of none has not heard of it yet.
+        return "Unknown" if told == "Off" else told
     return {"True": _ENFORCED.get(stage, "Unknown"), "False": "Gap"}.get(proven["status"], "Unknown")
 
 

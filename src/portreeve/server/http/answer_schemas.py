@@ -66,8 +66,16 @@ SHARED: Final[dict[str, Schema]] = {
     ),
     "Image": record(
         environment=TEXT, namespace=TEXT, owner=TEXT, image=TEXT, canonical=or_null(TEXT), verdict=or_null(TEXT),
-        stage=or_null(TEXT),
+        stage=or_null(TEXT), digest=or_null(TEXT),
     ),
+    "Inventory": record(
+        namespace=TEXT, workloads=rows(), references=rows(), serviceAccounts=rows(), missed=rows(),
+        pullFailures=rows(), registries=rows(TEXT), leftOut=COUNT,
+    ),
+    "NeededAccess": record(
+        environment=TEXT, namespace=TEXT, registry=TEXT, uses=COUNT, owners=rows(TEXT), images=rows(TEXT), command=TEXT
+    ),
+    "UnusedAccess": record(environment=TEXT, namespace=TEXT, registry=TEXT, kind=TEXT, name=TEXT),
 }  # fmt: skip
 
 _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
@@ -77,6 +85,9 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
     "set_credentials": (200, named("Credential")),
     "rotate_credentials": (200, named("Credential")),
     "list_images": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("Image")))),
+    "list_inventory": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("Inventory")))),
+    "list_needed": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("NeededAccess")))),
+    "list_unused": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("UnusedAccess")))),
     "list_calendar": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("CalendarEntry")))),
     "read_verdict": (
         200,

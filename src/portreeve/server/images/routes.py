@@ -14,21 +14,22 @@ from portreeve.core.authorization import Resource
 from portreeve.core.blast_radius import RunningImage
 from portreeve.core.estate import Key
 from portreeve.core.permissions import Action, Kind
+from portreeve.server.database.engine import Database
 from portreeve.server.documents.service import Documents
 from portreeve.server.documents.snapshot import Snapshot
 from portreeve.server.http.answers import Answer
 from portreeve.server.http.guard import GuardedRoute, authorised, caller_of, decided, may, may_not, refused
 from portreeve.server.http.lists import DEFAULT_LIMIT, MAX_LIMIT, MAX_ROWS, csv_twin, cut, json_twin, page, yaml_twin
-from portreeve.server.images.service import row_key, visible
+from portreeve.server.images.service import digests_of, row_key, visible
 from portreeve.server.images.verdicts import explained, governed, verdict
 
 Text = Annotated[str | None, Query(max_length=512)]
 
-COLUMNS: Final = ("IMAGE", "ENVIRONMENT", "NAMESPACE", "OWNER", "CANONICAL", "VERDICT", "STAGE")
-FIELDS: Final = ("image", "environment", "namespace", "owner", "canonical", "verdict", "stage")
+COLUMNS: Final = ("IMAGE", "ENVIRONMENT", "NAMESPACE", "OWNER", "CANONICAL", "VERDICT", "STAGE", "DIGEST")
+FIELDS: Final = ("image", "environment", "namespace", "owner", "canonical", "verdict", "stage", "digest")
 
 
-def routes(documents: Documents, clock: Callable[[], datetime]) -> APIRouter:
+def routes(documents: Documents, database: Database, clock: Callable[[], datetime]) -> APIRouter:
     """All of them."""
     router = APIRouter(route_class=GuardedRoute, tags=["images"])
     may_list = authorised((Kind.WORKLOAD, Action.LIST))
@@ -43,7 +44,7 @@ def routes(documents: Documents, clock: Callable[[], datetime]) -> APIRouter:
         prefix: Text = None,
     ) -> Response:
         rows, snapshot = await selected(request, environment, namespace, prefix)
-        items = shown(rows[:MAX_ROWS], snapshot)
+        items = await shown(rows[:MAX_ROWS], snapshot)
         if form == "csv":
             return csv_twin(COLUMNS, [[item[field] for field in FIELDS] for item in items])
         return json_twin(items) if form == "json" else yaml_twin(items)
@@ -64,7 +65,8 @@ def routes(documents: Documents, clock: Callable[[], datetime]) -> APIRouter:
         metadata: dict[str, Any] = {"revision": snapshot.revision, "total": len(rows)}
         if more:
             metadata["continue"] = more
-        return Answer(200, {"kind": "ImageList", "metadata": metadata, "items": shown(found, snapshot)}).response()
+        items = await shown(found, snapshot)
+        return Answer(200, {"kind": "ImageList", "metadata": metadata, "items": items}).response()
 
     @router.get("/api/v1/verdict", operation_id="read_verdict", summary="May this image run there, and why")
     @authorised((Kind.NAMESPACE, Action.READ))
@@ -105,8 +107,10 @@ def routes(documents: Documents, clock: Callable[[], datetime]) -> APIRouter:
             ]
         return rows, snapshot
 
-    def shown(rows: Sequence[RunningImage], snapshot: Snapshot) -> list[dict[str, Any]]:
+    async def shown(rows: Sequence[RunningImage], snapshot: Snapshot) -> list[dict[str, Any]]:
         now = clock()
+        async with database.reader.connect() as connection:
+            digests = await digests_of(connection, rows)
         items = []
         for one in rows:
             environment = snapshot.estate.environments_by_name.get(one.environment)
@@ -122,6 +126,7 @@ def routes(documents: Documents, clock: Callable[[], datetime]) -> APIRouter:
                     "canonical": found.canonical if found else None,
                     "verdict": str(found.decision) if found else None,
                     "stage": str(stage) if stage else None,
+                    "digest": digests.get(one),
                 }
             )
         return items

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +19,9 @@ from portreeve.server.documents.snapshot import Snapshot
 from portreeve.server.http.caller import Acting, Caller
 from portreeve.server.http.guard import in_scope
 from portreeve.server.images import store
+
+MOST_NAMED: Final = 500
+"""Images that one query names, which is a page of them; for more, all of an environment are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,18 @@ async def said(connection: AsyncConnection, environment: str) -> Mapping[str, An
 async def running_with_digests(connection: AsyncConnection, environment: str) -> Mapping[tuple[str, str, str], str]:
     """(namespace, owner, image) → digest, of what an environment reported."""
     return await store.digests(connection, environment)
+
+
+async def digests_of(connection: AsyncConnection, rows: Sequence[RunningImage]) -> Mapping[RunningImage, str]:
+    """Row → digest, for those of which one is known. They are not in the snapshot: nothing decides by them."""
+    images: dict[str, set[str]] = {}
+    for one in rows:
+        images.setdefault(one.environment, set()).add(one.image)
+    found: dict[RunningImage, str] = {}
+    for environment, names in images.items():
+        held = await store.digests(connection, environment, names if len(names) <= MOST_NAMED else None)
+        found.update((RunningImage(environment, *line), digest) for line, digest in held.items() if digest)
+    return found
 
 
 class Forget:

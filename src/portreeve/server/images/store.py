@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -66,8 +66,11 @@ async def forget(connection: AsyncConnection, environment: str) -> None:
     await connection.execute(delete(OBSERVATIONS).where(OBSERVATIONS.c.environment == environment))
 
 
-async def digests(connection: AsyncConnection, environment: str) -> Mapping[tuple[str, str, str], str]:
-    """(namespace, owner, image) → digest, of one environment."""
+async def digests(
+    connection: AsyncConnection, environment: str, images: Collection[str] | None = None
+) -> Mapping[tuple[str, str, str], str]:
+    """(namespace, owner, image) → digest, of one environment; of these images alone, if any are named."""
     columns = (IMAGES.c.namespace, IMAGES.c.owner, IMAGES.c.image, IMAGES.c.digest)
-    rows = (await connection.execute(select(*columns).where(IMAGES.c.environment == environment))).all()
+    query = select(*columns).where(IMAGES.c.environment == environment)
+    rows = (await connection.execute(query if images is None else query.where(IMAGES.c.image.in_(images)))).all()
     return {(row.namespace, row.owner, row.image): row.digest for row in rows}

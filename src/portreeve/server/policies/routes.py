@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from portreeve.core.blast_radius import RunningImage
 from portreeve.core.permissions import Action, Kind
 from portreeve.core.policy import Registry, prefilled_sources
 from portreeve.core.sources import AGENT_SOURCE
 from portreeve.core.templates import DESCRIPTIONS, Template, template, use_of
 from portreeve.server.documents.kinds import KINDS
 from portreeve.server.documents.service import Documents
+from portreeve.server.documents.snapshot import Snapshot
 from portreeve.server.http.answers import Answer
+from portreeve.server.http.caller import Caller
 from portreeve.server.http.guard import GuardedRoute, authorised, caller_of, decided
 from portreeve.server.http.problems import Rejected
 from portreeve.server.images.service import visible
+from portreeve.server.inventory.service import templates
 from portreeve.wire.dump import dump
 
 MOST_GROUPS = 200
@@ -52,7 +57,7 @@ def routes(documents: Documents) -> APIRouter:
         held, snapshot = await documents.visible(caller, KINDS["Registry"])
         decided(request)
         registries = [one.value for one in held if isinstance(one.value, Registry)]
-        running = visible(caller, snapshot) if template_name is Template.FROM_INVENTORY else ()
+        running = _inventory(caller, snapshot) if template_name is Template.FROM_INVENTORY else ()
         environments = snapshot.estate.environments_by_name
         groups = set(group or ())
         uses = [
@@ -74,6 +79,11 @@ def routes(documents: Documents) -> APIRouter:
         return Answer(200, body).response()
 
     return router
+
+
+def _inventory(caller: Caller, snapshot: Snapshot) -> Sequence[RunningImage]:
+    """What runs and what could: a workload that is scaled to zero must be allowed when it comes back."""
+    return (*visible(caller, snapshot), *templates(caller, snapshot))
 
 
 def _prefilled() -> list[dict[str, Any]]:

@@ -1,0 +1,250 @@
+"""One credential rotated into 1,000 namespaces of one real API server, beside bare writes by as many clients.
+
+The agent is the reconciler as it runs in a cluster, in a process of its own, with all its watches; it is handed the
+next document, and the clock stops when it has reported the last namespace. Beside it, in a process of the same kind, as
+many requests at once only apply a Secret of the same size (what no program can be quicker than), or delete and create
+one as others do on rotation. Each is done twice, in turn; the better time of each counts. How often the agent wrote is
+counted in the API server's own audit log.
+
+Run: make bench, or python -m bench.rotation [NAMESPACES]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import multiprocessing
+import random
+import resource
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.figures import Figures
+from portreeve.core.pacing import Limits
+from portreeve.kube.client import Client
+from portreeve.kube.kubeconfig import connection, find
+from portreeve.kube.resources import SECRETS
+from portreeve.reconciler.reconciler import Clocks, Reconciler
+from portreeve.vault import sealing
+from portreeve.wire.channel import Report
+from tests.reconciler.keeping import Kept, grant
+from tests.tools.cluster import Cluster
+from tests.tools.components import Missing, default_cache, find_kubernetes
+
+NAMESPACES = 1_000
+AT_ONCE = 16
+ROUNDS = 2
+PREFIX = "fan-"
+RATIO_LIMIT = 1.25
+"""Of the time of bare applies: 80 % of their rate."""
+MEMORY_LIMIT_MB = 100.0
+
+
+class Unread(msgspec.Struct):
+    """An answer that is not looked at."""
+
+
+def client_of(kubeconfig: Path) -> Client:
+    environment = {"KUBECONFIG": str(kubeconfig)}
+    return Client(connection(find(environment), environment=environment, now=utc))
+
+
+def utc() -> datetime:
+    return datetime.now(UTC)
+
+
+def names(count: int) -> list[str]:
+    return [f"{PREFIX}{number}" for number in range(count)]
+
+
+# -- the agent
+
+
+def agent(pipe: Connection, kubeconfig: Path, directory: Path, count: int) -> None:
+    """Rotate as often as it is told, and answer how long it took; None ends it."""
+    asyncio.run(_agent(pipe, kubeconfig, directory, names(count)))
+
+
+async def _agent(pipe: Connection, kubeconfig: Path, directory: Path, namespaces: list[str]) -> None:
+    draw = random.Random(1)
+    told: dict[str, int] = {}
+    done = asyncio.Event()
+    wanted = 0
+
+    async def send(report: Report) -> None:
+        for one in report.pull_secrets:
+            if one["phase"] == "Delivered" and one["entries"]:
+                told[one["namespace"]] = one["entries"][0]["version"]
+        if sum(told.get(name) == wanted for name in namespaces) == len(namespaces):
+            done.set()
+
+    clocks = Clocks(utc, time.monotonic, draw.random, draw.uniform)
+    async with client_of(kubeconfig) as client:
+        limits = Limits(rate=100_000, burst=100_000, in_flight=AT_ONCE)
+        reconciler = Reconciler(client, sealing.generate(), directory, send, clocks, limits=limits)
+        kept = Kept(reconciler, reconciler._key)
+        task = asyncio.create_task(reconciler.serve())
+        while await asyncio.to_thread(pipe.recv):
+            wanted += 1
+            done.clear()
+            cpu, begun = time.process_time(), time.perf_counter()
+            await kept.want(grant("r", "r.example.com/team", *namespaces, password="x" * 1_000, version=wanted))
+            await done.wait()
+            took, spent = time.perf_counter() - begun, time.process_time() - cpu
+            pipe.send((took, spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+# -- what it is held against
+
+
+def bare(pipe: Connection, kubeconfig: Path, count: int) -> None:
+    """Do what is named for every namespace, `AT_ONCE` at once, and answer how long it took; None ends it."""
+    asyncio.run(_bare(pipe, kubeconfig, names(count)))
+
+
+async def _bare(pipe: Connection, kubeconfig: Path, namespaces: list[str]) -> None:
+    async with client_of(kubeconfig) as client:
+        version = 0
+        while (what := await asyncio.to_thread(pipe.recv)) is not None:
+            version += 1
+            todo: Callable[[str], Awaitable[Any]] = _applier(client, version)
+            if what == "recreate":
+                todo = await _recreator(client, version)
+            begun = time.perf_counter()
+            await _all(namespaces, todo)
+            pipe.send(time.perf_counter() - begun)
+
+
+async def _all(namespaces: list[str], todo: Callable[[str], Awaitable[Any]]) -> None:
+    left = iter(namespaces)
+
+    async def worker() -> None:
+        for namespace in left:
+            await todo(namespace)
+
+    await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
+
+
+def manifest(namespace: str, name: str, version: int) -> dict[str, Any]:
+    auths = {"r.example.com/team/": {"username": "robot", "password": f"{version}" + "x" * 1_000}}
+    data = base64.b64encode(json.dumps({"auths": auths}).encode()).decode()
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/dockerconfigjson",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/managed-by": "bench"}},
+        "data": {".dockerconfigjson": data},
+    }
+
+
+def _applier(client: Client, version: int) -> Callable[[str], Awaitable[Any]]:
+    return lambda namespace: client.apply(SECRETS, manifest(namespace, "bare", version), Unread)
+
+
+async def _recreator(client: Client, version: int) -> Callable[[str], Awaitable[Any]]:
+    from portreeve.kube.objects import Meta
+
+    held = {one.metadata.namespace: one.metadata for one in await client.list(SECRETS, Meta)
+            if one.metadata.name == "recreated"}  # fmt: skip
+
+    async def recreate(namespace: str) -> None:
+        known = held.get(namespace)
+        if known is not None:
+            await client.delete(
+                SECRETS, known.name, uid=known.uid, resource_version=known.resource_version, namespace=namespace
+            )
+        await client.create(SECRETS, manifest(namespace, "recreated", version), Unread, namespace=namespace)
+
+    return recreate
+
+
+# -- the run
+
+
+def make_namespaces(cluster: Cluster, count: int) -> None:
+    def make(part: int) -> None:
+        with cluster.client() as kube:
+            for name in names(count)[part::8]:
+                kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}).expect(201)
+                kube.wait_for("v1", "ServiceAccount", "default", name)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(make, range(8)))
+
+
+def writes(cluster: Cluster, since: int) -> Counter[str]:
+    """Writes of pull secrets by the agent, by verb, behind this line of the audit log."""
+    lines = cluster.audit_log.read_text().splitlines()[since:]
+    found: Counter[str] = Counter()
+    for line in lines:
+        event = json.loads(line)
+        reference = event.get("objectRef", {})
+        if reference.get("name") == "portreeve-pull" and event["verb"] not in {"get", "list", "watch"}:
+            found[event["verb"]] += 1
+    return found
+
+
+def ask(pipe: Connection, what: Any) -> Any:
+    pipe.send(what)
+    return pipe.recv()
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if sys.argv[1:] else NAMESPACES
+    found = find_kubernetes(default_cache())
+    if isinstance(found, Missing):
+        sys.exit(f"rotation: {found}")
+    figures = Figures()
+    spawn = multiprocessing.get_context("spawn")
+    with Cluster(found) as cluster, tempfile.TemporaryDirectory() as directory:
+        make_namespaces(cluster, count)
+        ours, theirs = spawn.Pipe(), spawn.Pipe()
+        processes = [
+            spawn.Process(target=agent, args=(ours[1], cluster.kubeconfig, Path(directory), count)),
+            spawn.Process(target=bare, args=(theirs[1], cluster.kubeconfig, count)),
+        ]
+        for process in processes:
+            process.start()
+        first, _, _ = ask(ours[0], True)
+        ask(theirs[0], "apply")
+        ask(theirs[0], "recreate")
+        figures.show(f"first delivery, {count:,} namespaces with ServiceAccounts", first, "s")
+        times: dict[str, list[float]] = {"agent": [], "apply": [], "recreate": []}
+        cpu, memory = 0.0, 0.0
+        for _ in range(ROUNDS):
+            since = len(cluster.audit_log.read_text().splitlines())
+            took, cpu, memory = ask(ours[0], True)
+            times["agent"].append(took)
+            made = writes(cluster, since)
+            for kind in ("apply", "recreate"):
+                times[kind].append(ask(theirs[0], kind))
+        for pipe, end in ((ours[0], False), (theirs[0], None)):
+            pipe.send(end)
+        for process in processes:
+            process.join(60)
+        best = {kind: min(each) for kind, each in times.items()}
+        figures.show("bare server-side applies, a second", count / best["apply"])
+        figures.show("delete and create, a second", count / best["recreate"])
+        figures.show("rotated by the agent, a second", count / best["agent"])
+        figures.show("time of the agent / of bare applies", best["agent"] / best["apply"], "", RATIO_LIMIT)
+        figures.show("writes a namespace in one rotation", sum(made.values()) / count, "", 1.0)
+        figures.show("processor time of the agent, a namespace", 1000 * cpu / count, "ms")
+        figures.show("memory of the agent", memory, "MB", MEMORY_LIMIT_MB)
+    figures.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A subject: what environments tell of workloads and pull secrets, and grants beside what is used."""
