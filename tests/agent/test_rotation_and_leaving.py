@@ -25,6 +25,17 @@ def scene(kubernetes: Cluster, tmp_path: Path) -> Iterator[Governed]:
         yield found
 
 
+def admission(scene: Governed) -> list[str]:
+    """What of ours judges in the cluster."""
+    base = "/apis/admissionregistration.k8s.io/v1"
+    return [
+        one["metadata"]["name"]
+        for plural in ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
+        for one in scene.kube.request("GET", f"{base}/{plural}").body["items"]
+        if one["metadata"].get("labels", {}).get("app.kubernetes.io/managed-by") == "portreeve"
+    ]
+
+
 def test_both_versions_are_there_until_the_cluster_has_confirmed(scene: Governed, namespace: str) -> None:
     server = scene.served.plane.server
     # So that the test sees what lies between: its sweep runs when the test says so.
@@ -63,6 +74,9 @@ def test_an_environment_that_leaves_takes_everything_of_ours_and_nothing_else(sc
     until(lambda: scene.holds(namespace, OLD), "delivered")
     until(lambda: entries() == ["theirs", "portreeve-pull"], "attached")
     until(lambda: scene.conditions().get("Delivered") == "True", "told")
+    scene.policy("audit")
+    until(lambda: scene.reason("Enforced") == "PolicyAuditing", "audited")
+    assert admission(scene)
 
     # It is away while it is deleted, and stays visible.
     scene.agent.kill()
@@ -80,5 +94,6 @@ def test_an_environment_that_leaves_takes_everything_of_ours_and_nothing_else(sc
     until(lambda: scene.served.run(scene.admin.get(gone)).status_code == 404, "gone")
     assert scene.secret(namespace) is None
     assert entries() == ["theirs"]
+    assert admission(scene) == []
     kube.request("GET", f"/api/v1/namespaces/{namespace}/secrets/theirs").expect(200)
     until(lambda: "agent_refused" in scene.agent.log.read_text(), "refused afterwards")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from portreeve.core.leaving import Said, left
+from portreeve.core.leaving import SETTLED, Said, left
 
 
 def condition(name: str, status: str, reason: str = "R", **more: Any) -> dict[str, Any]:
@@ -15,13 +16,16 @@ def condition(name: str, status: str, reason: str = "R", **more: Any) -> dict[st
 
 
 SEEN, SYNCED = condition("ClusterSeen", "True"), condition("Delivered", "True")
-CLEAN = Said(7, (SEEN, SYNCED), 0)
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+CLEAN = Said(7, NOW, (SEEN, SYNCED), 0)
 
 
 @pytest.mark.parametrize(
     "said",
     [
         CLEAN,
+        # Started anew, it has nothing to say of deliveries; after a while that counts.
+        replace(CLEAN, conditions=(SEEN,), at=NOW - SETTLED),
         replace(CLEAN, generation=8),
         replace(CLEAN, conditions=(*CLEAN.conditions, condition("Enforced", "False", "PolicyOff"))),
         replace(
@@ -30,7 +34,7 @@ CLEAN = Said(7, (SEEN, SYNCED), 0)
     ],
 )
 def test_nothing_is_left(said: Said) -> None:
-    assert left(said, 7) == ()
+    assert left(said, 7, NOW) == ()
 
 
 @pytest.mark.parametrize(
@@ -55,4 +59,4 @@ def test_nothing_is_left(said: Said) -> None:
     ],
 )
 def test_something_is_left_or_not_known(said: Said | None, emptied: int | None, word: str) -> None:
-    assert word in " ".join(left(said, emptied))
+    assert word in " ".join(left(said, emptied, NOW))

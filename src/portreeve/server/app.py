@@ -210,7 +210,7 @@ def build(
         egress=EgressRules(writer, database, rules, clock, resolver),
         agents=agents,
         doorbell=Doorbell(writer, database, desired, agents.seen),
-        departures=Departures(writer, documents, desired, new_id),
+        departures=Departures(writer, documents, desired, clock, new_id),
         rotations=Rotations(writer, database, credentials, clock, new_id),
         clock=clock,
         new_id=new_id,

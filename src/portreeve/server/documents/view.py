@@ -194,7 +194,7 @@ def _environment(stored: Stored, snapshot: Snapshot, now: datetime) -> Mapping[s
     return {
         **agent_shown(stored.key.name, snapshot, now),
         "phase": "Leaving" if leaving else "Active",
-        "leaving": {**leaving, "left": _left(stored.key.name, snapshot)} if leaving else None,
+        "leaving": {**leaving, "left": _left(stored.key.name, snapshot, now)} if leaving else None,
         "policy": policy.name if policy else None,
         "kubernetes": known.kubernetes if known else None,
         "namespaces": None if known is None or known.namespaces is None else len(known.namespaces),
@@ -205,12 +205,14 @@ def _environment(stored: Stored, snapshot: Snapshot, now: datetime) -> Mapping[s
     }
 
 
-def _left(name: str, snapshot: Snapshot) -> list[str]:
+def _left(name: str, snapshot: Snapshot, now: datetime) -> list[str]:
     """What is left of ours in an environment that is leaving, by its last report."""
     reported = snapshot.reports.get(name)
-    said = None if reported is None else Said(reported.generation, reported.conditions, reported.pull_secrets)
+    said = (
+        None if reported is None else Said(reported.generation, reported.at, reported.conditions, reported.pull_secrets)
+    )
     # Whether that report is of the empty state is for the sweep; while it is there, something is not confirmed.
-    return list(left(said, 0)) or ["what its agent has not confirmed yet"]
+    return list(left(said, 0, now)) or ["what its agent has not confirmed yet"]
 
 
 def _group(stored: Stored, snapshot: Snapshot) -> Mapping[str, Any]:

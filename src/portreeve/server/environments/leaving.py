@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from typing import Final
 
 from portreeve.core.environments import Environment
 from portreeve.core.estate import Key
-from portreeve.core.leaving import Said, left
+from portreeve.core.leaving import SETTLED, Said, left
 from portreeve.server import logs
 from portreeve.server.credentials.rewrap import US
 from portreeve.server.database.writer import Transaction, Writer
@@ -33,10 +34,18 @@ PAUSE_S: Final = 0.5
 class Departures:
     """The service."""
 
-    def __init__(self, writer: Writer, documents: Documents, desired: DesiredStates, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        documents: Documents,
+        desired: DesiredStates,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str],
+    ) -> None:
         self._writer = writer
         self._documents = documents
         self._desired = desired
+        self._clock = clock
         self._new_id = new_id
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -58,7 +67,7 @@ class Departures:
         snapshot, done = await self._writer.current(), 0
         for environment in snapshot.leaving.values():
             emptied = empty_since(environment, await self._desired.current(environment.name))
-            if not left(said(snapshot.reports.get(environment.name)), emptied):
+            if not left(said(snapshot.reports.get(environment.name)), emptied, self._clock()):
                 done += await self._gone(snapshot, environment, emptied)
         return done
 
@@ -70,7 +79,7 @@ class Departures:
             stored, before = transaction.snapshot.documents.get(key), seen.documents[key]
             if stored is None or stored.uid != before.uid:
                 return False
-            if left(said(transaction.snapshot.reports.get(environment.name)), emptied):
+            if left(said(transaction.snapshot.reports.get(environment.name)), emptied, transaction.now):
                 return False
             await self._documents.completed(transaction, acting, key)
             return True
@@ -96,7 +105,8 @@ class Departures:
         """Wait for a change behind this revision, for time to have passed, or for the end."""
         with suppress(TimeoutError):
             # Not asyncio.wait_for, which can swallow being cancelled (python/cpython#86296).
-            async with asyncio.timeout(SWEEP_S), self._writer.changed:
+            longest = SETTLED.total_seconds() if self._writer.snapshot.leaving else SWEEP_S
+            async with asyncio.timeout(longest), self._writer.changed:
                 await self._writer.changed.wait_for(
                     lambda: self._stopping.is_set() or self._writer.snapshot.revision != seen
                 )
@@ -104,4 +114,6 @@ class Departures:
 
 def said(reported: Reported | None) -> Said | None:
     """What an environment said last, as the decision takes it."""
-    return None if reported is None else Said(reported.generation, reported.conditions, reported.pull_secrets)
+    return (
+        None if reported is None else Said(reported.generation, reported.at, reported.conditions, reported.pull_secrets)
+    )
