@@ -13,10 +13,10 @@ import httpx2
 import pytest
 
 from portreeve.core.credential import decode_login
+from portreeve.core.rotation import CONNECTED
 from portreeve.server.database.writer import Transaction
 from portreeve.server.desired import store as states
 from portreeve.server.desired.document import PURPOSE, canonical
-from portreeve.server.documents.view import CONNECTED
 from portreeve.vault import sealing
 from portreeve.vault.sealing import Delivery
 from portreeve.vault.signing import verify
