@@ -31,6 +31,7 @@ from portreeve.core.agent_messages import (
 )
 from portreeve.core.credential import CredentialRef, Login
 from portreeve.core.delivery import Document
+from portreeve.core.leases import Lease
 from portreeve.core.observation import (
     PULL_SECRET,
     AccountSeen,
@@ -55,7 +56,7 @@ class Line:
     `absent`: it was read, and was not there. `reread` and `stale`: the Secret, or these ServiceAccounts, are not as
     they are known. `gone` holds UIDs of objects that were deleted, so that a late event does not bring them back.
     `dropping` is UID of a recorded ServiceAccount without our entry → when it may be forgotten. `leased` is registry →
-    until when its lease is live. `overtaken` are requests under way that are older than a list. `queued` is the turn in
+    its lease. `overtaken` are requests under way that are older than a list. `queued` is the turn in
     which the namespace was marked, None at rest; `wrote_under` is the generation under which the Secret was written
     last; `looked_at` is the UID of the namespace that was looked at last, `told` what was told of it.
     """
@@ -79,7 +80,7 @@ class Line:
     overtaken: frozenset[int] = frozenset()
     dropping: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     gone: Mapping[tuple[Kind, str], str] = field(default_factory=lambda: MappingProxyType({}))
-    leased: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    leased: Mapping[str, Lease] = field(default_factory=lambda: MappingProxyType({}))
     queued: int | None = None
     urgent: bool = False
     wake_at: float | None = None
