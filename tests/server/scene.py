@@ -33,7 +33,8 @@ NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "exemptions": "shop-exemption", "teams": "crew", "rolebindings": "shop-binding",
         "images": "shop.example.com/shop/api", "policytemplates": "shop.example.com/shop",
         "audit": "shop-registry", "calendar": "shop-registry",
-        "access-needed": "shared.example.com/shop/app", "access-unused": "shop-idle", "access-requests": "shop-wish",
+        "access-needed": "shared.example.com/shop/app", "access-unused": "shop-idle", "attachments": "shop-access",
+        "access-requests": "shop-wish",
     },
     "other": {
         "groups": "development", "environments": "dev-us", "namespaces": "pay", "projects": "pay-team",
@@ -41,7 +42,8 @@ NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "exemptions": "pay-exemption", "teams": "strangers", "rolebindings": "pay-binding", "users": "somebody",
         "images": "pay.example.com/pay/api", "policytemplates": "pay.example.com/pay",
         "audit": "pay-registry", "calendar": "pay-registry",
-        "access-needed": "shared.example.com/pay/app", "access-unused": "pay-idle", "access-requests": "pay-wish",
+        "access-needed": "shared.example.com/pay/app", "access-unused": "pay-idle", "attachments": "pay-access",
+        "access-requests": "pay-wish",
     },
     "none": {
         "groups": "no-group", "environments": "no-environment", "namespaces": "no-namespace", "projects": "no-project",

@@ -225,7 +225,9 @@ def _granted(
         return None
     if place.phase in _CONFLICTS:
         return _Finding(State.GRANTED, Reason.CONFLICT, _CONFLICTS[place.phase], stalled=True, fields=shown)
-    entry = next((fact for fact in place.entries if fact.key in keys), None)
+    # While a rotation overlaps there are two versions: the newer one is what is told of.
+    held = sorted((fact for fact in place.entries if fact.key in keys), key=lambda fact: fact.credential.version)
+    entry = held[-1] if held else None
     if entry is None:
         if place.phase is Phase.NOTHING:
             message = "granted; the control plane has no usable credential to deliver now"

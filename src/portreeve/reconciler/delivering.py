@@ -115,6 +115,12 @@ class Delivering:
         self._document = document
         self._happened(DesiredReceived(document))
 
+    def namespaces(self) -> frozenset[str]:
+        """Those that are there and are not being deleted."""
+        return frozenset(
+            name for name, line in self.state.lines.items() if line.space is not None and not line.space.terminating
+        )
+
     def seen(self, resource: Resource, found: Any) -> None:
         """As `watching.Taker`."""
         if resource.plural not in _KINDS:

@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from portreeve.core.pacing import USUAL, Limits
-from portreeve.errors import Invalid, PortreeveError
+from portreeve.errors import Denied, Invalid, NotFound, PortreeveError
 from portreeve.kube.client import Client
-from portreeve.kube.resources import Resource
+from portreeve.kube.objects import Meta
+from portreeve.kube.resources import MUTATING_POLICIES, Resource
 from portreeve.reconciler.delivering import Delivering, Told
 from portreeve.reconciler.document import opened
+from portreeve.reconciler.enforcing import Enforcing
 from portreeve.reconciler.inventory import InventoryKeeper, InventoryPart
 from portreeve.reconciler.records import Journal
 from portreeve.reconciler.reporting import Reporter
@@ -34,6 +36,9 @@ from portreeve.vault.sealing import OpeningKey
 from portreeve.wire.channel import Report
 
 AGAIN_S: Final = 5.0
+ATTACH_POLICY: Final = "portreeve-attach"
+"""Appends our entry to pods as they are created. Source: deploy/helm/agent, templates/attach.yaml."""
+
 LOOK_S: Final = 3600.0
 """Seconds between two looks at the cluster's version: it is upgraded some times a year."""
 
@@ -86,6 +91,15 @@ class Reconciler:
             chance=clocks.chance,
             limits=limits,
         )
+        self.enforcing = Enforcing(
+            client,
+            _AdmissionRecords(self.journal),
+            namespaces=self.delivering.namespaces,
+            clock=clocks.utc,
+            monotonic=clocks.monotonic,
+            chance=clocks.chance,
+            changed=lambda: self.reporter.put_conditions(self.enforcing.conditions()),
+        )
         inventory = InventoryPart(InventoryKeeper(), self.reporter.changed)
         self.reporter.add_parts((inventory, self.requesting))
         self.watching = Watching(
@@ -100,6 +114,7 @@ class Reconciler:
         """A document is believed, and is on the disk. One that cannot be read changes nothing, and is told."""
         try:
             found = opened(document, self._key)
+            await self.enforcing.act(document)
         except Invalid as error:
             log.error("%s: %s", error.code, error.message)
             self.reporter.condition("DocumentRead", "False", "MessageInvalid", error.message)
@@ -126,6 +141,7 @@ class Reconciler:
         parts = {
             "watching": self.watching.serve,
             "delivery": self.delivering.serve,
+            "enforcement": self.enforcing.serve,
             "reports": self.reporter.serve,
             "requests": self.requesting.serve,
             "capabilities": self._look,
@@ -151,16 +167,25 @@ class Reconciler:
         while True:
             try:
                 version = await self._client.version()
+                attaching = await self._attaching()
             except PortreeveError as error:
                 log.warning("the cluster's version is not known: %s", error.code)
                 await asyncio.sleep(AGAIN_S)
                 continue
-            self.reporter.capabilities({"kubernetes": version})
+            self.reporter.capabilities({"kubernetes": version, "mutatingAdmissionPolicy": attaching})
             await asyncio.sleep(LOOK_S)
 
     def _delivered(self, what: Told) -> None:
         self.reporter.told(what)
         self.requesting.told(what)
+
+    async def _attaching(self) -> bool:
+        """Whether the cluster gives pods our entry by itself: the administrator has installed the policy for it."""
+        try:
+            await self._client.get(MUTATING_POLICIES, ATTACH_POLICY, Meta)
+        except (NotFound, Denied):
+            return False
+        return True
 
     def _saw_or_not(self) -> None:
         needed = {one.resource.plural for one in EVERY_KIND}
@@ -170,6 +195,26 @@ class Reconciler:
             self.reporter.condition("ClusterSeen", "False", "Unreachable", f"cannot be watched: {which}")
         else:
             self.reporter.condition("ClusterSeen", "True", "Watched")
+
+
+class _AdmissionRecords:
+    """UIDs of the admission objects that are ours, in the journal."""
+
+    KIND: Final = "admission"
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def load(self) -> Mapping[str, str]:
+        """As `enforcing.Records`."""
+        return {name: str(record["uid"]) for name, record in self._journal.held(self.KIND).items()}
+
+    def save(self, records: Mapping[str, str]) -> None:
+        """As `enforcing.Records`."""
+        before = self.load()
+        gone: dict[str, Mapping[str, Any] | None] = {name: None for name in before if name not in records}
+        new = {name: {"uid": uid} for name, uid in records.items() if before.get(name) != uid}
+        self._journal.write(self.KIND, gone | new)
 
 
 class _Complete:

@@ -200,7 +200,8 @@ async def test_refusals_survive_a_start_and_go_with_the_environment(
     assert loaded.estate.refusals == plane.server.writer.snapshot.estate.refusals != {}
     await agent.report(accessRequests=[])
     assert plane.server.writer.snapshot.estate.refusals == {}
-    plan = (await admin.post("/api/v1/plans", json={"delete": [{"kind": "Environment", "name": "prod"}]})).json()
+    gone = {"delete": [{"kind": "Environment", "name": "prod"}], "force": True}
+    plan = (await admin.post("/api/v1/plans", json=gone)).json()
     assert (await admin.post(f"/api/v1/plans/{plan['id']}/confirm")).status_code == 200
     async with plane.server.database.reader.connect() as connection:
         loaded = await store.load(connection, plane.server.writer.snapshot.revision)

@@ -40,7 +40,7 @@ from portreeve.server.database.writer import Transaction
 from portreeve.server.documents import store as documents
 from portreeve.server.documents.proposal import Outcome
 from portreeve.server.documents.snapshot import RefusalRow, Snapshot
-from portreeve.server.http.caller import Caller
+from portreeve.server.http.caller import Acting, Caller
 from portreeve.server.http.guard import in_scope, may, may_not, refused_change
 
 LONGEST_NAME: Final = 63
@@ -155,7 +155,7 @@ async def refuse(
 class Forget:
     """A follower: what was refused in a deleted environment goes with it."""
 
-    async def follow(self, transaction: Transaction, caller: Caller, found: Outcome) -> None:  # noqa: ARG002 - protocol
+    async def follow(self, transaction: Transaction, caller: Acting, found: Outcome) -> None:  # noqa: ARG002 - protocol
         """As `documents.service.Follower`."""
         for change in found.changes:
             if change.key.kind == "Environment" and change.after is None:
