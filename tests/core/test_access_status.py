@@ -82,6 +82,13 @@ def test_every_stand_has_its_words(decisions: Decisions, place: Place, expected:
     assert ready(said(decisions, place)) == expected
 
 
+def test_while_a_rotation_overlaps_the_newer_version_is_told() -> None:
+    older, newer = (delivered(NOW + days * DAY, version=days).entries for days in (1, 30))
+    for entries in (older + newer, newer + older):
+        found = said(GRANTED, Place({}, Phase.DELIVERED, entries))
+        assert (found["credential"]["version"], found["expiresAt"]) == (30, "2026-07-31T00:00:00Z")
+
+
 def test_conditions_are_as_kstatus_wants_them() -> None:
     """Exactly one of current, in progress and failed; and never a reason that is not public."""
     places = [Place({}, phase) for phase in Phase] + [delivered(NOW), delivered(), delivered(live=False)]

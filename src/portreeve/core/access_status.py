@@ -29,6 +29,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Final
 
 from portreeve.core.access_requests import AccessRequest, Refusal
@@ -90,7 +91,7 @@ class AccessGrant:
     credential: CredentialRef | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decisions:
     """What the document in force says: its grants, in its order, and what was refused."""
 
@@ -101,9 +102,23 @@ class Decisions:
         """The grants of a registry in a namespace; system namespaces are granted nothing."""
         if namespace in SYSTEM_NAMESPACES:
             return ()
-        return tuple(
-            one for one in self.grants if one.registry == registry and one.namespaces.selects(namespace, labels)
-        )
+        return tuple(one for one in self._by_registry.get(registry, ()) if one.namespaces.selects(namespace, labels))
+
+    def refusing(self, request: AccessRequest) -> Refusal | None:
+        """The refusal of a request as it is now."""
+        found = self._by_name.get((request.namespace, request.name))
+        return found if found is not None and found.about(request) else None
+
+    @cached_property
+    def _by_registry(self) -> Mapping[str, list[AccessGrant]]:
+        found: dict[str, list[AccessGrant]] = {}
+        for one in self.grants:
+            found.setdefault(one.registry, []).append(one)
+        return found
+
+    @cached_property
+    def _by_name(self) -> Mapping[tuple[str, str], Refusal]:
+        return {(one.namespace, one.name): one for one in self.refusals}
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +213,7 @@ def _found(
     grants = decisions.granting(request.namespace, request.registry, place.labels)
     if grants:
         return _granted(grants, before, place, now)
-    refusal = next((one for one in decisions.refusals if one.about(request)), None)
+    refusal = decisions.refusing(request)
     if refusal is not None:
         why = refusal.why or "no reason is given"
         return _Finding(State.REFUSED, Reason.REFUSED, f"refused: {why}", stalled=True)

@@ -48,6 +48,9 @@ ABSENT_S: Final = (60.0, 120.0)
 LATER_S: Final = (30.0, 90.0)
 """How long an object is left alone of which the status could not be written."""
 
+AT_ONCE: Final = 100
+"""Objects that are looked at before others have their turn."""
+
 _WARNINGS: Final = frozenset(
     {
         access_status.Reason.REFUSED,
@@ -233,7 +236,9 @@ class Requesting:
             return
         self.looks += 1
         told = {(one.namespace, one.name) for one in self._told_requests()}
-        for key, found in list(self._objects.items()):
+        for number, (key, found) in enumerate(list(self._objects.items())):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
             if self._later.get(key, 0.0) > self._monotonic():
                 continue
             request, now = found.request(), self._clock()

@@ -27,7 +27,7 @@ from portreeve.core.audit import ObjectKind, Target, escaped
 from portreeve.core.audit import Outcome as Ended
 from portreeve.core.authorization import Resource, visible_scope
 from portreeve.core.cluster import SYSTEM_NAMESPACES
-from portreeve.core.desired import granted
+from portreeve.core.desired import Grant, granted
 from portreeve.core.environments import Environment
 from portreeve.core.estate import Key
 from portreeve.core.permissions import Action, Kind
@@ -168,17 +168,17 @@ def _of(snapshot: Snapshot, environment: Environment) -> Iterator[Row]:
     reported = snapshot.reports.get(environment.name)
     if reported is None or not reported.requests:
         return
-    grants = sorted(granted(snapshot.estate, environment), key=lambda one: (one.registry, one.owner))
+    grants: dict[str, list[Grant]] = {}
+    for grant in sorted(granted(snapshot.estate, environment), key=lambda one: one.owner):
+        grants.setdefault(grant.registry, []).append(grant)
     labels = {one.name: one.labels for one in snapshot.estate.capabilities_of(environment).namespaces or ()}
     for request in sorted(reported.requests):
         at = request.namespace
         owner = next(
             (
                 one.owner
-                for one in grants
-                if one.registry == request.registry
-                and at not in SYSTEM_NAMESPACES
-                and one.namespaces.selects(at, labels.get(at))
+                for one in grants.get(request.registry, ())
+                if at not in SYSTEM_NAMESPACES and one.namespaces.selects(at, labels.get(at))
             ),
             "",
         )
