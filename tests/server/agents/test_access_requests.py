@@ -14,6 +14,8 @@ from portreeve.wire.channel import access_request_document
 from tests.server.agents.agent import Agent, enrolled
 from tests.server.plane import Plane, document
 
+pytestmark = pytest.mark.wide
+
 PATH = "/api/v1/access-requests"
 ONE = f"{PATH}/prod/shop/harbor"
 NAMESPACES: dict[str, Any] = {"added": [{"name": name, "labels": {}} for name in ("kube-system", "pay", "shop")]}
