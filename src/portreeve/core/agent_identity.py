@@ -39,6 +39,8 @@ class State(StrEnum):
     SUSPENDED = "suspended"
     """Two have held its identity."""
     REVOKED = "revoked"
+    LOCAL = "local"
+    """The control plane keeps the cluster itself: no certificate is anybody's then."""
 
 
 class Verdict(StrEnum):

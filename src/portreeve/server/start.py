@@ -33,6 +33,7 @@ from portreeve.server.database.engine import connect, embedded_file
 from portreeve.server.database.migrate import is_at_head, to_head
 from portreeve.server.database.tables import PASSWORDS
 from portreeve.server.database.writer import Transaction, Writer, unavailable
+from portreeve.server.local import clusters
 from portreeve.server.people.links import Link
 from portreeve.server.protocol import BoundedProtocol
 from portreeve.server.settings import Settings
@@ -137,13 +138,16 @@ async def _run(
     behind_proxy: bool,
     ready: Callable[[Ready], None],
 ) -> int:
+    # First, as everything that can be wrong with it is known from the settings.
+    reached = await asyncio.to_thread(clusters.reached, settings, environment, utc_now)
     master_keys = await _prepared(settings, environment)
     signing = await asyncio.to_thread(keys.signing_key, settings)
     authority = await asyncio.to_thread(keys.agent_authority, settings, utc_now())
-    server = build(settings, master_keys, signing, authority=authority)
+    server = build(settings, master_keys, signing, authority=authority, clusters=reached)
     app = application(server)
     async with app.router.lifespan_context(app):
         await _refuse_exposed(server, behind_proxy=behind_proxy)
+        await server.local.refuse_held()
         address = base(settings)
 
         async def first(transaction: Transaction) -> Link | None:

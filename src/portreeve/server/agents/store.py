@@ -126,7 +126,8 @@ async def void_enrolments(connection: AsyncConnection, environment: str, now: da
 
 async def shut_out(connection: AsyncConnection, environments: Collection[str]) -> set[str]:
     """Those of the environments whose agent is admitted no more."""
-    rows = await connection.scalars(select(AGENTS.c.environment).where(AGENTS.c.state != str(State.ACTIVE)))
+    admitted = [str(State.ACTIVE), str(State.LOCAL)]
+    rows = await connection.scalars(select(AGENTS.c.environment).where(AGENTS.c.state.not_in(admitted)))
     return set(rows) & set(environments)
 
 
