@@ -41,7 +41,7 @@ Examples:
 @click.option("--environment", metavar="NAME", help="The environment that the kubeconfig's cluster is.")
 @click.option("--link", is_flag=True, help="Write a new sign-in link for an administrator, and stop.")
 @terminal_options
-def command(  # noqa: PLR0913 -- one for each option
+def command(
     port: int | None,
     host: str | None,
     data: Path | None,

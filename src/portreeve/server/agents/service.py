@@ -38,8 +38,8 @@ from portreeve.server.documents.proposal import Outcome as Proposed
 from portreeve.server.http.caller import SYSTEM, Caller
 from portreeve.server.people.tokens import digest, new_token
 from portreeve.vault import sealing
-from portreeve.vault.sealing import SealingKey
 from portreeve.vault.certificates import LIFE, Authority, Certificate, Identity, key_of_request, trust_hash
+from portreeve.vault.sealing import SealingKey
 from portreeve.wire.channel import Join, Joined
 
 PREFIX: Final = "prtj_"

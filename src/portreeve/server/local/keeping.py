@@ -44,7 +44,6 @@ from portreeve.server.agents.service import Agents
 from portreeve.server.database.writer import Transaction, Writer
 from portreeve.server.desired.service import DesiredStates, Present
 from portreeve.server.local.clusters import Reached
-from portreeve.vault import signing
 from portreeve.wire.channel import Report, read_report, read_signed, report_document
 
 AGAIN_S: Final = 5.0
