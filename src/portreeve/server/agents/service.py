@@ -198,7 +198,7 @@ class Agents:
             enrolment = replace(agent_identity.enrolled(last, b"", now), state=State.LOCAL)
             await recipient(transaction, environment, sealing.public_bytes(key))
             # There is no certificate whose end could be told.
-            await _store(transaction, Held(environment, present.uid, enrolment, cluster, sealed_for, now, now))
+            await _store(transaction, Held(environment, present.uid, enrolment, cluster, sealed_for, now, now, now))
             transaction.record(_entry(environment, Action.AGENT_ENROL, request, by=Actor("portreeve", HERE)))
             return True
 
