@@ -83,7 +83,9 @@ class Local:
     def grant(self, namespace: str, password: str) -> None:
         """A registry with a password, for a namespace."""
         pull = {"purpose": "pull", "method": "basic", "parameters": {"username": "robot"}, "expiresAt": EXPIRES}
-        self.put("registries", "Registry", "r", provider="harbor", host="r.example.com", path="team", credentials=[pull])
+        self.put(
+            "registries", "Registry", "r", provider="harbor", host="r.example.com", path="team", credentials=[pull]
+        )
         self.ask("PUT", "registries/r/credentials/pull", json={"secret": password})
         names = {"names": [namespace]}
         self.put("access", "RegistryAccess", "a", registry="r", environment="dev", namespaces=names)
@@ -116,7 +118,7 @@ class Local:
 @contextmanager
 def local_start(kubernetes: Cluster, directory: Path) -> Iterator[Local]:
     """A machine on which `up --kubeconfig` can be run, with a certificate, so that an agent can come later."""
-    authority, certificate, key = server_certificate(directory / "tls")
+    _, certificate, key = server_certificate(directory / "tls")
     machine = Machine(
         directory / "home",
         PORTREEVE_SERVER_TLS_CERTIFICATE=str(certificate),

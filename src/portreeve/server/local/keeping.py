@@ -174,14 +174,14 @@ class LocalAgent:
     async def _keep(self, standing: tuple[str, str]) -> None:
         clocks = Clocks(self._parts.clock, time.monotonic, _CHANCE.random, _CHANCE.uniform)
         async with Client(self._reached.connection) as client:
-            reconciler = Reconciler(client, self._reached.key, self._reached.directory, self._take_in, clocks)
+            reconciler = Reconciler(client, self._reached.key, self._reached.directory, self.take_in, clocks)
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(reconciler.serve()), group.create_task(self._follow(reconciler))]
                 await self._until_not(standing)
                 for task in tasks:
                     task.cancel()
 
-    async def _take_in(self, report: Report) -> None:
+    async def take_in(self, report: Report) -> None:
         """A report, read as strictly as one that came over the channel.
 
         Raises:
@@ -198,7 +198,7 @@ class LocalAgent:
     async def _follow(self, reconciler: Reconciler) -> None:
         """Hand on each document that is believed, and the one that was believed last at the beginning."""
         begins = datetime.min.replace(tzinfo=UTC)
-        state = channel.State(self._name, begins, ENDLESS, _known(reconciler.journal))
+        state = channel.State(self._name, begins, ENDLESS, known(reconciler.journal))
         looked = 0
         while True:
             self._parts.agents.seen[self._name] = self._parts.clock()
@@ -233,7 +233,7 @@ class LocalAgent:
         code = channel.refusal(state, document, now)
         if not code and document.not_after > now:
             if document.generation > state.known.generation:
-                _remember(reconciler.journal, channel.known_of(document))
+                remember(reconciler.journal, channel.known_of(document))
                 state = replace(state, known=channel.known_of(document))
             await reconciler.act(signed.document)
         reconciler.reporter.accepted(state.known.generation, code)
@@ -243,12 +243,17 @@ class LocalAgent:
         return state
 
 
-def _known(journal: Journal) -> Known:
+def known(journal: Journal) -> Known:
+    """The document that was believed last, as it is recorded."""
     found = journal.held(RECORD).get("known")
     return Known() if found is None else Known(found["generation"], found["hash"], bytes.fromhex(found["digest"]))
 
 
-def _remember(journal: Journal, known: Known) -> None:
-    """Raises: Unavailable: `records_unwritable`."""
+def remember(journal: Journal, known: Known) -> None:
+    """Have it on the disk which document is believed.
+
+    Raises:
+        Unavailable: `records_unwritable`.
+    """
     digest = known.digest.hex()
     journal.write(RECORD, {"known": {"generation": known.generation, "hash": known.hash, "digest": digest}})
