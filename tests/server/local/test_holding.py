@@ -139,11 +139,7 @@ async def test_an_agent_that_joins_takes_over_and_is_not_displaced(
         assert caught.value.code == "agent_enrolled"
         # Shut out by name: nothing takes its place by itself, and a start that asks for it does.
         await admin.delete("/api/v1/environments/prod/agent")
-
-        async def ended() -> bool:
-            return [one.code for one in keeping.problems()] == ["local_agent_revoked"]
-
-        await until(ended, "it stays away")
+        await until(lambda: is_shut_out(keeping), "it stays away")
         assert await state(admin) == "revoked"
     async with kept(plane, one):
         await until(lambda: is_local(admin), "asked for once more")
@@ -180,22 +176,23 @@ async def test_what_was_shut_out_by_name_does_not_come_back_with_a_restart(
     plane: Plane, admin: httpx2.AsyncClient, tmp_path: Path
 ) -> None:
     one = cluster(tmp_path)
-    async with kept(plane, one):
+    async with kept(plane, one) as keeping:
         await until(lambda: is_local(admin), "enrolled")
-    assert (await admin.delete("/api/v1/environments/prod/agent")).status_code == 204
+        assert (await admin.delete("/api/v1/environments/prod/agent")).status_code == 204
+        await until(lambda: is_shut_out(keeping), "it has stopped")
     with pytest.raises(Conflict) as caught:
         await agents(plane, cluster(tmp_path, asked=True)).refuse_held()
     assert caught.value.code == "local_agent_revoked"
     async with kept(plane, one) as keeping:
-
-        async def told() -> bool:
-            return [one.code for one in keeping.problems()] == ["local_agent_revoked"]
-
-        await until(told, "it stays away")
+        await until(lambda: is_shut_out(keeping), "it stays away")
         assert await state(admin) == "revoked"
     (tmp_path / "keys/local-prod.key").unlink()
     async with kept(plane, cluster(tmp_path)):
         await until(lambda: is_local(admin), "with another key")
+
+
+async def is_shut_out(keeping: LocalAgents) -> bool:
+    return [one.code for one in keeping.problems()] == ["local_agent_revoked"]
 
 
 async def test_an_environment_is_waited_for_and_kept_again_when_it_is_made_anew(
