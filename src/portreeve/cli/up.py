@@ -89,7 +89,7 @@ def command(
             )
         for one in settings.local_clusters:
             where = f"context {one.context} of " if one.context else ""
-            terminal.note(f"{one.environment} is kept from here, by {where}{one.kubeconfig}; an agent can take it over")
+            terminal.note(f"{one.environment} is kept from here while it has no agent, by {where}{one.kubeconfig}")
         if settings.private_addresses:
             terminal.note(
                 f"registries may be contacted at private addresses in {', '.join(settings.private_addresses)}"

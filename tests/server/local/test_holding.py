@@ -230,14 +230,29 @@ async def test_a_database_that_was_restored_goes_on_behind_what_was_believed(
     with Journal(one.directory) as journal:
         remember(journal, Known(40, "sha256:of-another-time", b"\x01"))
     async with kept(plane, one):
-
-        async def believed() -> bool:
-            return remembered(one).generation > 40
-
-        await until(believed, "numbers go on")
+        await until(lambda: believed_behind(one, 40), "numbers go on")
     held = await plane.server.desired.current("prod")
     assert held is not None
     assert held.generation == remembered(one).generation
+
+
+async def test_a_second_history_is_not_believed_and_numbers_go_on_behind_it(
+    plane: Plane, admin: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    """The same number with another content: what a restored database has written anew."""
+    one = cluster(tmp_path)
+    async with kept(plane, one):
+        await until(lambda: is_local(admin), "enrolled")
+        await until(lambda: believed_behind(one, 0), "believed")
+    seen = remembered(one)
+    with Journal(one.directory) as journal:
+        remember(journal, Known(seen.generation, "sha256:of-another-time", b"\x01"))
+    async with kept(plane, one):
+        await until(lambda: believed_behind(one, seen.generation), "numbers go on")
+
+
+async def believed_behind(one: Reached, generation: int) -> bool:
+    return remembered(one).generation > generation
 
 
 async def test_an_agents_token_still_counts_once_while_it_is_kept_from_here(
