@@ -27,6 +27,7 @@ def test_a_cluster_is_kept_until_an_agent_comes(kubernetes: Cluster, namespace: 
             local.grant(namespace, "first-canary-4711")
             until(lambda: local.holds(namespace, "first-canary-4711"), "delivered")
             until(lambda: local.conditions().get("Delivered") == "True", "told")
+            until(lambda: local.conditions().get("DesiredStateAccepted") == "True", "told what was believed")
             status = local.status()
             assert status["agent"]["connected"] is True
             assert status["agent"]["certificateExpiresAt"] is None
@@ -35,7 +36,6 @@ def test_a_cluster_is_kept_until_an_agent_comes(kubernetes: Cluster, namespace: 
                 "Local",
                 "run by the control plane, without an agent",
             )
-            assert local.conditions()["DesiredStateAccepted"] == "True"
             before = local.secret(namespace)
         key = local.machine.keys / "local-dev.key"
         assert mode(key) == "600"
