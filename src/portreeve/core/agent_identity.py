@@ -43,6 +43,10 @@ class State(StrEnum):
     """The control plane keeps the cluster itself: no certificate is anybody's then."""
 
 
+ADMITTED: Final = frozenset({State.ACTIVE, State.LOCAL})
+"""States of agents that may come: with a certificate, or as the control plane itself."""
+
+
 class Verdict(StrEnum):
     """What is done with whoever shows a certificate."""
 

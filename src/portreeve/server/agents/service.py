@@ -35,7 +35,7 @@ from portreeve.server.database.writer import Refusal, Transaction, Writer
 from portreeve.server.desired.service import recipient
 from portreeve.server.documents import store as documents
 from portreeve.server.documents.proposal import Outcome as Proposed
-from portreeve.server.http.caller import SYSTEM, Caller
+from portreeve.server.http.caller import SYSTEM, Acting, Caller
 from portreeve.server.people.tokens import digest, new_token
 from portreeve.vault import sealing
 from portreeve.vault.certificates import LIFE, Authority, Certificate, Identity, key_of_request, trust_hash
@@ -188,8 +188,8 @@ class Agents:
                 return False
             before = await store.of_environment(transaction.connection, environment)
             _refuse_held(environment, before, sealed_for, begins=begins)
-            found = transaction.snapshot.estate.environments_by_name[environment]
-            if found.type is not EnvironmentType.KUBERNETES:
+            found = transaction.snapshot.environment(environment)
+            if found is None or found.type is not EnvironmentType.KUBERNETES:
                 raise Conflict("environment_type", f"{environment} is no Kubernetes cluster", hint="name one that is")
             if before is not None and before.enrolment.state is State.LOCAL and before.sealed_for == sealed_for:
                 return True
@@ -346,7 +346,7 @@ class Agents:
 class Forget:
     """A follower: an environment that is deleted has no agent any more, also if it is made again under its name."""
 
-    async def follow(self, transaction: Transaction, caller: Caller, found: Proposed) -> None:  # noqa: ARG002 - protocol
+    async def follow(self, transaction: Transaction, caller: Acting, found: Proposed) -> None:  # noqa: ARG002 - protocol
         """As `documents.service.Follower`."""
         for change in found.changes:
             if change.key.kind == "Environment" and change.after is None:

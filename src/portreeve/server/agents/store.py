@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from portreeve.core.agent_identity import Enrolment, State
+from portreeve.core.agent_identity import ADMITTED, Enrolment, State
 from portreeve.server.database.tables import AGENTS, ENROLMENTS
 from portreeve.server.documents.snapshot import AgentRow
 
@@ -125,10 +125,10 @@ async def void_enrolments(connection: AsyncConnection, environment: str, now: da
 
 
 async def shut_out(connection: AsyncConnection, environments: Collection[str]) -> set[str]:
-    """Those of the environments whose agent is admitted no more."""
-    admitted = [str(State.ACTIVE), str(State.LOCAL)]
-    rows = await connection.scalars(select(AGENTS.c.environment).where(AGENTS.c.state.not_in(admitted)))
-    return set(rows) & set(environments)
+    """Those of the environments whose agent is admitted no more, or that are gone."""
+    admitted = sorted(map(str, ADMITTED))
+    rows = await connection.scalars(select(AGENTS.c.environment).where(AGENTS.c.state.in_(admitted)))
+    return set(environments) - set(rows)
 
 
 def _held(row: Row[Any]) -> Held:
