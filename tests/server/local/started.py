@@ -97,6 +97,10 @@ class Local:
         found: dict[str, Any] = self.ask("GET", "environments/dev")["status"]
         return found
 
+    def has_left(self) -> bool:
+        """Whether the environment is gone."""
+        return "dev" not in [one["metadata"]["name"] for one in self.ask("GET", "environments")["items"]]
+
     def conditions(self) -> dict[str, str]:
         return {one["type"]: one["status"] for one in self.status()["conditions"]}
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_cluster_is_kept_until_an_agent_comes(kubernetes: Cluster, namespace: str, tmp_path: Path) -> None:
-    """Granted, rotated while nothing runs, kept over a restart, taken over by an agent, not taken back, removed."""
+    """Granted, kept over a restart, rotated, left and made anew, taken over by an agent, and not taken back."""
     with local_start(kubernetes, tmp_path) as local:
         with local.up():
             # It was told of an environment that nobody has made yet.
@@ -52,6 +52,17 @@ def test_a_cluster_is_kept_until_an_agent_comes(kubernetes: Cluster, namespace: 
             assert after["metadata"]["uid"] == before["metadata"]["uid"]
             assert local.events() == [("agent.enrol", "portreeve")]
 
+            # An environment that is deleted leaves the cluster empty first; made anew, it is kept again.
+            local.confirmed("DELETE", "access/a")
+            local.confirmed("DELETE", "environments/dev")
+            until(local.has_left, "left")
+            assert local.secret(namespace) is None
+            local.environment()
+            local.grant(namespace, "second-canary-0815")
+            until(lambda: local.holds(namespace, "second-canary-0815"), "delivered again")
+            before = local.secret(namespace)
+            assert before is not None
+
             join = local.ask("POST", "environments/dev/enrolment")
             agent = Agent(tmp_path / "agent", kubernetes.kubeconfig, tmp_path / "agent.log")
             agent.enrol(local.running.address, join["join"].encode())
@@ -61,7 +72,9 @@ def test_a_cluster_is_kept_until_an_agent_comes(kubernetes: Cluster, namespace: 
             agent.start()
             try:
                 until(lambda: local.holds(namespace, "third-canary-2342"), "rotated by the agent")
-                assert local.secret(namespace)["metadata"]["uid"] == before["metadata"]["uid"]  # type: ignore[index]
+                after = local.secret(namespace)
+                assert after is not None
+                assert after["metadata"]["uid"] == before["metadata"]["uid"]
                 local.confirmed("DELETE", "access/a")
                 until(lambda: local.secret(namespace) is None, "removed")
             finally:
