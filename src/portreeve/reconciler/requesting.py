@@ -168,13 +168,16 @@ class Requesting:
                 self._client, REGISTRY_ACCESSES, RegistryAccessObject, uniform=self._uniform
             )
             listed: set[Key] | None = set()
+            trouble = ""
             async with aclosing(reflector.events()) as events:
                 async for event in events:
                     match event:
                         case Interrupted(error, _) if is_absent(error):
                             break
-                        case Interrupted(error, wait_s):
-                            log.warning("requests cannot be watched, again in %.0f s: %s", wait_s, error.code)
+                        case Interrupted(error, _):
+                            if error.code != trouble:
+                                log.warning("requests cannot be watched: %s", error.code)
+                            trouble = error.code
                         case Added(found) | Modified(found):
                             if listed is not None:
                                 listed.add((found.metadata.namespace, found.metadata.name))
@@ -184,7 +187,7 @@ class Requesting:
                         case Synced():
                             for key in self._objects.keys() - (listed or set()):
                                 self._lost(key)
-                            listed = None
+                            listed, trouble = None, ""
                             self._complete()
                         case Relisted():
                             self._complete()
