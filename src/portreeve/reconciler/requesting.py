@@ -31,7 +31,7 @@ from portreeve.core.agent_messages import Phase, ReportDocument, Status
 from portreeve.core.agent_messages import Report as Told
 from portreeve.errors import Invalid, NotFound, PortreeveError
 from portreeve.kube.client import Client
-from portreeve.kube.reflector import Added, Deleted, Interrupted, Modified, Reflector, Relisted, Synced
+from portreeve.kube.reflector import Added, Deleted, Event, Interrupted, Modified, Reflector, Relisted, Synced
 from portreeve.kube.registry_access import REGISTRY_ACCESSES, RegistryAccessObject, is_absent, tell, write_status
 from portreeve.kube.resources import NAMESPACES, Resource
 from portreeve.reconciler.document import decisions
@@ -95,6 +95,7 @@ class Requesting:
         self._sent: tuple[AccessRequest, ...] | None = None
         self._taken: tuple[AccessRequest, ...] | None = None
         self._news = asyncio.Event()
+        self._trouble = ""
         self.sent = 0
         """Requests that would change something in the cluster."""
         self.looks = 0
@@ -167,34 +168,37 @@ class Requesting:
             reflector: Reflector[RegistryAccessObject] = Reflector(
                 self._client, REGISTRY_ACCESSES, RegistryAccessObject, uniform=self._uniform
             )
-            listed: set[Key] | None = set()
-            trouble = ""
+            listed: set[Key] = set()
             async with aclosing(reflector.events()) as events:
                 async for event in events:
-                    match event:
-                        case Interrupted(error, _) if is_absent(error):
-                            break
-                        case Interrupted(error, _):
-                            if error.code != trouble:
-                                log.warning("requests cannot be watched: %s", error.code)
-                            trouble = error.code
-                        case Added(found) | Modified(found):
-                            if listed is not None:
-                                listed.add((found.metadata.namespace, found.metadata.name))
-                            self._saw(found)
-                        case Deleted(key):
-                            self._lost(key)
-                        case Synced():
-                            for key in self._objects.keys() - (listed or set()):
-                                self._lost(key)
-                            listed, trouble = None, ""
-                            self._complete()
-                        case Relisted():
-                            self._complete()
+                    if isinstance(event, Interrupted) and is_absent(event.error):
+                        break
+                    self._took(event, listed)
             for key in list(self._objects):
                 self._lost(key)
             self._complete()
             await asyncio.sleep(self._uniform(*ABSENT_S))
+
+    def _took(self, event: Event[RegistryAccessObject], listed: set[Key]) -> None:
+        """One piece of news; `listed` is what this watch has told of."""
+        if isinstance(event, Interrupted):
+            if event.error.code != self._trouble:
+                log.warning("requests cannot be watched: %s", event.error.code)
+            self._trouble = event.error.code
+            return
+        self._trouble = ""
+        match event:
+            case Added(found) | Modified(found):
+                listed.add((found.metadata.namespace, found.metadata.name))
+                self._saw(found)
+            case Deleted(key):
+                self._lost(key)
+            case Synced():
+                for key in self._objects.keys() - listed:
+                    self._lost(key)
+                self._complete()
+            case Relisted():
+                self._complete()
 
     def _saw(self, found: RegistryAccessObject) -> None:
         key = (found.metadata.namespace, found.metadata.name)
