@@ -56,6 +56,9 @@ from portreeve.server.http.problems import Rejected
 from portreeve.server.images import routes as image_routes
 from portreeve.server.images.service import Forget
 from portreeve.server.inventory import routes as inventory_routes
+from portreeve.server.metrics import routes as metrics_routes
+from portreeve.server.metrics.figures import Mode
+from portreeve.server.metrics.service import Metrics, Requests
 from portreeve.server.people import routes as people_routes
 from portreeve.server.people.authenticator import People
 from portreeve.server.plans import routes as plan_routes
@@ -112,6 +115,8 @@ class Server:
     egress: EgressRules
     agents: Agents
     doorbell: Doorbell
+    requests: Requests
+    metrics: Metrics
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
 
@@ -173,6 +178,8 @@ def build(
     agents = Agents(writer, database, authority or certificates.generate(clock()), signing.public, trust, clock)
     rules = AddressRules.of(settings.private_addresses)
     contacts = Contacts(keeper, database, rules, clock, resolver)
+    refresh = Refresh(writer, database, keeper, minter or NetworkMinter(rules, resolver), clock, new_id)
+    requests = Requests()
     return Server(
         settings=settings,
         database=database,
@@ -192,7 +199,7 @@ def build(
         ),
         people=People(writer, database, clock, new_id, settings),
         rewrap=Rewrap(keeper, writer, database, new_id),
-        refresh=Refresh(writer, database, keeper, minter or NetworkMinter(rules, resolver), clock, new_id),
+        refresh=refresh,
         alerts=Alerts(writer, database, clock, new_id),
         contacts=contacts,
         browsing=Browsing(contacts, writer),
@@ -200,6 +207,8 @@ def build(
         egress=EgressRules(writer, database, rules, clock, resolver),
         agents=agents,
         doorbell=Doorbell(writer, database, desired, agents.seen),
+        requests=requests,
+        metrics=Metrics(documents, requests, refresh.results, Mode(settings.metrics), clock),
         clock=clock,
         new_id=new_id,
     )
@@ -232,6 +241,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
     app.state.authenticator = server.people
     for router in (
         health.routes(server.database, server.problems),
+        metrics_routes.routes(server.metrics),
         discovery.routes(server.settings.surroundings),
         people_routes.routes(server.people),
         plan_routes.routes(server.plans, server.writer),
@@ -298,6 +308,7 @@ def _outermost(server: Server) -> Callable[[Request, Callable[[Request], Awaitab
             logs.request_failed(request, error)
             response = problems.answer(_internal(), request.state.request_id)
         response.headers["X-Request-Id"] = request.state.request_id
+        server.requests.answered(request.method, response.status_code)
         logs.request_answered(request, response.status_code, (perf_counter() - begun) * 1000)
         return response
 
