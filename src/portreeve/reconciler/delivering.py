@@ -107,6 +107,9 @@ class Delivering:
         self.state = State()
         self.ticks = self.sent = 0
         """How often time has passed, and how many requests were begun."""
+        self.counted = requests.counted
+        self.beat: float | None = None
+        """When it looked last, by `monotonic`: far back, it hangs."""
 
     # What comes in
 
@@ -177,6 +180,7 @@ class Delivering:
         try:
             self._begin()
             while True:
+                self.beat = self._monotonic()
                 try:
                     busy = self._turn()
                 except PortreeveError as error:
