@@ -52,11 +52,12 @@ NAMESPACES: Final = Metric(
 BLIND: Final = Metric(
     "portreeve_agent_watch_blind", _GAUGE, "1 for a kind that cannot be watched now, else 0.", ("resource",)
 )
+EVENTS: Final = Metric("portreeve_agent_events_total", _COUNTER, "Events that were written in the cluster.")
 STARTED: Final = Metric("process_start_time_seconds", _GAUGE, "When the process started.")
 
 ALL: Final = (
     BUILD, CHANNEL, HEARD, GENERATION, CERTIFICATE, REPORTED, REPORTS, REQUESTS, ROOM, QUIET, TICKS, NAMESPACES, BLIND,
-    STARTED,
+    EVENTS,     STARTED,
 )  # fmt: skip
 
 
@@ -106,6 +107,7 @@ class Figures:
         yield TICKS, {(): delivering.ticks}
         phases = Counter(line.told.phase for line in state.lines.values() if line.told is not None)
         yield NAMESPACES, {(_word(phase),): phases[phase] for phase in Phase if phase is not Phase.REMOVED}
+        yield EVENTS, {(): self._reconciler.telling.written}
         yield BLIND, {(plural,): float(plural in watching.blind) for plural in watching.plurals}
 
 

@@ -111,6 +111,14 @@ class Delivering:
         self.beat: float | None = None
         """When it looked last, by `monotonic`: far back, it hangs."""
 
+    @property
+    def resting(self) -> bool:
+        """Whether nothing is under way, waited for or held back: whatever is less urgent may ask the API server."""
+        waiting = bool(self._tasks or self._events) or any(
+            line.queued is not None for line in self.state.lines.values()
+        )
+        return not waiting and not self.state.bucket.quiet(self._monotonic())
+
     # What comes in
 
     def want(self, document: Document) -> None:

@@ -27,6 +27,7 @@ from portreeve.reconciler.document import opened
 from portreeve.reconciler.records import Journal
 from portreeve.reconciler.reporting import Reporter
 from portreeve.reconciler.requests import Requests
+from portreeve.reconciler.telling import Telling
 from portreeve.reconciler.watching import EVERY_KIND, Watching
 from portreeve.vault.sealing import OpeningKey
 from portreeve.wire.channel import Report
@@ -81,9 +82,16 @@ class Reconciler:
             chance=clocks.chance,
             limits=limits,
         )
+        self.telling = Telling(
+            client,
+            lambda: (line.told for line in self.delivering.state.lines.values() if line.told is not None),
+            lambda: self.delivering.resting,
+            clock=clocks.utc,
+            monotonic=clocks.monotonic,
+        )
         self.watching = Watching(
             client,
-            (self.delivering, self.reporter, _Complete(self.reporter)),
+            (self.delivering, self.telling, self.reporter, _Complete(self.reporter)),
             uniform=clocks.uniform,
             changed=self._saw_or_not,
         )
@@ -119,6 +127,7 @@ class Reconciler:
             "watching": self.watching.serve,
             "delivery": self.delivering.serve,
             "reports": self.reporter.serve,
+            "events": self.telling.serve,
             "capabilities": self._look,
         }
         try:

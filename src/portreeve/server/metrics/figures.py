@@ -187,17 +187,25 @@ def _exemption_state(stored: Stored, now: datetime) -> ExemptionState:
     return ExemptionState.EXPIRED if ended else stored.value.state
 
 
+_Place = tuple[str, str]
+"""Namespace and image."""
+
+_Key = tuple[str, ...]
+"""Mode and verdict."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Judged:
     """What was worked out of these images and these sources. Both are held, so that they can be compared."""
 
     images: tuple[RunningImage, ...]
     sources: ResolvedSources | None
-    counted: Counter[tuple[str, ...]]
+    verdicts: Mapping[_Place, _Key]
+    counted: Counter[_Key]
 
 
 class Verdicts:
-    """Images by mode and verdict. Judged anew only where images or sources have changed since the last time."""
+    """Images by mode and verdict. Each image of a namespace is judged once, until the sources change."""
 
     def __init__(self) -> None:
         self._held: dict[str, _Judged] = {}
@@ -207,15 +215,11 @@ class Verdicts:
         held: dict[str, _Judged] = {}
         for environment in snapshot.estate.environments:
             images = snapshot.running.get(environment.name)
-            if images is None:
-                continue
-            sources = governed(snapshot, environment, now).state.sources
-            before = self._held.get(environment.name)
-            if before is None or before.images is not images or before.sources != sources:
-                before = _Judged(images, sources, counted(images, sources, now))
-            held[environment.name] = before
+            if images is not None:
+                sources = governed(snapshot, environment, now).state.sources
+                held[environment.name] = _judged(images, sources, self._held.get(environment.name), now)
         self._held = held
-        total: Counter[tuple[str, ...]] = Counter()
+        total: Counter[_Key] = Counter()
         for one in held.values():
             total.update(one.counted)
         if mode is Mode.DETAILED:
@@ -230,16 +234,28 @@ class Verdicts:
         yield catalogue.COVERAGE, {(): judged / every} if every else {}
 
 
-def counted(
-    images: tuple[RunningImage, ...], sources: ResolvedSources | None, now: datetime
-) -> Counter[tuple[str, ...]]:
-    """(mode, verdict) → images. Each image of a namespace is judged once."""
-    places = Counter((one.namespace, one.image) for one in images)
-    found: Counter[tuple[str, ...]] = Counter()
-    for (namespace, image), count in places.items():
-        mode = Stage.OFF if sources is None else stage_in(sources.stage, namespace)
-        if sources is None or mode is Stage.OFF:
-            found[str(mode), NOT_JUDGED] += count
-        else:
-            found[str(mode), str(judge(image, namespace, sources, now=now).decision).lower()] += count
-    return found
+def _judged(
+    images: tuple[RunningImage, ...], sources: ResolvedSources | None, before: _Judged | None, now: datetime
+) -> _Judged:
+    """An exemption that ends changes the sources, so what was judged by equal ones still holds."""
+    same = before is not None and before.sources == sources
+    if before is not None and same and before.images is images:
+        return before
+    known = before.verdicts if before is not None and same else {}
+    verdicts: dict[_Place, _Key] = {}
+    counted: Counter[_Key] = Counter()
+    for one in images:
+        place = one.namespace, one.image
+        key = verdicts.get(place)
+        if key is None:
+            key = verdicts[place] = known.get(place) or _verdict(place, sources, now)
+        counted[key] += 1
+    return _Judged(images, sources, verdicts, counted)
+
+
+def _verdict(place: _Place, sources: ResolvedSources | None, now: datetime) -> _Key:
+    namespace, image = place
+    mode = Stage.OFF if sources is None else stage_in(sources.stage, namespace)
+    if sources is None or mode is Stage.OFF:
+        return str(mode), NOT_JUDGED
+    return str(mode), str(judge(image, namespace, sources, now=now).decision).lower()
