@@ -84,7 +84,7 @@ def test_what_is_urgent_comes_first() -> None:
 
 
 def test_one_namespace_cannot_take_the_words_of_others_away() -> None:
-    state, told = State(), []
+    state, told = State(), list[Event]()
     loud = [fact(number, "aaa") for number in range(500)]
     quiet = [fact(number, f"z{number}") for number in range(5)]
     for step in range(20):

@@ -25,6 +25,7 @@ from tests.server.fakes import TokenService
 from tests.server.plane import NOW, Clock, Plane, document
 from tests.server.test_exemptions import exemption
 from tests.server.test_refresh import registry as ecr
+from tests.tools.promql import Prometheus
 
 ROOT = Path(__file__).parents[2]
 SECRET = "canary-of-the-metrics-31c9"
@@ -250,6 +251,13 @@ async def test_who_asks_often_costs_little_and_sees_what_has_changed(plane: Plan
     assert (await admin.get("/metrics")).content == first
     await plane.put(document("Registry", "r", provider="harbor", host="r.example.com"))
     assert "portreeve_registry_info" in scraped((await admin.get("/metrics")).content)
+
+
+async def test_prometheus_takes_the_page(plane: Plane, admin: httpx2.AsyncClient, prometheus: Prometheus) -> None:
+    await plane.put(document("Registry", "r", provider="harbor", host="r.example.com"))
+    page = (await admin.get("/metrics")).content
+    names = {held["__name__"] for held, _ in prometheus.scraped(page)}
+    assert names == set(scraped(page))
 
 
 async def test_methods_and_labels_are_not_text_of_the_callers(plane: Plane, admin: httpx2.AsyncClient) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from portreeve.wire.exposition import LEFT_OUT, MOST_SERIES, Kind, Metric, Series, render
 from tests.cases.hostile_strings import STRINGS
 from tests.scraped import labels, scraped
+from tests.tools.promql import Prometheus
 
 METRIC = Metric("portreeve_thing", Kind.GAUGE, "A thing.", ("name", "place"))
 LOST = {"Cc", "Zl", "Zp"}
@@ -61,3 +62,19 @@ def test_a_name_that_is_none_is_refused() -> None:
     for name in ("Portreeve", "a-b", "", "1a", "a b"):
         with pytest.raises(ValueError, match="no name"):
             Metric(name, Kind.GAUGE, "text")
+
+
+def test_prometheus_reads_what_our_reader_reads(prometheus: Prometheus) -> None:
+    numbers = (0.0, 1e300, -1.5, 5e-324, 2.0**60, math.inf)
+    series: Series = {(text, str(place)): numbers[place % len(numbers)] for place, text in enumerate(STRINGS)}
+    page = render([(METRIC, series), (PLAIN, {(): 3})])
+    read = {
+        (name, frozenset(one for one in held if one[1])): value
+        for name, all_of_it in scraped(page).items()
+        for held, value in all_of_it.items()
+    }
+    theirs = {(held.pop("__name__"), frozenset(held.items())): value for held, value in prometheus.scraped(page)}
+    assert theirs == read
+    for broken in (b"a 1 2 3 4\n", b'a{b="c} 1\n', b"a\n", b'a{b="\\"} 1\n'):
+        with pytest.raises(ValueError, match=r"\w"):
+            prometheus.scraped(broken)
