@@ -6,10 +6,12 @@ Source: kubernetes.md 2.4; threats AG-06, AG-07.
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from portreeve.core.cluster_events import Event, Subject, pull_secret_attached
 from portreeve.core.policy import AllowedSource, RegistryPolicy, Stage
 from portreeve.core.reference import parse_prefix
 from portreeve.core.render import compile_policy
@@ -19,6 +21,7 @@ from portreeve.kube.admission import Admitted, Applied, Gone, Probe, Refused
 from portreeve.kube.attachment import Attached, Detached
 from portreeve.kube.client import Client
 from portreeve.kube.pull_secret import Kept, Removed
+from portreeve.reconciler.telling import manifest
 from tests.deploy.installed import AGENT, CHART, MANAGER, Installed, pod, secret
 from tests.kube.behaviour import wanted
 from tests.kube.conftest import as_token
@@ -374,3 +377,15 @@ def test_the_guard_holds_even_for_a_role_that_is_wider(charts: Charts, cel_check
 def test_without_its_guard_the_agent_makes_no_pods_at_all(charts: Charts) -> None:
     role = charts.render(CHART, {"server": "https://x.example", "guard": {"enabled": False}}).of("ClusterRole", AGENT)
     assert not [rule for rule in role["rules"] if "pods" in rule["resources"] and "create" in rule["verbs"]]
+
+
+def test_it_says_what_it_has_to_say_as_events(scene: Installed) -> None:
+    """Repeated ones are new ones with a series: the role lets it create Events, and not change them."""
+    subject = Subject(scene.namespace, "ServiceAccount", "default", "any")
+    for count in (1, 2):
+        said = manifest(Event(pull_secret_attached(subject), datetime.now(UTC), count))
+        made = scene.agent.create(said).expect(201).body
+        assert made.get("series", {}).get("count", 1) == count
+        path = f"/apis/events.k8s.io/v1/namespaces/{scene.namespace}/events/{made['metadata']['name']}"
+        changed = scene.agent.request("PATCH", path, {"note": "other"}, "application/merge-patch+json")
+        assert changed.status == 403
