@@ -5,6 +5,7 @@ Source: issue 5, point 9; interfaces.md, "CRDs".
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import Any
 import pytest
 
 from portreeve.core.cluster_events import REPEAT
+from portreeve.core.desired import sources_document
 from portreeve.core.policy import AllowedSource, RegistryPolicy, Stage
 from portreeve.core.reference import parse_prefix
 from portreeve.core.sources import resolve
 from portreeve.kube.client import Client
 from portreeve.reconciler.telling import Telling
 from tests.fakes.fault_proxy import FaultProxy, Says
-from tests.reconciler.keeping import attached, grant, keeping, until
+from tests.reconciler.keeping import Kept, attached, grant, keeping, until
 from tests.tools.kubeclient import KubeClient
 
 pytestmark = pytest.mark.wide
@@ -67,9 +69,8 @@ async def test_what_a_developer_is_told_on_their_own_objects(
     clock = Moved()
     async with keeping(client, tmp_path, clock=clock) as kept:
         telling = kept.reconciler.telling
-        telling.policy(SOURCES)
         ends = (datetime.now(UTC) + timedelta(hours=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        await kept.want(grant("r", "r.example.com/team", granted, taken, password=SECRET, expires_at=ends))
+        await want(kept, grant("r", "r.example.com/team", granted, taken, password=SECRET, expires_at=ends))
         await until(lambda: "portreeve-pull" in attached(kube_client, granted), "attached")
         await until(lambda: kept.told().get(taken, {}).get("phase") == "NameTaken", "told")
         await until(lambda: kept.told().get(granted, {}).get("phase") == "Delivered", "delivered")
@@ -107,6 +108,14 @@ async def test_what_a_developer_is_told_on_their_own_objects(
         assert counts == [2]
         for namespace in (granted, taken):
             assert SECRET not in str(events(kube_client, namespace))
+
+
+async def want(kept: Kept, *grants: dict[str, Any]) -> None:
+    """A document with these grants and the policy, whose objects nobody renders: the cluster is shared."""
+    kept.generation += 1
+    stated = {"name": SOURCES.policy, "version": SOURCES.generation, "stage": "deny", "renderDigest": None}
+    document = {**kept.document(*grants), "policy": stated, "sources": sources_document(SOURCES)}
+    await kept.reconciler.act(json.loads(json.dumps(document)))
 
 
 def _knows(telling: Telling, namespace: str) -> bool:

@@ -14,9 +14,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from portreeve.core.rotation import CONNECTED
 from portreeve.errors import Invalid, Unavailable
 from portreeve.server import settings
-from portreeve.server.documents.view import CONNECTED
 from portreeve.server.metrics import catalogue, service
 from portreeve.wire.exposition import CONTENT_TYPE
 from tests.scraped import Scraped, labels, scraped

@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     running.add_argument("--context", default="", metavar="NAME", help="Of the kubeconfig; else its current one.")
     running.add_argument(
-        "--rate", type=_rate, default=USUAL.rate, metavar="N", help="Requests a second at most [%(default)g]."
+        "--rate", type=_rate, default=USUAL.most, metavar="N", help="Requests a second at most [%(default)g]."
     )
     running.add_argument(
         "--metrics",
@@ -138,7 +138,7 @@ def _cluster(kubeconfig: Path | None, context: str) -> Cluster:
 
 async def _run(state: StateDirectory, cluster: Cluster, rate: float, metrics: Address | None) -> int:
     clocks = Clocks(utc_now, time.monotonic, chance, uniform)
-    limits = replace(USUAL, rate=rate, burst=2 * rate)
+    limits = replace(USUAL, rate=min(rate, USUAL.rate), burst=min(2 * rate, USUAL.burst), most=rate)
     async with Connection(state, utc_now) as channel, Client(cluster) as client:
         reconciler = Reconciler(client, state.opening_key(), state.path, channel.report, clocks, limits=limits)
         asking = Loop(state, channel, reconciler, clock=utc_now, chance=chance, reporter=reconciler.reporter)

@@ -24,6 +24,8 @@ from portreeve.kube.client import Client
 from portreeve.kube.resources import Resource
 from portreeve.reconciler.delivering import Delivering
 from portreeve.reconciler.document import opened
+from portreeve.reconciler.enforcing import Enforcing
+from portreeve.reconciler.inventory import InventoryKeeper, InventoryPart
 from portreeve.reconciler.records import Journal
 from portreeve.reconciler.reporting import Reporter
 from portreeve.reconciler.requests import Requests
@@ -31,6 +33,7 @@ from portreeve.reconciler.telling import Telling
 from portreeve.reconciler.watching import EVERY_KIND, Watching
 from portreeve.vault.sealing import OpeningKey
 from portreeve.wire.channel import Report
+from portreeve.wire.desired_policy import read_sources
 
 AGAIN_S: Final = 5.0
 LOOK_S: Final = 3600.0
@@ -89,9 +92,20 @@ class Reconciler:
             clock=clocks.utc,
             monotonic=clocks.monotonic,
         )
+        self.enforcing = Enforcing(
+            client,
+            _AdmissionRecords(self.journal),
+            namespaces=self.delivering.namespaces,
+            clock=clocks.utc,
+            monotonic=clocks.monotonic,
+            chance=clocks.chance,
+            changed=lambda: self.reporter.put_conditions(self.enforcing.conditions()),
+        )
+        inventory = InventoryPart(InventoryKeeper(), self.reporter.changed)
+        self.reporter.add_parts((inventory,))
         self.watching = Watching(
             client,
-            (self.delivering, self.telling, self.reporter, _Complete(self.reporter)),
+            (self.delivering, inventory, self.telling, self.reporter, _Complete(self.reporter)),
             uniform=clocks.uniform,
             changed=self._saw_or_not,
         )
@@ -101,6 +115,9 @@ class Reconciler:
         """A document is believed, and is on the disk. One that cannot be read changes nothing, and is told."""
         try:
             found = opened(document, self._key)
+            await self.enforcing.act(document)
+            held = document.get("sources")
+            self.telling.policy(None if held is None else read_sources(held))
         except Invalid as error:
             log.error("%s: %s", error.code, error.message)
             self.reporter.condition("DocumentRead", "False", "MessageInvalid", error.message)
@@ -126,6 +143,7 @@ class Reconciler:
         parts = {
             "watching": self.watching.serve,
             "delivery": self.delivering.serve,
+            "enforcement": self.enforcing.serve,
             "reports": self.reporter.serve,
             "events": self.telling.serve,
             "capabilities": self._look,
@@ -159,12 +177,33 @@ class Reconciler:
             await asyncio.sleep(LOOK_S)
 
     def _saw_or_not(self) -> None:
-        blind = self.watching.blind
+        needed = {one.resource.plural for one in EVERY_KIND}
+        blind = self.watching.blind.keys() & needed
         if blind:
             which = ", ".join(sorted(blind))
             self.reporter.condition("ClusterSeen", "False", "Unreachable", f"cannot be watched: {which}")
         else:
             self.reporter.condition("ClusterSeen", "True", "Watched")
+
+
+class _AdmissionRecords:
+    """UIDs of the admission objects that are ours, in the journal."""
+
+    KIND: Final = "admission"
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def load(self) -> Mapping[str, str]:
+        """As `enforcing.Records`."""
+        return {name: str(record["uid"]) for name, record in self._journal.held(self.KIND).items()}
+
+    def save(self, records: Mapping[str, str]) -> None:
+        """As `enforcing.Records`."""
+        before = self.load()
+        gone: dict[str, Mapping[str, Any] | None] = {name: None for name in before if name not in records}
+        new = {name: {"uid": uid} for name, uid in records.items() if before.get(name) != uid}
+        self._journal.write(self.KIND, gone | new)
 
 
 class _Complete:
