@@ -6,7 +6,7 @@ import math
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portreeve.wire.exposition import LEFT_OUT, MOST_SERIES, Kind, Metric, Series, render
@@ -31,7 +31,8 @@ def test_what_a_label_holds_comes_back(text: str) -> None:
     assert read_back(text) == text
 
 
-@given(st.text())
+@given(st.text(max_size=60))
+@settings(max_examples=60)
 def test_no_text_breaks_the_page(text: str) -> None:
     found = read_back(text)
     for one, other in zip(found, text, strict=True):
