@@ -117,6 +117,11 @@ def test_a_clock_that_is_set_neither_floods_nor_silences(steps: list[tuple[int, 
     assert len(due(state, [fact(99, "new")], now)) == 1
 
 
+def test_what_was_said_in_the_future_is_said_again() -> None:
+    state, _ = spoken(State(), [fact()], NOW + timedelta(days=365))
+    assert len(due(state, [fact()], NOW)) == 1
+
+
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_events, "MOST_HELD", 3)
     state = State()

@@ -108,6 +108,11 @@ async def test_what_a_developer_is_told_on_their_own_objects(
         assert counts == [2]
         for namespace in (granted, taken):
             assert SECRET not in str(events(kube_client, namespace))
+    # Nobody is told once more of what the agent before has attached.
+    async with keeping(client, tmp_path) as kept:
+        telling = kept.reconciler.telling
+        await until(lambda: (granted, "default") in telling._accounts, "seen")
+        assert [fact for fact in telling._facts(clock()) if fact.reason == "PullSecretAttached"] == []
 
 
 async def look(telling: Telling, *namespaces: str) -> int:
