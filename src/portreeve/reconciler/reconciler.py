@@ -30,9 +30,11 @@ from portreeve.reconciler.inventory import InventoryKeeper, InventoryPart
 from portreeve.reconciler.records import Journal
 from portreeve.reconciler.reporting import Reporter
 from portreeve.reconciler.requests import Requests
+from portreeve.reconciler.telling import Telling
 from portreeve.reconciler.watching import EVERY_KIND, Watching
 from portreeve.vault.sealing import OpeningKey
 from portreeve.wire.channel import Report
+from portreeve.wire.desired_policy import read_sources
 
 AGAIN_S: Final = 5.0
 ATTACH_POLICY: Final = "portreeve-attach"
@@ -87,6 +89,13 @@ class Reconciler:
             chance=clocks.chance,
             limits=limits,
         )
+        self.telling = Telling(
+            client,
+            lambda: (line.told for line in self.delivering.state.lines.values() if line.told is not None),
+            lambda: self.delivering.resting,
+            clock=clocks.utc,
+            monotonic=clocks.monotonic,
+        )
         self.enforcing = Enforcing(
             client,
             _AdmissionRecords(self.journal),
@@ -100,7 +109,7 @@ class Reconciler:
         self.reporter.add_parts((inventory,))
         self.watching = Watching(
             client,
-            (self.delivering, inventory, self.reporter, _Complete(self.reporter)),
+            (self.delivering, inventory, self.telling, self.reporter, _Complete(self.reporter)),
             uniform=clocks.uniform,
             changed=self._saw_or_not,
         )
@@ -111,6 +120,8 @@ class Reconciler:
         try:
             found = opened(document, self._key)
             await self.enforcing.act(document)
+            held = document.get("sources")
+            self.telling.policy(None if held is None else read_sources(held))
         except Invalid as error:
             log.error("%s: %s", error.code, error.message)
             self.reporter.condition("DocumentRead", "False", "MessageInvalid", error.message)
@@ -138,6 +149,7 @@ class Reconciler:
             "delivery": self.delivering.serve,
             "enforcement": self.enforcing.serve,
             "reports": self.reporter.serve,
+            "events": self.telling.serve,
             "capabilities": self._look,
         }
         try:

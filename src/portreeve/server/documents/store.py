@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy import Row, delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portreeve.core.blast_radius import RunningImage
+from portreeve.core.checklist import REACHED
 from portreeve.core.cluster import Namespace
 from portreeve.core.estate import Capabilities, Key
 from portreeve.core.refresh import Held, Notice, Why
@@ -160,15 +162,17 @@ def agent(row: Row[Any]) -> AgentRow:
 
 def reported(facts: Mapping[str, Any], generation: int, at: datetime) -> Reported:
     """What an environment said last, out of its stored observation."""
+    phases = Counter(str(one.get("phase", "")) for one in facts.get("pullSecrets", ()))
     # Where somebody else's Secret has our name, there is none of ours.
     ours = [one for one in facts.get("pullSecrets", ()) if one.get("phase") != "NameTaken"]
-    return Reported(generation, at, tuple(facts.get("conditions", ())), facts.get("inventory"), len(ours))
+    return Reported(generation, at, tuple(facts.get("conditions", ())), facts.get("inventory"), len(ours), phases)
 
 
 def checked(row: Row[Any]) -> Checked:
     """How a registry's last validation ended, out of its stored checklist."""
     reason = next((check.get("code", "") for check in row.checks if check["outcome"] == "failed"), "")
-    return Checked(row.outcome, reason, row.checked_at, row.ms)
+    reached = not any(check["outcome"] == "failed" and check["stage"] in REACHED for check in row.checks)
+    return Checked(row.outcome, reason, row.checked_at, row.ms, reached)
 
 
 def _stored(row: Row[Any]) -> Stored:
