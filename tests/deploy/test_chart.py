@@ -201,6 +201,13 @@ def test_metrics_open_one_port_and_nothing_else_is_open(charts: Charts) -> None:
     _, agent = containers(opened)
     assert "--metrics=0.0.0.0:9999" in agent["args"]
     assert agent["ports"] == [{"name": "metrics", "containerPort": 9999, "protocol": "TCP"}]
+    asked = {"path": "/healthz", "port": "metrics"}
+    assert [agent[f"{one}Probe"]["httpGet"] for one in ("liveness", "readiness")] == [asked, asked]
+    own = {"tcpSocket": {"port": 1}}
+    _, agent = containers(charts.render(CHART, {**values, "probes": {"liveness": own}}))
+    assert agent["livenessProbe"] == own
+    _, agent = containers(charts.render(CHART, SERVER))
+    assert not {"livenessProbe", "readinessProbe", "ports"} & set(agent)
     assert opened.of("NetworkPolicy")["spec"]["ingress"] == [{"ports": [{"protocol": "TCP", "port": 9999}]}]
     assert opened.of("Service")["spec"]["ports"][0]["port"] == 9999
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 from portreeve.agent.connection import Connection
@@ -32,6 +33,16 @@ class Actor(Protocol):
 
     async def act(self, document: Mapping[str, Any]) -> None:
         """A document is believed, and is on the disk. It does not come again: what fails is for the actor to repeat."""
+
+
+class Channel(StrEnum):
+    """How the channel stands, as it is shown."""
+
+    STARTING = "starting"
+    ANSWERED = "answered"
+    FAILING = "failing"
+    """The last thing that was tried there failed; it is tried again."""
+    REFUSED = "refused"
 
 
 class Loop:
@@ -60,6 +71,9 @@ class Loop:
         self._came: tuple[bytes, Signed] | None = None
         self._flushing = reporter is None
         self.reporter = reporter or Reporter(connection.report, clock=clock, monotonic=time.monotonic, chance=chance)
+        self.heard_at: datetime | None = None
+        """When the control plane answered last."""
+        self.channel = Channel.STARTING
         begins, ends = connection.validity
         self.state = State(connection.enrolled.environment, begins, ends)
 
@@ -93,9 +107,11 @@ class Loop:
                 following = await self._carried_out(effect)
             except Unauthenticated as error:
                 log.warning("refused by the control plane: %s", error.code)
+                self.channel = Channel.REFUSED
                 return self._failed(effect, channel.ShutOut(self._clock(), self._chance()))
             except PortreeveError as error:
                 log.warning("%s: %s", error.code, error.message)
+                self.channel = Channel.FAILING
                 if isinstance(effect, Keep):
                     # What is not on the disk was never believed: else a restart could believe something older.
                     self.state = replace(self.state, known=before)
@@ -130,6 +146,7 @@ class Loop:
 
     async def _asked(self, generation: int) -> Event:
         data = await self._connection.ask(generation)
+        self.heard_at, self.channel = self._clock(), Channel.ANSWERED
         if data is None:
             return channel.Unchanged(self._clock())
         signed = read_signed(data)

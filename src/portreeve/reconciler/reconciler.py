@@ -31,9 +31,11 @@ from portreeve.reconciler.records import Journal
 from portreeve.reconciler.reporting import Reporter
 from portreeve.reconciler.requesting import Requesting
 from portreeve.reconciler.requests import Requests
+from portreeve.reconciler.telling import Telling
 from portreeve.reconciler.watching import EVERY_KIND, Watching
 from portreeve.vault.sealing import OpeningKey
 from portreeve.wire.channel import Report
+from portreeve.wire.desired_policy import read_sources
 
 AGAIN_S: Final = 5.0
 ATTACH_POLICY: Final = "portreeve-attach"
@@ -91,6 +93,13 @@ class Reconciler:
             chance=clocks.chance,
             limits=limits,
         )
+        self.telling = Telling(
+            client,
+            lambda: (line.told for line in self.delivering.state.lines.values() if line.told is not None),
+            lambda: self.delivering.resting,
+            clock=clocks.utc,
+            monotonic=clocks.monotonic,
+        )
         self.enforcing = Enforcing(
             client,
             _AdmissionRecords(self.journal),
@@ -104,7 +113,7 @@ class Reconciler:
         self.reporter.add_parts((inventory, self.requesting))
         self.watching = Watching(
             client,
-            (self.delivering, inventory, self.requesting, self.reporter, _Complete(self.reporter)),
+            (self.delivering, inventory, self.telling, self.requesting, self.reporter, _Complete(self.reporter)),
             uniform=clocks.uniform,
             changed=self._saw_or_not,
         )
@@ -115,6 +124,8 @@ class Reconciler:
         try:
             found = opened(document, self._key)
             await self.enforcing.act(document)
+            held = document.get("sources")
+            self.telling.policy(None if held is None else read_sources(held))
         except Invalid as error:
             log.error("%s: %s", error.code, error.message)
             self.reporter.condition("DocumentRead", "False", "MessageInvalid", error.message)
@@ -144,6 +155,7 @@ class Reconciler:
             "enforcement": self.enforcing.serve,
             "reports": self.reporter.serve,
             "requests": self.requesting.serve,
+            "events": self.telling.serve,
             "capabilities": self._look,
         }
         try:

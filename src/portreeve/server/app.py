@@ -62,6 +62,9 @@ from portreeve.server.images.service import Forget
 from portreeve.server.inventory import routes as inventory_routes
 from portreeve.server.local.clusters import Reached
 from portreeve.server.local.keeping import Keeping, LocalAgents
+from portreeve.server.metrics import routes as metrics_routes
+from portreeve.server.metrics.figures import Mode
+from portreeve.server.metrics.service import Metrics, Requests
 from portreeve.server.people import routes as people_routes
 from portreeve.server.people.authenticator import People
 from portreeve.server.plans import routes as plan_routes
@@ -120,6 +123,8 @@ class Server:
     egress: EgressRules
     agents: Agents
     doorbell: Doorbell
+    requests: Requests
+    metrics: Metrics
     local: LocalAgents
     rotations: Rotations
     departures: Departures
@@ -192,6 +197,8 @@ def build(
     doorbell = Doorbell(writer, database, desired, agents.seen)
     rules = AddressRules.of(settings.private_addresses)
     contacts = Contacts(keeper, database, rules, clock, resolver)
+    refresh = Refresh(writer, database, keeper, minter or NetworkMinter(rules, resolver), clock, new_id)
+    requests = Requests()
     return Server(
         settings=settings,
         database=database,
@@ -211,13 +218,15 @@ def build(
         ),
         people=People(writer, database, clock, new_id, settings),
         rewrap=Rewrap(keeper, writer, database, new_id),
-        refresh=Refresh(writer, database, keeper, minter or NetworkMinter(rules, resolver), clock, new_id),
+        refresh=refresh,
         alerts=Alerts(writer, database, clock, new_id),
         contacts=contacts,
         browsing=Browsing(contacts, writer),
         limits=Limits(contacts, writer, database, clock),
         egress=EgressRules(writer, database, rules, clock, resolver),
         agents=agents,
+        requests=requests,
+        metrics=Metrics(documents, requests, refresh.results, Mode(settings.metrics), clock),
         doorbell=doorbell,
         local=LocalAgents(clusters, Keeping(writer, agents, desired, doorbell, clock, new_id)),
         departures=Departures(writer, documents, desired, clock, new_id),
@@ -254,6 +263,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
     app.state.authenticator = server.people
     for router in (
         health.routes(server.database, server.problems),
+        metrics_routes.routes(server.metrics),
         discovery.routes(server.settings.surroundings),
         people_routes.routes(server.people),
         plan_routes.routes(server.plans, server.writer),
@@ -323,6 +333,7 @@ def _outermost(server: Server) -> Callable[[Request, Callable[[Request], Awaitab
             logs.request_failed(request, error)
             response = problems.answer(_internal(), request.state.request_id)
         response.headers["X-Request-Id"] = request.state.request_id
+        server.requests.answered(request.method, response.status_code)
         logs.request_answered(request, response.status_code, (perf_counter() - begun) * 1000)
         return response
 

@@ -105,6 +105,10 @@ class Settings:
     oidc_create_users: bool = True
     """Whether somebody whom a provider vouches for becomes a user at the first sign-in. They may do nothing by that."""
 
+    metrics: str = "summary"
+    """How much `/metrics` tells apart: `summary`, or `detailed`, with series for each exemption, and for images by
+    environment (docs/howto/metrics.md)."""
+
     @property
     def keys_directory(self) -> Path:
         """Where keys are."""
@@ -161,6 +165,7 @@ def read(environment: Mapping[str, str], data: Path, keys: Path | None = None) -
         audit_checkpoints=_path(given.get("audit_checkpoints", "")),
         oidc_file=given.get("oidc_file", ""),
         oidc_create_users=_switch("oidc_create_users", given.get("oidc_create_users", "true")),
+        metrics=_word("metrics", given.get("metrics", "summary"), ("summary", "detailed")),
         **lists,
     )
 
@@ -187,6 +192,12 @@ def _switch(name: str, text: str) -> bool:
     if text not in {"true", "false"}:
         raise Invalid("settings_invalid", f"PORTREEVE_SERVER_{name.upper()} is neither true nor false")
     return text == "true"
+
+
+def _word(name: str, text: str, known: tuple[str, ...]) -> str:
+    if text not in known:
+        raise Invalid("settings_invalid", f"PORTREEVE_SERVER_{name.upper()} is none of {', '.join(known)}")
+    return text
 
 
 def _port(text: str) -> int:

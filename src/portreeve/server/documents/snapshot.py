@@ -89,12 +89,16 @@ class TokenRow:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """How the last validation of a registry ended: `reason` is the code of the first stage that failed, "" for none."""
+    """How the last validation of a registry ended: `reason` is the code of the first stage that failed, "" for none.
+
+    `answered` is whether it was reached at all, whatever it said.
+    """
 
     outcome: str
     reason: str
     at: datetime
     ms: int
+    answered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,8 @@ class Reported:
     inventory: Mapping[str, Mapping[str, Any]] | None = None
     pull_secrets: int = 0
     """How many namespaces have a pull secret of ours."""
+    phases: Mapping[str, int] = field(default_factory=dict)
+    """Phase of a pull secret, as the agent words it → how many namespaces."""
     requests: tuple[AccessRequest, ...] = ()
 
 

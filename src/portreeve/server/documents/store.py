@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portreeve.core.access_requests import Refusal
 from portreeve.core.blast_radius import RunningImage
+from portreeve.core.checklist import REACHED
 from portreeve.core.cluster import Namespace
 from portreeve.core.estate import Capabilities, Key
 from portreeve.core.refresh import Held, Notice, Why
@@ -174,16 +176,19 @@ def agent(row: Row[Any]) -> AgentRow:
 
 def reported(facts: Mapping[str, Any], generation: int, at: datetime) -> Reported:
     """What an environment said last, out of its stored observation."""
+    phases = Counter(str(one.get("phase", "")) for one in facts.get("pullSecrets", ()))
     # Where somebody else's Secret has our name, there is none of ours.
     ours = [one for one in facts.get("pullSecrets", ()) if one.get("phase") != "NameTaken"]
+    inventory, conditions = facts.get("inventory"), tuple(facts.get("conditions", ()))
     requests = tuple(read_access_request(one) for one in facts.get("accessRequests", ()))
-    return Reported(generation, at, tuple(facts.get("conditions", ())), facts.get("inventory"), len(ours), requests)
+    return Reported(generation, at, conditions, inventory, len(ours), phases, requests)
 
 
 def checked(row: Row[Any]) -> Checked:
     """How a registry's last validation ended, out of its stored checklist."""
     reason = next((check.get("code", "") for check in row.checks if check["outcome"] == "failed"), "")
-    return Checked(row.outcome, reason, row.checked_at, row.ms)
+    reached = not any(check["outcome"] == "failed" and check["stage"] in REACHED for check in row.checks)
+    return Checked(row.outcome, reason, row.checked_at, row.ms, reached)
 
 
 def _refusal(row: Row[Any]) -> RefusalRow:

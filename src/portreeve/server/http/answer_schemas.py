@@ -142,6 +142,7 @@ _OTHER_FORMS: Final = {
     "export_audit": ("the whole log, a line for each event and checkpoint", "application/jsonl"),
     "feed_calendar": ("an event for each end (RFC 5545)", "text/calendar"),
     "read_egress_rules": ("a policy for pods", "application/yaml"),
+    "read_metrics": ("the text format of Prometheus", "text/plain"),
     "watch": ("events, until either side hangs up", "text/event-stream"),
 }
 """Operation → what it answers, and its media type, where that is not JSON."""
