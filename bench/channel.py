@@ -27,7 +27,6 @@ import ssl
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
@@ -97,7 +96,7 @@ def policy(stage: str) -> dict[str, Any]:
 
 
 def serve(pipe: Connection, directory: str, key: bytes, agents: int, tls: bool) -> None:
-    """Fill a control plane and serve it; at a word the policy changes; until the parent hangs up."""
+    """Fill a control plane and serve it; at a word the policy changes; until it is told to end."""
     sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 -- for as long as the process lasts
     import uvloop
 
@@ -128,19 +127,17 @@ async def _serve(pipe: Connection, directory: Path, key: SecretValue, agents: in
         assert held is not None
         pipe.send((server.servers[0].sockets[0].getsockname()[1], made, held.generation))
         loop = asyncio.get_running_loop()
-        with suppress(EOFError):
-            while True:
-                word = await loop.run_in_executor(None, pipe.recv)
-                if word == "waiting":
-                    pipe.send(plane.server.doorbell.waiting)
-                elif word == "most":
-                    pipe.send(shaking.most)
-                elif isinstance(word, int):
-                    shaking.at_once, shaking.most = word, 0
-                    pipe.send(word)
-                else:
-                    await change(plane)
-                    pipe.send("changed")
+        while (word := await loop.run_in_executor(None, pipe.recv)) != "end":
+            if word == "waiting":
+                pipe.send(plane.server.doorbell.waiting)
+            elif word == "most":
+                pipe.send(shaking.most)
+            elif isinstance(word, int):
+                shaking.at_once, shaking.most = word, 0
+                pipe.send(word)
+            else:
+                await change(plane)
+                pipe.send("changed")
         server.should_exit = True
         plane.server.doorbell.close()
         await task
@@ -239,8 +236,7 @@ def measured(figures: Figures, agents: int, *, tls: bool) -> None:
             sockets = woken_and_back(figures, label, sockets, run)
         for one in sockets:
             one.close()
-        here.close()
-        child.terminate()
+        here.send("end")
         child.join(30)
 
 
