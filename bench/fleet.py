@@ -9,7 +9,7 @@ the real provider over the double that verifies signatures; it is looked for eac
 Agents share one key, and their documents' signatures are not verified: that would be processor time of this process,
 which has all the agents in it, and of nobody who is measured. Over plain HTTP; what TLS costs is in `bench.channel`.
 
-Run: make bench, or python -m bench.fleet [AGENTS]
+Run: make bench (half of the fleet), or python -m bench.fleet 1000
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ from portreeve.wire.channel import Report, read_signed, report_document
 from tests.fakes.ecr_fake import FakeAws
 from tests.server.plane import Clock, Plane, document, running
 
-AGENTS = 1_000
+AGENTS = 500
 NAMESPACES = tuple(f"team-{number}" for number in range(50))
 APPLY_S = 0.3
 """For 50 Secrets, by what `bench.rotation` measures on a real API server."""
