@@ -42,8 +42,10 @@ test: $(STAMP) ## every test, with the real API server and the Go libraries
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m 'not slow'
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow
 
-soak: $(STAMP) ## 20,000 drawn clusters for the agent: make soak SEEDS=200000
+soak: $(STAMP) ## 20,000 drawn clusters for the agent, and 300,000 small worlds in every order: make soak SEEDS=200000
 	PORTREEVE_SEEDS=$(or $(SEEDS),20000) $(BIN)/python -m pytest -q -m wide tests/simulation/test_agent.py -k drawn
+	PORTREEVE_STATES=15000 $(BIN)/python -m pytest -q -m wide tests/simulation/test_exhaustive.py
+	PORTREEVE_REFRESH_SEEDS=3000 $(BIN)/python -m pytest -q -m slow tests/simulation/test_refresh.py
 
 bench: $(STAMP) ## the figures, each against its limit or a peer of the same run
 	@$(BIN)/python -m bench

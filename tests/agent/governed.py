@@ -87,7 +87,8 @@ class Governed:
     def confirmed(self, method: str, path: str, **more: Any) -> Any:
         """A change that was looked at first."""
         preview = self.ask(method, f"{path}?dryRun=All", **more)
-        return self.ask(method, path, headers={"Portreeve-Plan": preview["digest"]}, **more)
+        headers = {**more.pop("headers", {}), "Portreeve-Plan": preview["digest"]}
+        return self.ask(method, path, headers=headers, **more)
 
     def registry(self, password: str) -> None:
         """A registry with a password."""
@@ -116,6 +117,21 @@ class Governed:
 
     def conditions(self) -> dict[str, str]:
         return {one["type"]: one["status"] for one in self.status()["conditions"]}
+
+    def reason(self, condition: str) -> str:
+        """Why a condition is as it is; "" if it is not told."""
+        found = [one["reason"] for one in self.status()["conditions"] if one["type"] == condition]
+        return str(found[0]) if found else ""
+
+    def policy(self, stage: str) -> None:
+        """Granted registries and nothing else, at this stage."""
+        restrict = {"stage": stage, "includeGrantedRegistries": True, "allowedSources": []}
+        policy = document("RegistryPolicy", "p", groups=["production"], restrict=restrict, allowOverride=True)
+        found = self.served.run(self.admin.get("/api/v1/policies/p"))
+        if found.status_code == 200:
+            self.confirmed("PUT", "policies/p", json=policy, headers={"If-Match": found.headers["ETag"]})
+        else:
+            self.confirmed("POST", "policies", json=policy)
 
     def secret(self, namespace: str) -> dict[str, Any] | None:
         answer = self.kube.request("GET", f"/api/v1/namespaces/{namespace}/secrets/portreeve-pull")

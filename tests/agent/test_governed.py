@@ -47,6 +47,20 @@ def test_a_pod_gets_the_secret_without_naming_it_and_nothing_is_left_behind(scen
     assert [one["name"] for one in made["spec"]["imagePullSecrets"]] == ["theirs", "portreeve-pull"]
     until(lambda: scene.conditions().get("Delivered") == "True", "told")
 
+    # The policy, from audit to deny: what the cluster refuses is what a look-alike tries.
+    scene.policy("audit")
+    until(lambda: scene.reason("Enforced") == "PolicyAuditing", "audited")
+    evil = {**pod, "metadata": {"name": "evil", "namespace": namespace}}
+    evil["spec"] = {"containers": [{"name": "main", "image": "r.example.com/team-evil/api:1"}]}
+    dry = {"dryRun": "All"}
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    kube.request("POST", path, evil, query=dry).expect(201)
+    scene.policy("deny")
+    until(lambda: scene.reason("Enforced") == "PolicyEnforced", "enforced")
+    refused = kube.request("POST", path, evil, query=dry).expect(422, 403)
+    assert "r.example.com/team-evil/api:1 not allowed" in refused.message
+    kube.request("POST", path, {**pod, "metadata": {"name": "good", "namespace": namespace}}, query=dry).expect(201)
+
     # Killed and rotated meanwhile: the next start finds out, and the Secret stays the same object.
     before = scene.secret(namespace)
     scene.agent.kill()
@@ -61,6 +75,7 @@ def test_a_pod_gets_the_secret_without_naming_it_and_nothing_is_left_behind(scen
 
     # Cut off while the registry is deleted; it hears of that when it is back.
     scene.agent.kill()
+    scene.confirmed("DELETE", "policies/p")
     scene.confirmed("DELETE", "access/a")
     scene.confirmed("DELETE", "registries/r")
     assert scene.secret(namespace) is not None
@@ -68,6 +83,9 @@ def test_a_pod_gets_the_secret_without_naming_it_and_nothing_is_left_behind(scen
     until(lambda: scene.secret(namespace) is None, "removed")
     until(lambda: [one["name"] for one in kube.request("GET", account).body["imagePullSecrets"]] == ["theirs"])
     kube.request("GET", f"/api/v1/namespaces/{namespace}/secrets/theirs").expect(200)
+    ours = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/portreeve-images"
+    until(lambda: kube.request("GET", ours).status == 404, "the policy is gone")
+    until(lambda: scene.reason("Enforced") == "PolicyOff", "told")
     assert scene.agent.stop() == 0
     log = scene.agent.log.read_text()
     for password in scene.passwords:

@@ -44,6 +44,7 @@ ASKING = {
     "plan": ("-f", "team.yaml"),
     "apply": ("-f", "team.yaml", "-y"),
     "calendar": ("--within", "30"),
+    "attachments": (),
     "needed": (),
     "unused": (),
 }
@@ -64,6 +65,8 @@ CHANGING = {
     "revoke",
     "confirm",
     "rotate",
+    "rotation",
+    "pullsecrets",
     "exempt",
     "audit",
     "token",

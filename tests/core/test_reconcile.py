@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -35,7 +36,8 @@ from portreeve.core.agent_messages import (
 )
 from portreeve.core.cluster import LabelSelector, NamespaceSelection
 from portreeve.core.credential import CredentialRef, Login
-from portreeve.core.delivery import QUIET_S, Document, DocumentGrant
+from portreeve.core.delivery import Document, DocumentGrant
+from portreeve.core.leases import QUIET_S
 from portreeve.core.observation import (
     MANAGER,
     OWNER_LABEL,
@@ -496,3 +498,33 @@ def test_a_namespace_that_was_made_again_is_a_new_one() -> None:
     effects = agent.tick()
     assert only(effects, PersistRecord).record == Record("n1", "", frozenset({"a0"}))
     assert only(effects, ReadSecret).namespace == "shop"
+
+
+def test_what_is_undone_each_time_is_done_again_more_and_more_seldom() -> None:
+    agent = Agent().lists(SPACE).given(grant(1))
+    made_at: list[float] = []
+    while agent.at < 400:
+        for one in agent.tick(0.5):
+            if isinstance(one, ReadSecret):
+                agent.do(Answer(one.ask, "shop", "", Outcome.NOT_FOUND, agent.at, 0.9))
+            if isinstance(one, ApplySecret):
+                made_at.append(agent.at)
+                made = replace(OURS, uid=f"s{one.ask}", resource_version=str(100 + one.ask))
+                agent.do(Answer(one.ask, "shop", "", Outcome.DONE, agent.at, 0.9, made))
+                agent.do(Deleted(Kind.SECRET, "shop", "shop", made.uid))
+    waits = [later - earlier for earlier, later in pairwise(made_at)]
+    assert 1 <= waits[0] < 3
+    assert all(45 <= one <= 62 for one in waits[5:])
+
+
+def test_a_namespace_that_was_made_anew_is_not_going_because_the_one_before_it_was() -> None:
+    agent = Agent().lists(SPACE).given(grant(1))
+    read = only(agent.tick(), ReadSecret)
+    agent.do(Answer(read.ask, "shop", "", Outcome.NOT_FOUND, agent.at, 0.5))
+    applied = only(agent.tick(), ApplySecret)
+    agent.do(Deleted(Kind.NAMESPACE, "shop", "shop", "n1"))
+    agent.do(Changed(NamespaceSeen("shop", "n2", "50")))
+    agent.tick()
+    agent.do(Answer(applied.ask, "shop", "", Outcome.GONE, agent.at, 0.5))
+    agent.tick(61.0)
+    assert not agent.state.lines["shop"].space.terminating  # type: ignore[union-attr] # it is there

@@ -6,21 +6,25 @@ Source: kubernetes.md 2.4; threats AG-06, AG-07.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 
+from portreeve.core.admission_objects import Admitted, Refused
+from portreeve.core.agent_messages import ApplySecret, DeleteSecret, Outcome, PatchServiceAccount, ReadServiceAccount
+from portreeve.core.credential import AuthEntry, CredentialRef, Login
+from portreeve.core.observation import AccountSeen, SecretSeen
 from portreeve.core.policy import AllowedSource, RegistryPolicy, Stage
 from portreeve.core.reference import parse_prefix
 from portreeve.core.render import compile_policy
+from portreeve.core.secret import SecretValue
 from portreeve.core.sources import resolve
-from portreeve.kube import admission, attachment, pull_secret
-from portreeve.kube.admission import Admitted, Applied, Gone, Probe, Refused
-from portreeve.kube.attachment import Attached, Detached
+from portreeve.kube import admission
+from portreeve.kube.admission import Applied, Gone, Probe
 from portreeve.kube.client import Client
-from portreeve.kube.pull_secret import Kept, Removed
+from portreeve.reconciler.requests import Requests
 from tests.deploy.installed import AGENT, CHART, MANAGER, Installed, pod, secret
-from tests.kube.behaviour import wanted
 from tests.kube.conftest import as_token
 from tests.tools.cel import CelChecker
 from tests.tools.charts import Charts
@@ -133,9 +137,9 @@ def test_of_secrets_it_reaches_its_own_in_every_namespace_and_no_other(scene: In
         assert scene.agent.request("GET", refused).status == 403, refused
     for allowed in (f"{everywhere}?{named}portreeve-pull", f"{here}?{named}portreeve-pull"):
         found = scene.agent.request("GET", allowed).expect(200).body["items"]
-        assert [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in found] == [
-            (scene.namespace, "portreeve-pull")
-        ]
+        # Other tests have left their own elsewhere; of no other name there is one.
+        assert {one["metadata"]["name"] for one in found} == {"portreeve-pull"}
+        assert scene.namespace in {one["metadata"]["namespace"] for one in found}
     watched = scene.agent.request("GET", f"{everywhere}?{named}portreeve-pull&watch=1&timeoutSeconds=1")
     assert watched.status == 200
     assert "theirs" not in str(watched.body)
@@ -323,7 +327,7 @@ def test_its_own_policy_cannot_read_secrets_as_parameters(scene: Installed) -> N
     assert scene.agent.server_side_apply(policy, MANAGER, DRY_RUN).expect(201).ok
 
 
-PROVED = Probe(Refused("portreeve-images", "portreeve-images-deny"), Admitted())
+PROVED = Probe(Refused("portreeve-images", "portreeve-images-deny", 1), Admitted())
 
 
 async def test_what_the_agent_s_code_does_its_rights_suffice_for(scene: Installed) -> None:
@@ -333,9 +337,17 @@ async def test_what_the_agent_s_code_does_its_rights_suffice_for(scene: Installe
     policy = RegistryPolicy("prod", stage=Stage.DENY, generation=1, sources=(source,))
     manifests = compile_policy(resolve(policy))
     async with Client(as_token(scene.cluster, scene.token)) as client:
-        kept = await pull_secret.keep(client, wanted(scene.namespace))
-        assert isinstance(kept, Kept)
-        assert isinstance(await attachment.attach(client, scene.namespace, "default"), Attached)
+        requests = Requests(client, monotonic=time.monotonic, chance=lambda: 0.5)
+        entry = AuthEntry("r.example.com/", CredentialRef("c", 1), Login("robot", SecretValue("pw")))
+        kept = await requests.carried_out(ApplySecret(scene.namespace, "", "", (entry,)))
+        assert isinstance(kept.seen, SecretSeen)
+        assert kept.seen.marked
+        account = await requests.carried_out(ReadServiceAccount(scene.namespace, "default"))
+        assert isinstance(account.seen, AccountSeen)
+        at = account.seen.resource_version, account.seen.pull_secrets
+        attached = await requests.carried_out(PatchServiceAccount(scene.namespace, "default", True, *at))
+        assert isinstance(attached.seen, AccountSeen)
+        assert attached.seen.pull_secrets[-1] == "portreeve-pull"
         applied = await admission.apply(client, manifests, recorded_uids={})
         assert all(isinstance(one, Applied) for one in applied), applied
         asked = {"refused": "ghcr.io/other/a:1", "allowed": "registry.example.com/a:1"}
@@ -347,8 +359,11 @@ async def test_what_the_agent_s_code_does_its_rights_suffice_for(scene: Installe
         for one in reversed(manifests):
             name = one["metadata"]["name"]
             assert isinstance(await admission.remove(client, one["kind"], name, recorded_uid=uids[name]), Gone)
-        assert isinstance(await attachment.detach(client, scene.namespace, "default"), Detached)
-        assert isinstance(await pull_secret.remove(client, scene.namespace, recorded_uid=kept.uid), Removed)
+        at = attached.seen.resource_version, attached.seen.pull_secrets
+        detached = await requests.carried_out(PatchServiceAccount(scene.namespace, "default", False, *at))
+        removing = DeleteSecret(scene.namespace, kept.seen.uid, kept.seen.resource_version)
+        removed = await requests.carried_out(removing)
+        assert (detached.outcome, removed.outcome) == (Outcome.DONE, Outcome.DONE)
 
 
 def test_the_guard_holds_even_for_a_role_that_is_wider(charts: Charts, cel_checker: CelChecker) -> None:

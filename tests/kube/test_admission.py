@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from portreeve.core.admission_objects import Admitted, Refused, Untold
 from portreeve.core.policy import AllowedSource, RegistryPolicy, Stage
 from portreeve.core.reference import parse_prefix
 from portreeve.core.render import DENY_BINDING, POLICY_NAME, Manifest, compile_policy
 from portreeve.core.sources import resolve
 from portreeve.errors import Invalid
 from portreeve.kube import admission
-from portreeve.kube.admission import Admitted, Applied, Gone, NotOurs, Probe, Raced, Refused, Untold
+from portreeve.kube.admission import Applied, Gone, NotOurs, Probe, Raced
 from portreeve.kube.client import Client
 from portreeve.kube.ownership import Ownership
 from tests.e2e.governed import remove as taken_away
@@ -62,17 +63,16 @@ async def until(ask: Callable[[], Awaitable[Any]], wanted: Any) -> None:
 async def test_a_policy_is_applied_proved_read_back_and_then_left_alone(cluster: Client, namespace: str) -> None:
     recorded: dict[str, str] = {}
     assert await apply(cluster, compiled(), recorded) == [True] * 4
-    await until(lambda: probed(cluster, namespace), Probe(Refused(POLICY_NAME, DENY_BINDING), Admitted()))
+    await until(lambda: probed(cluster, namespace), Probe(Refused(POLICY_NAME, DENY_BINDING, 1), Admitted()))
     assert await apply(cluster, compiled(), recorded) == [False] * 4
 
     async def read_back() -> tuple[bool, int]:
-        seen = await admission.observe(
-            cluster, "ValidatingAdmissionPolicy", POLICY_NAME, recorded_uid=recorded[POLICY_NAME]
-        )
+        seen = await admission.observe(cluster, "ValidatingAdmissionPolicy", POLICY_NAME)
         assert seen is not None
-        assert seen.ownership is Ownership.RECORDED
-        assert seen.render_digest == compiled()[0]["metadata"]["annotations"]["portreeve.io/render-digest"]
-        return seen.compiled, seen.warnings
+        assert (seen.marked, seen.uid) == (True, recorded[POLICY_NAME])
+        digest = "portreeve.io/render-digest"
+        assert seen.annotations[digest] == compiled()[0]["metadata"]["annotations"][digest]
+        return seen.compiled, seen.doubts
 
     await until(read_back, (True, 0))
 
@@ -83,10 +83,25 @@ async def test_a_stage_is_changed_in_place(cluster: Client, namespace: str) -> N
     before = dict(recorded)
     assert await probed(cluster, namespace) == Probe(Admitted(), Admitted())
     await apply(cluster, compiled(Stage.WARN, 2), recorded)
-    await until(lambda: probed(cluster, namespace), Probe(Admitted(DENY_BINDING), Admitted()))
+    await until(lambda: probed(cluster, namespace), Probe(Admitted(DENY_BINDING, 2), Admitted()))
     await apply(cluster, compiled(Stage.DENY, 3), recorded)
-    await until(lambda: probed(cluster, namespace), Probe(Refused(POLICY_NAME, DENY_BINDING), Admitted()))
+    await until(lambda: probed(cluster, namespace), Probe(Refused(POLICY_NAME, DENY_BINDING, 3), Admitted()))
     assert recorded == before
+
+
+async def test_a_quota_that_is_used_up_is_asked_after_the_policy(
+    cluster: Client, kube_client: KubeClient, namespace: str
+) -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none", "namespace": namespace}}
+    kube_client.create({**quota, "spec": {"hard": {"pods": "0"}}}).expect(201)
+    # The controller that counts does not run here.
+    path = f"/api/v1/namespaces/{namespace}/resourcequotas/none/status"
+    counted = {"status": {"hard": {"pods": "0"}, "used": {"pods": "0"}}}
+    kube_client.request("PATCH", path, counted, "application/merge-patch+json").expect(200)
+    await apply(cluster, compiled(), {})
+    full = Probe(Refused(POLICY_NAME, DENY_BINDING, 1), Untold("kube_quota"))
+    await until(lambda: probed(cluster, namespace), full)
+    kube_client.delete(quota).expect(200)
 
 
 EXCLUDED = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
@@ -141,7 +156,7 @@ async def test_it_is_taken_away_bindings_first(cluster: Client) -> None:
         assert gone == Gone(name, written=True)
         again = await admission.remove(cluster, kind, name, recorded_uid=recorded[name])
         assert again == Gone(name, written=False)
-        assert await admission.observe(cluster, kind, name, recorded_uid="") is None
+        assert await admission.observe(cluster, kind, name) is None
 
 
 async def test_a_status_that_is_written_meanwhile_is_no_race_that_is_lost(

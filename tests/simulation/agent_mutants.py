@@ -1,7 +1,7 @@
 """Mistakes that agents like ours have made, put back into the real module one at a time.
 
 Each changes one part of `core.reconcile`, `core.delivery`, `core.pacing` or of an effect, and names the invariant that
-must fall, and the faults in which it shows. Where a project has shipped the mistake, its issue is cited.
+must fall, and the faults in which it shows. Where a project has shipped the mistake, or met it, its issue is cited.
 """
 
 from __future__ import annotations
@@ -39,15 +39,16 @@ REAL = reconcile.step
 class Mutant:
     """A mistake. `parts` are attributes to replace ("module.name" → value), `step` stands in for the real one.
 
-    `falls` are the invariants of which one must fall, `kinds` the faults that are on.
+    `invariant` is the one that must be seen to fall, `kinds` are the faults that are on. `upstream` is where a project
+    has shipped the same mistake, or met it: repository and number of the issue or pull request.
     """
 
-    falls: tuple[str, ...]
+    invariant: str
     kinds: tuple[str, ...] = ()
     parts: Mapping[str, Any] = field(default_factory=dict)
     step: Step | None = None
     limits: pacing.Limits | None = None
-    cites: str = ""
+    upstream: str = ""
 
 
 def on_effects(change: Callable[[State, Effect], list[Effect]]) -> Step:
@@ -312,7 +313,7 @@ def _hopeful(pace: Any, at: float, chance: float) -> Any:
 
 
 def _endless(pace: Any, at: float, chance: float, retry_after_s: float | None = None) -> Any:
-    return pacing.Pace(due_at=at + max(1.0, 10.0 * pace.wait_s), wait_s=max(1.0, 10.0 * pace.wait_s))
+    return pacing.Pace(due_at=at + max(1.0, 40.0 * pace.wait_s), wait_s=max(1.0, 40.0 * pace.wait_s))
 
 
 def _stubborn(pace: Any, at: float, chance: float) -> Any:
@@ -351,7 +352,10 @@ def _by_image_alone(grant: Any, workloads: Any, *, pulling: bool = False) -> boo
 
 
 def _lost_is_done(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
-    """An answer that was lost counts as a success."""
+    """An answer that was lost counts as a success, and no list is looked at that would say otherwise."""
+    state, listened = _no_list(state, event)
+    if listened is None:
+        return state, ()
     if isinstance(event, agent_messages.Answer) and event.outcome is Outcome.UNKNOWN:
         line = state.lines.get(event.namespace)
         sent = line.sent if line is not None and not event.account else None
@@ -381,79 +385,165 @@ def _reading_is_writing(_: State, effect: Effect) -> list[Effect]:
     return [effect]
 
 
+def _never_rotated(line: Any, record: Any, want: Any) -> Any:
+    """What is there is never written again."""
+    request, phase = ORIGINAL_ABOUT_SECRET(line, record, want)
+    return (None, phase) if isinstance(request, ApplySecret) and request.uid else (request, phase)
+
+
+def _unmarked(line: Any, document: Any, turn: int) -> Any:
+    """A new document counts wherever something else happens."""
+    return line
+
+
+def _first_labels(state: State, event: Event) -> tuple[State, Event | None]:
+    def as_first(seen: Any) -> Any:
+        line = state.lines.get(seen.name) if isinstance(seen, observation.NamespaceSeen) else None
+        return replace(seen, labels=line.space.labels) if line is not None and line.space is not None else seen
+
+    if isinstance(event, agent_messages.Changed):
+        event = replace(event, seen=as_first(event.seen))
+    if isinstance(event, Listed):
+        event = replace(event, items=tuple(as_first(seen) for seen in event.items))
+    return state, event
+
+
+def _deletion_ignored(state: State, event: Event) -> tuple[State, Event | None]:
+    """Also where a list shows it."""
+    deleted = isinstance(event, agent_messages.Deleted) and event.kind is observation.Kind.SECRET
+    listed = isinstance(event, Listed) and event.kind is observation.Kind.SECRET and event.kind in state.listed
+    return state, None if deleted or listed else event
+
+
+def _any_order(new: Any, old: Any) -> bool:
+    return True
+
+
+def _fresh(pace: Any, at: float, chance: float) -> Any:
+    return pacing.FRESH
+
+
 USERS = ("create", "edit", "strip", "delete", "unattach", "account", "lag")
 CRASHES = ("crash", "lost", "silent")
 
 MUTANTS: dict[str, Mutant] = {
-    "force apply": Mutant(("I3",), USERS, step=on_effects(_force), cites="kubernetes.md 2.4; upmc/registry-creds"),
-    "apply without preconditions": Mutant(("I3",), USERS, step=_applies(uid="", resource_version=""),
-        cites="AG-08"),
-    "apply with the UID alone": Mutant(("I3",), ("strip", "lag"), step=_applies(resource_version="")),
-    "delete without preconditions": Mutant(("I3",), ("create", "strip", "delete", "lag", "slow"),
-        step=_deletes(uid="", resource_version=""), cites="AG-08"),
-    "delete without resourceVersion": Mutant(("I3",), ("strip", "edit", "lag"), step=_deletes(resource_version="")),
-    "owner label in a second call": Mutant(("I1", "I2", "L1", "I3"), CRASHES, step=_applies(labels=())),
-    "ours by label": Mutant(("I3", "I2", "L1"), USERS, {"observation.SecretSeen.marked": property(_by_label)},
-        cites="AG-08"),
-    "ours by name": Mutant(("I3",), USERS, {"observation.SecretSeen.marked": property(_by_name)}),
-    "ours by manager": Mutant(("I3",), USERS, {"observation.SecretSeen.marked": property(_by_manager)}),
-    "delete whatever is not granted": Mutant(("I3",), USERS, {"namespace_decision._about_secret": _by_document}),
-    "strategic merge on a ServiceAccount": Mutant(("I3",), ("account",),
-        {"agent_messages.PatchServiceAccount.operations": _Merged.operations}, cites="kubernetes.md 2.4, measured"),
-    "patch a ServiceAccount without tests": Mutant(("I3", "L1"), ("account", "lag"),
-        {"agent_messages.PatchServiceAccount.operations": _Merged.untested}),
-    "remove the last entry": Mutant(("I3",), ("account", "lag"),
-        {"agent_messages.PatchServiceAccount.operations": _Merged.last}),
-    "remove the entry of our name": Mutant(("I3",), ("create",), {"namespace_decision._about_accounts": _all_entries}),
-    "attach without a record": Mutant(("I1",), (), {"namespace_decision._about_accounts": _unrecorded}),
-    "attach default alone": Mutant(("L1",), (), {"namespace_decision.attaches": _only_default},
-        cites="zalando kubernetes-on-aws#485"),
-    "forget an entry that is not seen": Mutant(("I1", "L1"), (*CRASHES, "slow", "lag", "stale list"),
+    "force apply": Mutant("I3", USERS, step=on_effects(_force),
+        upstream="external-secrets/external-secrets#2346"),
+    "apply without preconditions": Mutant("I3", USERS, step=_applies(uid="", resource_version=""),
+        upstream="cert-manager/cert-manager#4375"),
+    "apply with the UID alone": Mutant("I3", ("strip", "lag"), step=_applies(resource_version=""),
+        upstream="cert-manager/cert-manager#1107"),
+    "delete without preconditions": Mutant("I3", ("create", "strip", "delete", "lag", "slow"),
+        step=_deletes(uid="", resource_version=""),
+        upstream="kubernetes/kubernetes#29522"),
+    "delete without resourceVersion": Mutant("I3", ("strip", "edit", "lag"), step=_deletes(resource_version="")),
+    "owner label in a second call": Mutant("I1", CRASHES, step=_applies(labels=()),
+        upstream="outscale/cluster-api-provider-outscale#917"),
+    "ours by label": Mutant("I3", USERS, {"observation.SecretSeen.marked": property(_by_label)},
+        upstream="argoproj/argo-cd#5792"),
+    "ours by name": Mutant("I3", USERS, {"observation.SecretSeen.marked": property(_by_name)},
+        upstream="external-secrets/external-secrets#4548"),
+    "ours by manager": Mutant("I3", USERS, {"observation.SecretSeen.marked": property(_by_manager)},
+        upstream="fluxcd/kustomize-controller#1574"),
+    "delete whatever is not granted": Mutant("I3", USERS, {"namespace_decision._about_secret": _by_document},
+        upstream="argoproj/argo-cd#22607"),
+    "strategic merge on a ServiceAccount": Mutant("I3", ("account",),
+        {"agent_messages.PatchServiceAccount.operations": _Merged.operations},
+        upstream="upmc-enterprises/registry-creds#11"),
+    "patch a ServiceAccount without tests": Mutant("I3", ("account", "lag"),
+        {"agent_messages.PatchServiceAccount.operations": _Merged.untested},
+        upstream="prometheus-operator/prometheus-operator#8323"),
+    "remove the last entry": Mutant("I3", ("account", "lag"),
+        {"agent_messages.PatchServiceAccount.operations": _Merged.last},
+        upstream="evanphx/json-patch#106"),
+    "remove the entry of our name": Mutant("I3", ("create",), {"namespace_decision._about_accounts": _all_entries},
+        upstream="strimzi/strimzi-kafka-operator#7056"),
+    "attach without a record": Mutant("I1", (), {"namespace_decision._about_accounts": _unrecorded},
+        upstream="alexellis/registry-creds#9"),
+    "attach default alone": Mutant("L1", (), {"namespace_decision.attaches": _only_default},
+        upstream="upmc-enterprises/registry-creds#64"),
+    "forget an entry that is not seen": Mutant("I1", (*CRASHES, "slow", "lag", "stale list"),
         {"namespace_decision._forgotten": _never_settles}),
-    "act before the document is stored": Mutant(("I4",), ("unstored", "crash"), step=_at_once, cites="AG-04"),
-    "any generation": Mutant(("I4",), ("older document",), step=_any_generation, cites="AG-04"),
-    "another document of a generation": Mutant(("I4",), ("other document",), step=_same_generation),
-    "forget the generation": Mutant(("I4",), ("crash", "older document"), step=on_events(_forgets_generation)),
-    "delete, then create": Mutant(("I10",), (), {"namespace_decision._about_secret": _recreating},
-        cites="portainer; titansoft; kubernetes.md 3.4"),
-    "create without reading": Mutant(("I3",), ("create", "delete", "drop", "lag"),
-        {"namespace_decision._about_secret": _unread_create}),
-    "write what has ended": Mutant(("I10",), ("bad credential",), {"delivery._granted": _ended_too}),
-    "empty what cannot be delivered": Mutant(("I10",), ("bad credential",), {"delivery._granted": _hollow_on_failure},
-        cites="upmc/registry-creds writes {} over a good Secret"),
-    "keep nothing": Mutant(("I10",), ("bad credential",), {"namespace_decision.wanted": _nothing_kept}),
-    "keep without reading": Mutant(("I10",), ("bad credential", "crash"),
+    "act before the document is stored": Mutant("I4", ("unstored", "crash"), step=_at_once),
+    "any generation": Mutant("I4", ("older document",), step=_any_generation,
+        upstream="kyma-incubator/reconciler#951"),
+    "another document of a generation": Mutant("I4", ("other document",), step=_same_generation),
+    "forget the generation": Mutant("I4", ("crash", "older document"), step=on_events(_forgets_generation),
+        upstream="elastic/cloud-on-k8s#4956"),
+    "delete, then create": Mutant("I10", (), {"namespace_decision._about_secret": _recreating},
+        upstream="alexellis/registry-creds#26"),
+    "create without reading": Mutant("I3", ("create", "delete", "drop", "lag"),
+        {"namespace_decision._about_secret": _unread_create},
+        upstream="openshift/ci-tools#5124"),
+    "write what has ended": Mutant("I10", ("bad credential",), {"delivery._granted": _ended_too}),
+    "empty what cannot be delivered": Mutant("I10", ("bad credential",), {"delivery._granted": _hollow_on_failure},
+        upstream="external-secrets/external-secrets#1049"),
+    "keep nothing": Mutant("I10", ("bad credential",), {"namespace_decision.wanted": _nothing_kept}),
+    "keep without reading": Mutant("I10", ("bad credential", "crash"),
         {"namespace_decision._was_read": lambda line: True}),
-    "deliver by an ended document": Mutant(("I10",), ("ending document",), step=_frozen_at_end),
-    "an ended document grants nothing": Mutant(("I10",), ("ending document",), step=_takes_at_end),
-    "apply at every look": Mutant(("L1",), (), {"namespace_decision._about_secret": _always_apply}),
-    "never delete": Mutant(("I1", "L1"), (), {"namespace_decision._about_secret": _never_delete}),
-    "a taken name is not told": Mutant(("I3",), ("create",), {"namespace_decision._status": _taken_is_quiet}),
-    "records in memory alone": Mutant(("I2",), (), step=on_effects(_no_record)),
-    "records stored later": Mutant(("I1", "I2"), CRASHES, step=_record_later),
-    "no adoption": Mutant(("I2", "I1"), (*CRASHES, "lost record"), {"namespace_decision._adopted": _no_adoption}),
-    "lists are not looked at": Mutant(("L1", "I1", "I2", "I3"), ("drop", "delete", "unattach", "relabel"),
-        step=on_events(_no_list), cites="F-08"),
-    "lists only add": Mutant(("L1", "I1", "I2"), ("drop", "delete", "recreate"), step=on_events(_adding_lists)),
-    "a lost answer is waited for": Mutant(("L1", "I1"), ("silent",), {"pacing.Pace.lost": _waits_for_ever}),
-    "a lost answer is a success": Mutant(("L1", "L3", "I10", "I1"), ("cut", "partition"), step=_lost_is_done,
-        cites="F-11"),
-    "no backing off": Mutant(("L3",), ("unavailable", "cut"), {"pacing.Pace.failed": _impatient}),
-    "a refusal is tried again at once": Mutant(("L3",), ("forbidden",), {"pacing.Pace.stuck": _hopeful}),
-    "waits grow without end": Mutant(("L1", "I1"), ("conflict", "cut"), {"pacing.Pace.failed": _endless}),
-    "a refusal is for ever": Mutant(("L1", "I1"), ("forbidden",), {"pacing.Pace.stuck": _stubborn}),
-    "no cap": Mutant(("L3",), ("workload", "relabel", "delete"), step=on_events(_no_limits)),
-    "Retry-After for one object alone": Mutant(("L3",), ("throttled",),
-        {"pacing.Bucket.quiet": lambda bucket, at: False}),
-    "a lease ends by deletion": Mutant(("L1",), (), {"delivery._granted": _lease_by_deletion},
-        cites="portainer's just-in-time model; kubernetes.md 0.1"),
-    "a lease never ends": Mutant(("L1",), (), {"delivery._granted": _never_hollow}),
-    "used by image alone": Mutant(("L1",), ("workload",),
+    "deliver by an ended document": Mutant("I10", ("ending document",), step=_frozen_at_end,
+        upstream="kyverno/kyverno#17473"),
+    "an ended document grants nothing": Mutant("I10", ("ending document",), step=_takes_at_end,
+        upstream="external-secrets/kubernetes-external-secrets#604"),
+    "apply at every look": Mutant("L1", (), {"namespace_decision._about_secret": _always_apply},
+        upstream="redhat-developer/service-binding-operator#509"),
+    "never delete": Mutant("I1", (), {"namespace_decision._about_secret": _never_delete},
+        upstream="portainer/portainer#11158"),
+    "a taken name is not told": Mutant("I3", ("create",), {"namespace_decision._status": _taken_is_quiet},
+        upstream="emberstack/kubernetes-reflector#324"),
+    "records in memory alone": Mutant("I2", (), step=on_effects(_no_record),
+        upstream="flux-iac/tofu-controller#372"),
+    "records stored later": Mutant("I1", CRASHES, step=_record_later,
+        upstream="paradigmxyz/centaur#1529"),
+    "no adoption": Mutant("I2", (*CRASHES, "lost record"), {"namespace_decision._adopted": _no_adoption},
+        upstream="open-cluster-management-io/config-policy-controller#57"),
+    "lists are not looked at": Mutant("L1", ("drop", "delete", "unattach", "relabel"),
+        step=on_events(_no_list),
+        upstream="projectcalico/calico#12793"),
+    "lists only add": Mutant("L1", ("drop", "delete", "recreate"), step=on_events(_adding_lists),
+        upstream="volcano-sh/volcano#58"),
+    "a lost answer is waited for": Mutant("L1", ("silent",), {"pacing.Pace.lost": _waits_for_ever},
+        upstream="openkruise/kruise#1785"),
+    "a lost answer is a success": Mutant("L1", ("cut", "partition", "relabel"), step=_lost_is_done,
+        upstream="kubernetes/kubernetes#72155"),
+    "no backing off": Mutant("L3", ("unavailable", "cut"), {"pacing.Pace.failed": _impatient},
+        upstream="kubernetes/kubernetes#30629"),
+    "a refusal is tried again at once": Mutant("L3", ("forbidden",), {"pacing.Pace.stuck": _hopeful},
+        upstream="kubernetes/kubernetes#27634"),
+    "waits grow without end": Mutant("L1", ("conflict", "cut", "relabel", "delete"),
+        {"pacing.Pace.failed": _endless, "pacing.Pace.repeated": _endless},
+        upstream="kubernetes-sigs/cluster-api#9775"),
+    "a refusal is for ever": Mutant("L1", ("forbidden",), {"pacing.Pace.stuck": _stubborn},
+        upstream="kubernetes/kubernetes#67662"),
+    "no cap": Mutant("L3", ("workload", "relabel", "delete"), step=on_events(_no_limits),
+        upstream="kubernetes/kubernetes#34938"),
+    "Retry-After for one object alone": Mutant("L3", ("throttled",),
+        {"pacing.Bucket.quiet": lambda bucket, at: False},
+        upstream="kubernetes/client-go#222"),
+    "a lease ends by deletion": Mutant("L1", (), {"delivery._granted": _lease_by_deletion}),
+    "a lease never ends": Mutant("L1", (), {"delivery._granted": _never_hollow},
+        upstream="rancher/rancher#962"),
+    "used by image alone": Mutant("L1", ("workload",),
         {"delivery.used": _by_image_alone, "namespace_decision.used": _by_image_alone}),
-    "keys without a slash": Mutant(("L1", "I10"), (), step=on_effects(_key_without_slash), cites="kubernetes.md 3.1"),
-    "one registry in a Secret": Mutant(("L1", "I10"), (), step=on_effects(_one_entry)),
-    "first by name, first served": Mutant(("L4",), ("workload", "delete", "unattach", "relabel"),
-        {"namespace_decision._about_secret": _always_apply}, step=_unfair, limits=pacing.Limits(0.4, 1.0, 1)),
-    "every read twice": Mutant(("L3",), (), step=on_effects(_reading_is_writing)),
+    "keys without a slash": Mutant("L1", (), step=on_effects(_key_without_slash),
+        upstream="kubernetes/kubernetes#102472"),
+    "one registry in a Secret": Mutant("L1", (), step=on_effects(_one_entry),
+        upstream="titansoft-pte-ltd/imagepullsecret-patcher#29"),
+    "first by name, first served": Mutant("L4", ("workload", "delete", "unattach", "relabel"),
+        {"namespace_decision._about_secret": _always_apply}, step=_unfair, limits=pacing.Limits(0.4, 1.0, 1),
+        upstream="kubernetes/kubernetes#25744"),
+    "an existing Secret is never rotated": Mutant("L2", (), {"namespace_decision._about_secret": _never_rotated},
+        upstream="titansoft-pte-ltd/imagepullsecret-patcher#17"),
+    "a document marks nothing": Mutant("L2", (), {"reconcile._revisited": _unmarked}, upstream="rancher/rancher#20600"),
+    "labels of a namespace are those at first": Mutant("I1", ("relabel",), step=on_events(_first_labels),
+        upstream="config-syncer/config-syncer#381"),
+    "a deleted Secret is not missed": Mutant("L1", ("delete",), step=on_events(_deletion_ignored),
+        upstream="bitnami/sealed-secrets#224"),
+    "late events count": Mutant("L1", ("reorder", "lag", "duplicate", "workload", "relabel"),
+        {"reconcile_state.supersedes": _any_order}, step=on_events(_no_list),
+        upstream="opensandbox-group/OpenSandbox#1673"),
+    "what is undone is done at once": Mutant("L3", ("delete", "unattach"), {"pacing.Pace.repeated": _fresh},
+        upstream="cert-manager/cert-manager#9029"),
+    "every read twice": Mutant("L3", (), step=on_effects(_reading_is_writing)),
 }  # fmt: skip
 """Mistake → what it changes and what must see it."""

@@ -1,5 +1,7 @@
 """An API server in memory, as far as an agent can tell: resourceVersions, watches, server-side apply, JSON Patch.
 
+What it claims is `tests.simulation.contract`, which the real API server has to fulfil, too.
+
 It holds who made what, which no real server tells, so that `Broken` can be raised at the very write that touches what
 is somebody else's (I3). Contents of Secrets are user names of the form `id-version`: what they say can be held against
 the annotation without looking at a password.
@@ -20,7 +22,7 @@ from portreeve.core.agent_messages import (
     ReadServiceAccount,
     Request,
 )
-from portreeve.core.credential import AuthEntry, Login
+from portreeve.core.credential import AuthEntry, CredentialRef, Login
 from portreeve.core.observation import (
     MANAGER,
     OWNER_LABEL,
@@ -36,6 +38,9 @@ from portreeve.core.observation import (
 )
 from portreeve.core.secret import SecretValue
 
+FOREIGN = (AuthEntry("theirs.example.com/", CredentialRef("theirs", 0), None),)
+"""What a Secret holds whose content somebody else has written."""
+
 
 class Broken(AssertionError):
     """An invariant that does not hold; the message begins with its name."""
@@ -43,7 +48,7 @@ class Broken(AssertionError):
 
 @dataclass(frozen=True)
 class Secret:
-    """As stored. `owner` is who made it, and `edited` that somebody changed what we wrote."""
+    """As stored. `owner` is who made it, and `edited` that somebody changed what we wrote; `opaque` is another type."""
 
     namespace: str
     uid: str
@@ -55,6 +60,7 @@ class Secret:
     told: tuple[EntryFact, ...] | None = None
     immutable: bool = False
     edited: bool = False
+    opaque: bool = False
 
     @property
     def ours(self) -> bool:
@@ -102,6 +108,8 @@ class Api:
         self.writes = 0
         self.indistinct = False
         self.late = False
+        self.judging = True
+        """Whether a write that touches what is somebody else's raises."""
 
     # -- the store
 
@@ -160,7 +168,7 @@ class Api:
             self.drop_account(*place)
         for place in [place for place in self.workloads if place[0] == name]:
             self.drop_workload(*place)
-        self.version()
+        self.version()  # what is remembered of this version still has it
         space = self.namespaces.pop(name)
         self.emit(Kind.NAMESPACE, name, name, space.uid, None)
 
@@ -171,9 +179,10 @@ class Api:
         return stored
 
     def drop_secret(self, namespace: str) -> None:
-        secret = self.secrets.pop(namespace, None)
+        secret = self.secrets.get(namespace)
         if secret is not None:
             self.version()
+            del self.secrets[namespace]
             self.emit(Kind.SECRET, namespace, PULL_SECRET, secret.uid, None)
 
     def put_account(self, namespace: str, name: str, **changes: Any) -> Account:
@@ -184,8 +193,8 @@ class Api:
         return account
 
     def drop_account(self, namespace: str, name: str) -> None:
-        account = self.accounts.pop((namespace, name))
         self.version()
+        account = self.accounts.pop((namespace, name))
         self.emit(Kind.ACCOUNT, namespace, name, account.uid, None)
 
     def put_workload(self, workload: WorkloadSeen) -> None:
@@ -196,8 +205,8 @@ class Api:
         self.emit(Kind.WORKLOAD, workload.namespace, workload.name, uid, stored)
 
     def drop_workload(self, namespace: str, name: str) -> None:
-        workload = self.workloads.pop((namespace, name))
         self.version()
+        workload = self.workloads.pop((namespace, name))
         self.emit(Kind.WORKLOAD, namespace, name, workload.uid, None)
 
     # -- requests of the agent
@@ -217,6 +226,10 @@ class Api:
             case PatchServiceAccount():
                 return self._patch(request)
 
+    def _broken(self, message: str) -> None:
+        if self.judging:
+            raise Broken(message)
+
     def _apply(self, request: ApplySecret) -> tuple[Outcome, SecretSeen | None]:
         space = self.namespaces.get(request.namespace)
         if space is None:
@@ -226,30 +239,34 @@ class Api:
             if entry.login is not None and entry.login.username != f"{entry.credential.id}-{entry.credential.version}":
                 raise Broken(f"I10: {entry.key} says {entry.credential} and holds {entry.login.username}")
         if old is None:
-            if request.uid:
+            if request.uid or request.resource_version:
                 return Outcome.CONFLICT, None
             if space.terminating:
                 return Outcome.GONE, None
             self.writes += 1
             new = Secret(request.namespace, self.uid(), 0, "agent", labels, frozenset({MANAGER}), request.entries, told)
-            return Outcome.DONE, self.put_secret(new).seen()
-        if request.uid not in ("", old.uid) or request.resource_version not in ("", str(old.rv)):
-            return Outcome.CONFLICT, None
+            return Outcome.DONE, self.put_secret(new).seen(read=True)
         force = getattr(request, "force", False)
-        differs = told != old.told
-        if differs and old.managers - {MANAGER} and not force:
+        differs = told != old.told or told != facts(old.data) or old.opaque
+        others = bool(old.managers - {MANAGER}) and not force
+        if request.resource_version not in ("", str(old.rv)) or (differs and others):
             return Outcome.CONFLICT, None
-        if differs and old.immutable:
+        # Where the version is right, another UID is a field that cannot be changed, as a type is.
+        if request.uid not in ("", old.uid) or (differs and (old.immutable or old.opaque)):
             return Outcome.REFUSED, None
         if not differs and labels.items() <= old.labels.items() and MANAGER in old.managers:
-            return Outcome.DONE, old.seen()
+            return Outcome.DONE, old.seen(read=True)
         # A creation has no precondition; one that was under way for long may meet what somebody has done to ours since.
         if not old.ours and not (self.late and old.owner == "agent" and not request.uid):
-            raise Broken(f"I3: the Secret of somebody else in {request.namespace} was applied over")
+            self._broken(f"I3: the Secret of somebody else in {request.namespace} was applied over")
         self.writes += 1
         managers = frozenset({MANAGER}) | (frozenset() if force else old.managers)
-        new = replace(old, labels={**old.labels, **labels}, managers=managers, data=request.entries, told=told)
-        return Outcome.DONE, self.put_secret(new).seen()
+        # Whose label it put back, and whose fields nobody else holds, is as it was made.
+        edited = old.edited and managers != {MANAGER}
+        new = replace(
+            old, labels={**old.labels, **labels}, managers=managers, data=request.entries, told=told, edited=edited
+        )
+        return Outcome.DONE, self.put_secret(new).seen(read=True)
 
     def _delete(self, request: DeleteSecret) -> tuple[Outcome, None]:
         old = self.secrets.get(request.namespace)
@@ -258,7 +275,7 @@ class Api:
         if request.uid not in ("", old.uid) or request.resource_version not in ("", str(old.rv)):
             return Outcome.CONFLICT, None
         if not old.ours:
-            raise Broken(f"I3: the Secret of somebody else in {request.namespace} was deleted")
+            self._broken(f"I3: the Secret of somebody else in {request.namespace} was deleted")
         self.writes += 1
         self.drop_secret(request.namespace)
         return Outcome.DONE, None
@@ -275,40 +292,43 @@ class Api:
         # After a restore a version may be used again, and a list that is not there cannot be tested for (RFC 6902).
         untestable = self.indistinct and not request.pull_secrets
         if [name for name in names if name != PULL_SECRET] != others and not untestable:
-            raise Broken(f"I3: entries of others in {old.namespace}/{old.name} were lost")
+            self._broken(f"I3: entries of others in {old.namespace}/{old.name} were lost")
         if names.count(PULL_SECRET) > 1:
-            raise Broken(f"L1: our entry is twice in {old.namespace}/{old.name}")
+            self._broken(f"L1: our entry is twice in {old.namespace}/{old.name}")
         if PULL_SECRET in old.pull_secrets and PULL_SECRET not in names and not (old.ours or self.indistinct):
-            raise Broken(f"I3: an entry of somebody else was removed from {old.namespace}/{old.name}")
+            self._broken(f"I3: an entry of somebody else was removed from {old.namespace}/{old.name}")
         self.writes += 1
         new = self.put_account(old.namespace, old.name, pull_secrets=tuple(names), ours=PULL_SECRET in names)
         return Outcome.DONE, new.seen()
 
 
 def _patched(account: Account, operations: list[dict[str, Any]]) -> list[str] | None:
-    """The names in `imagePullSecrets` after a JSON Patch; None if one of its tests fails."""
-    names = list(account.pull_secrets)
+    """The names in `imagePullSecrets` after a JSON Patch; None if one of its operations fails."""
+    names: list[str] | None = list(account.pull_secrets)
     for operation in operations:
+        if names is None:
+            return None
         path: str = operation["path"]
-        value: Any = operation.get("value")
-        match operation["op"], path:
-            case "test", "/metadata/resourceVersion":
-                if value != str(account.rv):
-                    return None
-            case "test", "/imagePullSecrets":
-                if [one["name"] for one in value] != names:
-                    return None
-            case "test", _:
-                at = int(path.split("/")[2])
-                if at >= len(names) or names[at] != value:
-                    return None
-            case "add", "/imagePullSecrets/-":
-                names.append(value["name"])
-            case "add", "/imagePullSecrets":
-                names = [one["name"] for one in value]
-            case "remove", _:
-                del names[int(path.split("/")[2])]
+        if operation["op"] == "test":
+            names = names if _as_tested(account, names, path, operation["value"]) else None
+        elif operation["op"] == "remove":
+            at = int(path.split("/")[2])
+            names = [*names[:at], *names[at + 1 :]] if at < len(names) else None
+        elif path.endswith("/-"):
+            # There is no list to append to before it has its first entry.
+            names = [*names, operation["value"]["name"]] if names else None
+        else:
+            names = [one["name"] for one in operation["value"]]
     return names
+
+
+def _as_tested(account: Account, names: list[str], path: str, value: Any) -> bool:
+    if path == "/metadata/resourceVersion":
+        return bool(value == str(account.rv))
+    if path == "/imagePullSecrets":
+        return [one["name"] for one in value] == names
+    at = int(path.split("/")[2])
+    return at < len(names) and names[at] == value
 
 
 def labelled(secret: Secret) -> bool:

@@ -36,7 +36,7 @@ from portreeve.core.pacing import Limits
 from portreeve.core.reconcile import step
 from portreeve.core.reconcile_state import State
 from tests.simulation.agent import SOURCES
-from tests.simulation.cluster import Api, Secret, labelled, login
+from tests.simulation.cluster import FOREIGN, Api, Secret, labelled, login
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FAILURES = (Outcome.CONFLICT, Outcome.FORBIDDEN, Outcome.UNAVAILABLE, Outcome.UNKNOWN)
@@ -150,7 +150,7 @@ class Machine(RuleBasedStateMachine):
     def meddle(self, what: str) -> None:
         secret = self.api.secrets["shop"]
         changes: dict[str, dict[str, Any]] = {
-            "edit": {"managers": secret.managers | {"kubectl"}, "edited": True},
+            "edit": {"managers": secret.managers | {"kubectl"}, "edited": True, "data": FOREIGN},
             "strip": {"labels": {}, "edited": True},
             "touch": {},
         }

@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     running.add_argument("--context", default="", metavar="NAME", help="Of the kubeconfig; else its current one.")
     running.add_argument(
-        "--rate", type=_rate, default=USUAL.rate, metavar="N", help="Requests a second at most [%(default)g]."
+        "--rate", type=_rate, default=USUAL.most, metavar="N", help="Requests a second at most [%(default)g]."
     )
     for verb in (enrolling, running):
         verb.add_argument("--state", type=Path, default=STATE, metavar="DIR", help=f"Where keys are kept [{STATE}].")
@@ -123,7 +123,7 @@ def _cluster(kubeconfig: Path | None, context: str) -> Cluster:
 async def _run(state: StateDirectory, cluster: Cluster, rate: float) -> int:
     loop = asyncio.get_running_loop()
     clocks = Clocks(utc_now, time.monotonic, chance, uniform)
-    limits = replace(USUAL, rate=rate, burst=2 * rate)
+    limits = replace(USUAL, rate=min(rate, USUAL.rate), burst=min(2 * rate, USUAL.burst), most=rate)
     async with Connection(state, utc_now) as channel, Client(cluster) as client:
         reconciler = Reconciler(client, state.opening_key(), state.path, channel.report, clocks, limits=limits)
         asking = Loop(state, channel, reconciler, clock=utc_now, chance=chance, reporter=reconciler.reporter)

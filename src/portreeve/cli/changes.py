@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Plan = Mapping[str, Any]
 
-DONE: Final = {"create": "created", "update": "changed", "delete": "deleted"}
+DONE: Final = {"create": "created", "update": "changed", "delete": "deleted", "leave": "leaving"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,10 +171,14 @@ def _helped(source: Source) -> SecretValue:
     return _wrapped(secret.encode(), source)
 
 
-def put(client: Client, wanted: Credential, secret: SecretValue, *, rotate: bool = False) -> Mapping[str, Any]:
-    """Set or rotate a credential; what is told of it."""
+def put(
+    client: Client, wanted: Credential, secret: SecretValue, *, rotate: bool = False, overlap_s: int | None = None
+) -> Mapping[str, Any]:
+    """Set or rotate a credential; what is told of it. A rotation keeps the version before for so many seconds."""
     path = f"/api/v1/registries/{quote(wanted.registry, safe='')}/credentials/{wanted.purpose}"
-    body = {"secret": secret.reveal().decode()}
+    body: dict[str, Any] = {"secret": secret.reveal().decode()}
+    if overlap_s is not None:
+        body["overlapSeconds"] = overlap_s
     if wanted.expires_at:
         body["expiresAt"] = wanted.expires_at
     answer = client.change("POST" if rotate else "PUT", f"{path}/rotate" if rotate else path, body)

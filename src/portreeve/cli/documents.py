@@ -143,7 +143,9 @@ def stored(client: Client, kinds: Iterable[Kind], labels: Sequence[str] = ()) ->
 
 
 def _listed(client: Client, kind: Kind, labels: Sequence[str]) -> list[Any]:
-    return client.listed(kind.path, {"label": list(labels)} if labels else None)[0]
+    rows = client.listed(kind.path, {"label": list(labels)} if labels else None)[0]
+    # An environment that is leaving was deleted.
+    return [row for row in rows if at(row, "status.phase") != "Leaving"]
 
 
 def _single(client: Client, kind: Kind, labels: Sequence[str]) -> list[Any]:

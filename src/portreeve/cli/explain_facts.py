@@ -225,7 +225,8 @@ class _Judging:
         """What it says of an image; None where it says nothing."""
         if self.sources is not None:
             return judged(facts, self.sources, self.sources.exemptions, "the cluster's policy")
-        from portreeve.kube.admission import Admitted, Refused, ask
+        from portreeve.core.admission_objects import Admitted, Refused
+        from portreeve.kube.admission import ask
         from portreeve.kube.client import Client
 
         async with Client(self.connection) as client:

@@ -53,7 +53,7 @@ _ALL: Final = (
         "Environment", "environments", ("env",),
         (("TYPE", "spec.type"), ("TIER", "spec.tier"), ("GROUP", "spec.group"), ("VERSION", "status.kubernetes"),
          ("POLICY", "status.policy"), ("ENFORCEMENT", "status.enforcement"), _AGE),
-        (("NAMESPACES", "status.namespaces"), ("IMAGES", "status.images"), _TITLE),
+        (("PHASE", "status.phase"), ("NAMESPACES", "status.namespaces"), ("IMAGES", "status.images"), _TITLE),
     ),
     Kind("Team", "teams", (), (_TITLE, ("MEMBERS", "spec.members"), _AGE), (("OIDC-GROUPS", "spec.oidcGroups"),)),
     Kind(

@@ -29,6 +29,12 @@ Examples:
 @click.option("--from-helper", metavar="NAME", help="docker-credential-NAME knows the secret.")
 @click.option("--expires-at", metavar="TIME", help="When it ends: RFC 3339, as 2027-02-01T00:00:00Z.")
 @click.option(
+    "--overlap",
+    metavar="DURATION",
+    help="How long the old one is kept for clusters that have not got the new one: 24h, 30m, 7d; 0 for none. "
+    "Without it 24h.",
+)
+@click.option(
     "--set", "initial", cls=NamedOption, is_flag=True, help="Set it for the first time, or replace it at once."
 )
 @output_option("table", "json", "yaml")
@@ -37,12 +43,19 @@ Examples:
 def command(what: str, name: str, output: str, **options: Any) -> int:
     """Rotate a registry's credential: a new version goes everywhere, the old one ends when all have the new.
 
+    Until then, and at most as long as --overlap says, clusters are given both; `portreeve rotation NAME` shows how far
+    it has come. Take the old one back at the registry after that.
+
     The secret comes by standard input, a file, a variable or a credential helper; there is no flag that takes it.
     """
     from portreeve.cli import credentials
     from portreeve.cli.output import write
+    from portreeve.errors import Invalid
 
     assert what == "registry", "the only choice"
+    overlap_s = _seconds(options["overlap"])
+    if overlap_s is not None and options["initial"]:
+        raise Invalid("usage", "--set replaces the secret at once", hint="leave --overlap out, or --set")
     source = credentials.source_of(
         stdin=options["secret_stdin"], file=options["from_file"], env=options["from_env"], helper=options["from_helper"]
     )
@@ -52,9 +65,30 @@ def command(what: str, name: str, output: str, **options: Any) -> int:
     with connected() as client:
         registry = client.get(f"/api/v1/registries/{quote(name, safe='')}")
         secret = credentials.resolve(source.for_host(str(registry["spec"]["host"])))
-        told = credentials.put(client, wanted, secret, rotate=not options["initial"])
+        told = credentials.put(client, wanted, secret, rotate=not options["initial"], overlap_s=overlap_s)
+    if overlap := told.get("overlap"):
+        terminal.note(f"version {overlap['version']} is kept until all clusters have version {told['version']},")
+        terminal.note(f"{overlap['until']} at the latest: portreeve rotation {name} --watch")
     if output == "table":
         terminal.data(f"Registry/{name} credential {wanted.purpose} {'set' if options['initial'] else 'rotated'}")
     else:
         write({"registry": name, "purpose": wanted.purpose, **told}, output)
     return 0
+
+
+def _seconds(text: str | None) -> int | None:
+    """A duration as a person writes it.
+
+    Raises:
+        Invalid: `duration`.
+    """
+    import re
+
+    from portreeve.errors import Invalid
+
+    if text is None:
+        return None
+    found = re.fullmatch("([0-9]{1,7})([smhd]?)", text)
+    if found is None or (not found[2] and int(found[1])):
+        raise Invalid("duration", f"{text!r} is no duration", hint="write 24h, 30m, 7d, or 0 for none")
+    return int(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}[found[2]]

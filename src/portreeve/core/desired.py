@@ -68,6 +68,7 @@ class Grant:
     `namespaces` is as written, so that it includes those to come; outside Kubernetes it is empty and `subjects` says
     who may use the registry. `key` is the entry of the pull secret; `credential` is what is stored, None means
     anonymous. `delivered` is what the environment gets of it: that, or a token minted from it, or nothing yet.
+    `older` is the version before, which a rotation still delivers beside it.
     """
 
     owner: str
@@ -79,6 +80,7 @@ class Grant:
     credential: CredentialFacts | None = None
     field: str = ""
     delivered: CredentialRef | None = None
+    older: CredentialRef | None = None
 
     def selected(self, known: Iterable[Namespace] | None) -> tuple[str, ...]:
         """The namespaces granted among those that exist, sorted; where these are not known, those that it names."""
@@ -139,7 +141,10 @@ def desired(
     """
     policy = estate.policy_of(environment)
     accesses, masked = _accesses(estate, environment, policy)
-    in_force = tuple(replace(one, delivered=estate.delivered(one.registry, now)) for one in accesses)
+    in_force = tuple(
+        replace(one, delivered=estate.delivered(one.registry, now), older=estate.overlapping(one.registry, now))
+        for one in accesses
+    )
     grants = tuple(sorted((grant for grant in in_force if grant.key), key=_grant_order))
     state = DesiredState(
         environment.name,
@@ -150,6 +155,12 @@ def desired(
         tuple(sorted(grant.owner.removeprefix("access ") for grant in masked)),
         not_after,
     )
+    return replace(state, hash=digest(document(state)))
+
+
+def emptied(environment: Environment, *, not_after: datetime | None = None) -> DesiredState:
+    """What an environment should hold that is leaving: nothing of ours."""
+    state = DesiredState(environment.name, environment.type, None, None, (), (), not_after)
     return replace(state, hash=digest(document(state)))
 
 
@@ -290,7 +301,11 @@ def document(state: DesiredState) -> dict[str, Any]:
         "type": str(state.type),
         "policy": _policy_document(state.policy),
         "sources": None if state.sources is None else sources_document(state.sources),
-        "grants": [_grant_document(grant) for grant in state.grants],
+        "grants": [
+            _grant_document(grant, version)
+            for grant in state.grants
+            for version in (grant.delivered, *([grant.older] if grant.older else []))
+        ],
         "masked": list(state.masked),
         "notAfter": _time(state.not_after),
     }
@@ -323,8 +338,8 @@ def _owners(held: Mapping[str, AllowedSource]) -> dict[str, str]:
     return {key: source.owner or str(source.origin) for key, source in held.items()}
 
 
-def _grant_document(grant: Grant) -> dict[str, Any]:
-    credential = grant.delivered
+def _grant_document(grant: Grant, credential: CredentialRef | None) -> dict[str, Any]:
+    """A grant with one version of its credential; an older one makes a grant of its own, which agents put beside it."""
     return {
         "owner": grant.owner,
         "registry": grant.registry,

@@ -64,8 +64,9 @@ class Estate:
     """All documents. The order within each kind has no meaning.
 
     `credentials`: registry → its stored pull credential; a registry without one is anonymous. `minted`: registry → the
-    token that is delivered in its place, None where nothing can be delivered. `capabilities`: environment →
-    what it last reported. `versions`: document → version, 1 where it is not given.
+    token that is delivered in its place, None where nothing can be delivered. `older`: registry → the
+    version before, while a rotation still delivers it, too. `capabilities`: environment → what it last reported.
+    `versions`: document → version, 1 where it is not given.
     """
 
     groups: tuple[EnvironmentGroup, ...] = ()
@@ -79,6 +80,7 @@ class Estate:
     exemptions: tuple[Exemption, ...] = ()
     credentials: Mapping[str, CredentialFacts] = field(default_factory=dict)
     minted: Mapping[str, CredentialRef | None] = field(default_factory=dict)
+    older: Mapping[str, CredentialRef] = field(default_factory=dict)
     capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
     versions: Mapping[Key, int] = field(default_factory=dict)
 
@@ -159,6 +161,13 @@ class Estate:
         if token is None or (token.expires_at is not None and token.expires_at <= now):
             return None
         return token
+
+    def overlapping(self, registry: str, now: datetime) -> CredentialRef | None:
+        """The version before, as long as a rotation delivers it, too; never one that has ended."""
+        found = self.older.get(registry)
+        if found is None or (found.expires_at is not None and found.expires_at <= now):
+            return None
+        return found
 
     def version(self, key: Key) -> int | None:
         """The version of a document; None when there is no such document."""

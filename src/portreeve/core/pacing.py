@@ -2,7 +2,8 @@
 
 A `Pace` is a line of waiting for one object: one request is under way at a time, an answer that nobody waits for is
 known by its number, and failures wait with decorrelated jitter. A `Bucket` is the share of one peer: so many requests a
-second after so many at once, whatever the reason (recovery, too).
+second after so many at once, whatever the reason (recovery, too). It grows while the peer answers well and halves when
+it has too much to do, as TCP does (RFC 5681); latency needs no look of its own, as only so many are under way at once.
 
 Time and chance come in as parameters. `at` is in seconds of a clock that is never set (CLOCK_MONOTONIC): no wait grows
 or ends because somebody has set the clock.
@@ -54,6 +55,10 @@ class Pace:
         """After a success."""
         return Pace()
 
+    def read(self) -> Pace:
+        """After an answer that does not say whether a write would work now: the wait goes on from where it was."""
+        return replace(self, ask=0, lost_at=None)
+
     def failed(self, at: float, chance: float, retry_after_s: float | None = None) -> Pace:
         """After a failure that may be gone the next time. `chance` is in [0, 1)."""
         highest = max(2 * FLOOR_S, 3 * self.wait_s)
@@ -79,7 +84,10 @@ class Limits:
     """What one API server gets from this agent."""
 
     rate: float = 50.0
-    """Requests a second. A tenth of what a small API server answers (client-go's default, 5, is for one controller)."""
+    """Requests a second to begin with. A tenth of what a small API server answers (client-go's default, 5, is for one
+    controller)."""
+    most: float = 0.0
+    """Requests a second at most, as long as the server takes them gladly; never less than `rate`."""
     burst: float = 100.0
     """Requests at once."""
     in_flight: int = 16
@@ -93,11 +101,22 @@ class Bucket:
     level: float
     at: float | None = None
     quiet_until: float = 0.0
+    rate: float = 0.0
+    """Requests a second now; 0 stands for what it began with."""
 
     def filled(self, at: float, limits: Limits) -> Bucket:
         """As it is now."""
         passed = 0.0 if self.at is None else at - self.at
-        return replace(self, level=min(limits.burst, self.level + passed * limits.rate), at=at)
+        return replace(self, level=min(limits.burst, self.level + passed * (self.rate or limits.rate)), at=at)
+
+    def taken_gladly(self, limits: Limits) -> Bucket:
+        """After a good answer: one request a second more, so that the rate may double each second."""
+        now, most = self.rate or limits.rate, max(limits.rate, limits.most)
+        return self if now >= most else replace(self, rate=min(most, now + 1))
+
+    def refused(self, limits: Limits) -> Bucket:
+        """After an answer that the server has too much to do: half, and no less than a tenth of the beginning."""
+        return replace(self, rate=max(limits.rate / 10, (self.rate or limits.rate) / 2))
 
     def quiet(self, at: float) -> bool:
         """Whether the peer is left alone."""
@@ -105,4 +124,4 @@ class Bucket:
 
 
 FRESH: Final = Pace()
-USUAL: Final = Limits()
+USUAL: Final = Limits(most=500.0)

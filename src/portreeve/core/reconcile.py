@@ -29,7 +29,7 @@ The program around it carries effects out in their order, and stops at a `Persis
 carried out. It lists each kind before it watches (`Listed`), and again whenever a watch broke off.
 
 Left out: the admission policy and its probes (`render_digest` is carried only), adopting pull secrets of others,
-Events, pods that missed the pull secret, the hard cap and strict mode of a lease, and the modes without a Secret.
+Events, pods that missed the pull secret, strict mode of a lease, and the modes without a Secret.
 
 Sources: mission rules 1 to 6; reliability I1 to I4, I10, L1, L3, L4, F-01 to F-28; threats AG-04, AG-08, AG-10;
 X. Sun et al., "Anvil: Verifying Liveness of Cluster Management Controllers", OSDI 2024 (the shape).

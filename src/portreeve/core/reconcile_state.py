@@ -31,6 +31,7 @@ from portreeve.core.agent_messages import (
 )
 from portreeve.core.credential import CredentialRef, Login
 from portreeve.core.delivery import Document
+from portreeve.core.leases import Lease
 from portreeve.core.observation import (
     PULL_SECRET,
     AccountSeen,
@@ -51,13 +52,13 @@ FULL: Final = Bucket(USUAL.burst)
 class Line:
     """What is known of one namespace, and what is under way there.
 
-    `sent` is the last request about the Secret, and `sent_uid` the one that was known then. `absent`: it was read, and
-    was not there. `reread` and `stale`: the Secret, or these ServiceAccounts, are not as they are known. `gone` holds
-    UIDs of objects that were deleted, so that a late event does not bring them back. `dropping` is UID of a recorded
-    ServiceAccount without our entry → when it may be forgotten. `leased` is registry → until when its lease is live.
-    `overtaken` are requests under way that are older than a list. `queued` is the turn in which the namespace was
-    marked, None at rest; `wrote_under` is the generation under which the Secret was written last; `looked_at` is the
-    UID of the namespace that was looked at last, `told` what was told of it.
+    `sent` is the last request about the Secret, `sent_uid` the one that was known then, `sent_space` the namespace.
+    `absent`: it was read, and was not there. `reread` and `stale`: the Secret, or these ServiceAccounts, are not as
+    they are known. `gone` holds UIDs of objects that were deleted, so that a late event does not bring them back.
+    `dropping` is UID of a recorded ServiceAccount without our entry → when it may be forgotten. `leased` is registry →
+    its lease. `overtaken` are requests under way that are older than a list. `queued` is the turn in
+    which the namespace was marked, None at rest; `wrote_under` is the generation under which the Secret was written
+    last; `looked_at` is the UID of the namespace that was looked at last, `told` what was told of it.
     """
 
     namespace: str
@@ -74,11 +75,12 @@ class Line:
     stale: frozenset[str] = frozenset()
     account_paces: Mapping[str, Pace] = field(default_factory=lambda: MappingProxyType({}))
     sent_uid: str = ""
+    sent_space: str = ""
     wrote_under: int = 0
     overtaken: frozenset[int] = frozenset()
     dropping: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     gone: Mapping[tuple[Kind, str], str] = field(default_factory=lambda: MappingProxyType({}))
-    leased: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    leased: Mapping[str, Lease] = field(default_factory=lambda: MappingProxyType({}))
     queued: int | None = None
     urgent: bool = False
     wake_at: float | None = None
@@ -279,7 +281,8 @@ def sent(line: Line, request: Request, at: float) -> Line:
         pace = pace_of(line, request.name).asked(request.ask, at)
         return replace(line, account_paces={**line.account_paces, request.name: pace})
     uid = line.secret.uid if line.secret is not None else ""
-    return replace(line, sent=request, sent_uid=uid, pace=line.pace.asked(request.ask, at))
+    space = line.space.uid if line.space is not None else ""
+    return replace(line, sent=request, sent_uid=uid, sent_space=space, pace=line.pace.asked(request.ask, at))
 
 
 def answered(state: State, answer: Answer) -> State:
@@ -296,7 +299,12 @@ def answered(state: State, answer: Answer) -> State:
     if answer.outcome in {Outcome.THROTTLED, Outcome.UNAVAILABLE} and answer.retry_after_s:
         until = answer.at + min(answer.retry_after_s, RETRY_AFTER_S)
         state = replace(state, bucket=replace(state.bucket, quiet_until=until))
-    if answer.outcome is Outcome.GONE and line.space is not None:
+    if answer.outcome is Outcome.DONE:
+        state = replace(state, bucket=state.bucket.taken_gladly(state.limits))
+    elif answer.outcome in {Outcome.THROTTLED, Outcome.UNAVAILABLE}:
+        state = replace(state, bucket=state.bucket.refused(state.limits))
+    late = not answer.account and line.space is not None and line.space.uid != line.sent_space
+    if answer.outcome is Outcome.GONE and line.space is not None and not late:
         line = replace(line, space=replace(line.space, terminating=True))
     line = replace(line, overtaken=line.overtaken - {answer.ask})
     if answer.account:
@@ -334,8 +342,7 @@ def _secret_answered(line: Line, answer: Answer, generation: int) -> Line:
     reading = isinstance(sent, ReadSecret)
     if answer.outcome is Outcome.DONE:
         if reading:
-            # A read says nothing about whether a write would work now: its wait goes on from where it was.
-            pace = Pace(wait_s=line.pace.wait_s)
+            pace = line.pace.read()
         elif line.wrote_under == generation:
             pace = line.pace.repeated(answer.at, answer.chance)
         else:
@@ -349,8 +356,7 @@ def _secret_answered(line: Line, answer: Answer, generation: int) -> Line:
         gone = known is not None and known.uid == line.sent_uid
         return _removed(line, Kind.SECRET, PULL_SECRET, line.sent_uid) if gone else line
     if answer.outcome is Outcome.NOT_FOUND and not isinstance(sent, ApplySecret):
-        pace = Pace(wait_s=line.pace.wait_s)
-        line = replace(line, pace=pace, reread=False)
+        line = replace(line, pace=line.pace.read(), reread=False)
         if known is None or known.uid == line.sent_uid:
             return replace(line, secret=None, absent=True)
         return line
@@ -369,7 +375,7 @@ def _account_answered(line: Line, answer: Answer, pace: Pace) -> Line:
         if isinstance(seen, AccountSeen) and (known is None or supersedes(seen, known)):
             line = _put(line, seen)
         # Somebody who takes our entry away each time is not fought at full speed. What is stale was read.
-        pace = Pace(wait_s=pace.wait_s) if read else pace.repeated(answer.at, answer.chance)
+        pace = pace.read() if read else pace.repeated(answer.at, answer.chance)
         line = replace(line, stale=line.stale - {name})
     else:
         pace = _paced(pace, answer)

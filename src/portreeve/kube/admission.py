@@ -11,7 +11,7 @@ A 2xx proves nothing: a binding whose policy was refused, or has not been compil
 the server with two pods as dry runs, one that must be refused and one that must not, and tells what it said to each.
 Which of that is `Enforced` is for the core to say.
 
-Defaults that the server fills in (empty selectors, `scope: "*"`) are not differences.
+Defaults that the server fills in (empty selectors, `scope: "*"`) are not differences (`core.admission_objects`).
 
 Left out: rendering (`core.render`), when to probe, what a probe means.
 
@@ -23,16 +23,18 @@ Sources: Kubernetes, "Validating Admission Policy"; kubernetes.md 4.1, 4.5 and 2
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
+from portreeve.core.admission_objects import Admitted, Refused, Said, Seen, Untold, holds, without_defaults
+from portreeve.core.render import POLICY_NAME
 from portreeve.errors import Conflict, Invalid, NotFound, PortreeveError
 from portreeve.kube.client import Answered, Client
-from portreeve.kube.errors import RefusedByAdmission
+from portreeve.kube.errors import RefusedByAdmission, generation_in
 from portreeve.kube.objects import OwnedMetadata, Partial
 from portreeve.kube.ownership import Ownership, ownership
 from portreeve.kube.resources import BINDINGS, PODS, POLICIES, Resource
@@ -43,14 +45,6 @@ ATTEMPTS: Final = 8
 """Of one apply. The cluster writes a policy's status about when the policy is written, which is a conflict."""
 
 RESOURCES: Final = {one.kind: one for one in (POLICIES, BINDINGS)}
-
-_DEFAULTS: Final[Mapping[str, Any]] = {
-    "matchPolicy": "Equivalent",
-    "failurePolicy": "Fail",
-    "scope": "*",
-    "reason": "Invalid",
-}
-"""Values that the server fills in, by field. Source: k8s.io/api/admissionregistration/v1, SetDefaults_*."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,51 +82,11 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
-    """The dry run went through; `warned_by` is the binding of ours that warned, "" if none did."""
-
-    warned_by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The dry run was refused by a policy's binding; both are "" when a webhook refused it."""
-
-    policy: str
-    binding: str
-
-
-@dataclass(frozen=True, slots=True)
-class Untold:
-    """The dry run failed for another reason, so that it says nothing about the policy. `code` is that of the error."""
-
-    code: str
-
-
-Said = Admitted | Refused | Untold
-
-
-@dataclass(frozen=True, slots=True)
 class Probe:
     """What the server said to a pod that must be refused, and to one that must not."""
 
     refused: Said
     allowed: Said
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """An object as it is: `render_digest` as annotated, and the spec without defaults. `compiled` tells whether the
-    policy's present generation was looked at by the cluster; `warnings` how many of its expressions it doubts."""
-
-    name: str
-    uid: str
-    generation: int
-    render_digest: str
-    ownership: Ownership
-    spec: Mapping[str, Any]
-    compiled: bool
-    warnings: int
 
 
 class _ExpressionWarning(Partial):
@@ -148,7 +102,9 @@ class _Status(Partial):
     type_checking: _TypeChecking | None = None
 
 
-class _Object(Partial):
+class AdmissionObject(Partial):
+    """A policy or a binding, whole; `seen` says what is of interest."""
+
     metadata: OwnedMetadata
     spec: dict[str, Any] = msgspec.field(default_factory=dict)
     status: _Status = msgspec.field(default_factory=_Status)
@@ -185,32 +141,34 @@ async def _apply_one(client: Client, manifest: Manifest, recorded_uid: str) -> A
 async def _try_one(client: Client, manifest: Manifest, recorded_uid: str) -> Applied | NotOurs | Raced:
     """Raises: Conflict: `kube_conflict`: it changed between our reading and our writing."""
     resource, name = RESOURCES[manifest["kind"]], manifest["metadata"]["name"]
-    seen = await _read(client, resource, name)
-    if seen is None:
-        answer = await client.apply(resource, manifest, _Object)
+    held = await _read(client, resource, name)
+    if held is None:
+        answer = await client.apply(resource, manifest, AdmissionObject)
         return _applied(answer.object.metadata, written=True) if answer.created else Raced(name)
-    whose = ownership(seen.metadata, recorded_uid)
+    whose = ownership(held.metadata, recorded_uid)
     if whose is not Ownership.RECORDED:
-        return NotOurs(name, seen.metadata.uid, whose)
-    if _holds(seen, manifest):
-        return _applied(seen.metadata, written=False)
-    return _applied((await _set_back(client, resource, manifest, seen.metadata)).object.metadata, written=True)
+        return NotOurs(name, held.metadata.uid, whose)
+    if holds(seen(held), manifest):
+        return _applied(held.metadata, written=False)
+    return _applied((await _set_back(client, resource, manifest, held.metadata)).object.metadata, written=True)
 
 
-async def _set_back(client: Client, resource: Resource, manifest: Manifest, seen: OwnedMetadata) -> Answered[_Object]:
+async def _set_back(
+    client: Client, resource: Resource, manifest: Manifest, found: OwnedMetadata
+) -> Answered[AdmissionObject]:
     """Apply by force; then replace the spec if somebody's additions are left in it."""
-    conditions = {"uid": seen.uid, "resourceVersion": seen.resource_version}
+    conditions = {"uid": found.uid, "resourceVersion": found.resource_version}
     bound = {**manifest, "metadata": {**manifest["metadata"], **conditions}}
-    answer = await client.unsafe_force_apply(resource, bound, _Object)
-    if _holds(answer.object, manifest):
+    answer = await client.unsafe_force_apply(resource, bound, AdmissionObject)
+    if holds(seen(answer.object), manifest):
         return answer
     operations = [
-        {"op": "test", "path": "/metadata/uid", "value": seen.uid},
+        {"op": "test", "path": "/metadata/uid", "value": found.uid},
         {"op": "test", "path": "/metadata/resourceVersion", "value": answer.object.metadata.resource_version},
         {"op": "replace", "path": "/spec", "value": manifest["spec"]},
     ]
     try:
-        return await client.patch(resource, seen.name, operations, _Object)
+        return await client.patch(resource, found.name, operations, AdmissionObject)
     except Invalid as error:
         # The spec was taken a moment ago, so it is a test that did not hold.
         fault = Conflict("kube_conflict", error.message, hint="read it again")
@@ -225,32 +183,36 @@ async def remove(client: Client, kind: str, name: str, *, recorded_uid: str) -> 
     """
     resource = RESOURCES[kind]
     for _ in range(ATTEMPTS):
-        seen = await _read(client, resource, name)
-        if seen is None:
+        held = await _read(client, resource, name)
+        if held is None:
             return Gone(name, written=False)
-        whose = ownership(seen.metadata, recorded_uid)
+        whose = ownership(held.metadata, recorded_uid)
         if whose is not Ownership.RECORDED:
-            return NotOurs(name, seen.metadata.uid, whose)
+            return NotOurs(name, held.metadata.uid, whose)
         with suppress(Conflict, NotFound):
-            await client.delete(resource, name, uid=seen.metadata.uid, resource_version=seen.metadata.resource_version)
+            await client.delete(resource, name, uid=held.metadata.uid, resource_version=held.metadata.resource_version)
             return Gone(name, written=True)
     return Raced(name)
 
 
-async def observe(client: Client, kind: str, name: str, *, recorded_uid: str) -> Observed | None:
+async def observe(client: Client, kind: str, name: str) -> Seen | None:
     """A policy or a binding as the cluster has it; None if it has none. Raises: as `Client.get`."""
-    seen = await _read(client, RESOURCES[kind], name)
-    if seen is None:
-        return None
-    metadata, checked = seen.metadata, seen.status.type_checking
-    return Observed(
+    found = await _read(client, RESOURCES[kind], name)
+    return None if found is None else seen(found)
+
+
+def seen(found: AdmissionObject) -> Seen:
+    """Of an object that was read or watched, what a decision needs."""
+    metadata, checked = found.metadata, found.status.type_checking
+    return Seen(
         metadata.name,
         metadata.uid,
-        metadata.generation,
-        (metadata.annotations or {}).get("portreeve.io/render-digest", ""),
-        ownership(metadata, recorded_uid),
-        _plain(seen.spec),
-        seen.status.observed_generation == metadata.generation,
+        metadata.resource_version,
+        ownership(metadata, "") is not Ownership.FOREIGN,
+        without_defaults(found.spec),
+        dict(metadata.labels or {}),
+        dict(metadata.annotations or {}),
+        found.status.observed_generation == metadata.generation,
         len(checked.expression_warnings or ()) if checked else 0,
     )
 
@@ -271,25 +233,28 @@ async def probe(
     )
 
 
-async def ask(client: Client, namespace: str, image: str, service_account: str) -> Said:
-    """What the server says to a pod of one image, as a dry run. Raises: as `probe`."""
+async def ask(client: Client, namespace: str, image: str, service_account: str = "default") -> Said:
+    """What the server says to a pod of this image, as a dry run. Raises: as `probe`."""
     try:
         answer = await client.create(
-            PODS, _probing_pod(namespace, image, service_account), _Object, namespace=namespace, dry_run=True
+            PODS, _probing_pod(namespace, image, service_account), AdmissionObject, namespace=namespace, dry_run=True
         )
     except RefusedByAdmission as refusal:
-        return Refused(refusal.policy, refusal.binding)
+        return Refused(refusal.policy, refusal.binding, refusal.generation)
     except PortreeveError as error:
         if error.handling.retry:
             raise
         return Untold(error.code)
-    return Admitted(_warned_by(answer.warnings))
+    return _warned(answer.warnings)
 
 
-def _warned_by(warnings: str) -> str:
-    """The binding in a warning of ours. Source: k8s.io/apiserver validating/dispatcher.go, its warning's text."""
-    marked = "for ValidatingAdmissionPolicy 'portreeve-images' with binding '"
-    return warnings.partition(marked)[2].partition("'")[0] if marked in warnings else ""
+def _warned(warnings: str) -> Admitted:
+    """Who warned, of us. Source: k8s.io/apiserver validating/dispatcher.go, its warning's text."""
+    marked = f"for ValidatingAdmissionPolicy '{POLICY_NAME}' with binding '"
+    if marked not in warnings:
+        return Admitted()
+    told = warnings.partition(marked)[2]
+    return Admitted(told.partition("'")[0], generation_in(told))
 
 
 def _probing_pod(namespace: str, image: str, service_account: str) -> Manifest:
@@ -321,32 +286,12 @@ def _probing_pod(namespace: str, image: str, service_account: str) -> Manifest:
     }
 
 
-async def _read(client: Client, resource: Resource, name: str) -> _Object | None:
+async def _read(client: Client, resource: Resource, name: str) -> AdmissionObject | None:
     try:
-        return await client.get(resource, name, _Object)
+        return await client.get(resource, name, AdmissionObject)
     except NotFound:
         return None
 
 
 def _applied(metadata: OwnedMetadata, *, written: bool) -> Applied:
     return Applied(metadata.name, metadata.uid, metadata.generation, written)
-
-
-def _holds(seen: _Object, manifest: Manifest) -> bool:
-    labels, annotations = seen.metadata.labels or {}, seen.metadata.annotations or {}
-    wanted = manifest["metadata"]
-    return (
-        labels.items() >= wanted["labels"].items()
-        and annotations.items() >= wanted["annotations"].items()
-        and bool(_plain(seen.spec) == _plain(manifest["spec"]))
-    )
-
-
-def _plain(value: Any) -> Any:
-    """A spec without what the server fills in: empty mappings and lists, and fields at their default."""
-    if isinstance(value, Mapping):
-        held = {name: _plain(one) for name, one in value.items() if _DEFAULTS.get(name) != one}
-        return {name: one for name, one in held.items() if one not in ({}, [])}
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_plain(one) for one in value]
-    return value

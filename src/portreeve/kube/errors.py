@@ -35,6 +35,14 @@ _POLICY: Final = re.compile(
     r"ValidatingAdmissionPolicy '([a-z0-9][a-z0-9.-]{0,252})' with binding '([a-z0-9][a-z0-9.-]{0,252})' denied"
 )
 _WEBHOOK: Final = re.compile(r'admission webhook "([a-z0-9][a-z0-9.-]{0,252})" denied')
+_GENERATION: Final = re.compile(r" [(]policy [a-z0-9-]{1,63}, generation ([0-9]{1,15})[)]")
+"""How a message of our policy names what it was rendered from; `core.expressions`."""
+
+
+def generation_in(message: str) -> int:
+    """The generation of our policy that a refusal or a warning of it names; 0 if it names none."""
+    named = _GENERATION.search(message)
+    return int(named[1]) if named else 0
 
 
 class Gone(Conflict):
@@ -50,13 +58,18 @@ class NamespaceEnding(Conflict):
 
 
 class RefusedByAdmission(Denied):
-    """An admission policy or webhook said no. `policy` and `binding` are "" for a webhook, `webhook` for a policy."""
+    """An admission policy or webhook said no. `policy` and `binding` are "" for a webhook, `webhook` for a policy.
 
-    def __init__(self, message: str, *, policy: str = "", binding: str = "", webhook: str = "") -> None:
+    `generation` is that of a policy of ours, as its message names it; 0 where it names none.
+    """
+
+    def __init__(
+        self, message: str, *, policy: str = "", binding: str = "", webhook: str = "", generation: int = 0
+    ) -> None:
         super().__init__(
             "kube_admission", message, hint="see what the policy allows; portreeve explain IMAGE -n NAMESPACE"
         )
-        self.policy, self.binding, self.webhook = policy, binding, webhook
+        self.policy, self.binding, self.webhook, self.generation = policy, binding, webhook, generation
 
 
 class _Cause(msgspec.Struct, gc=False):
@@ -119,7 +132,12 @@ def _of_causes(what: str, code: int, read: Status) -> PortreeveError | None:
             hint="ask again; if it stays, the cluster was restored from a backup: list again",
         )
     if policy := _POLICY.search(read.message):
-        return RefusedByAdmission(f"{what}: policy {policy[1]} refused it", policy=policy[1], binding=policy[2])
+        return RefusedByAdmission(
+            f"{what}: policy {policy[1]} refused it",
+            policy=policy[1],
+            binding=policy[2],
+            generation=generation_in(read.message[policy.end() :]),
+        )
     if webhook := _WEBHOOK.search(read.message):
         return RefusedByAdmission(f"{what}: the webhook {webhook[1]} refused it", webhook=webhook[1])
     if code == 403 and "exceeded quota" in read.message:

@@ -41,28 +41,6 @@ def ownership(metadata: OwnedMetadata, recorded_uid: str) -> Ownership:
     return Ownership.RECORDED if recorded_uid and metadata.uid == recorded_uid else Ownership.MARKED
 
 
-def applied_annotations(metadata: OwnedMetadata) -> frozenset[str]:
-    """Names of the annotations that we have applied."""
-    found: set[str] = set()
-    for one in metadata.managed_fields or ():
-        if one.manager == FIELD_MANAGER:
-            held = _below(one.fields, ("f:metadata", "f:annotations"))
-            found |= {name.removeprefix("f:") for name in held if name.startswith("f:")} if held else set()
-    return frozenset(found)
-
-
-def others_with(metadata: OwnedMetadata, path: Iterable[str]) -> tuple[str, ...]:
-    """Managers other than us that have set the field at a path such as ("f:data",); sorted."""
-    path = tuple(path)
-    return tuple(
-        sorted(
-            one.manager
-            for one in metadata.managed_fields or ()
-            if one.manager != FIELD_MANAGER and _below(one.fields, path) is not None
-        )
-    )
-
-
 def holders(metadata: OwnedMetadata, paths: Iterable[tuple[str, ...]]) -> frozenset[str]:
     """Managers that have set at least one of the fields at these paths."""
     paths = tuple(paths)

@@ -115,8 +115,16 @@ class Delivering:
         self._document = document
         self._happened(DesiredReceived(document))
 
+    def namespaces(self) -> frozenset[str]:
+        """Those that are there and are not being deleted."""
+        return frozenset(
+            name for name, line in self.state.lines.items() if line.space is not None and not line.space.terminating
+        )
+
     def seen(self, resource: Resource, found: Any) -> None:
         """As `watching.Taker`."""
+        if resource.plural not in _KINDS:
+            return
         metadata = found.metadata
         place = metadata.namespace, metadata.name
         made = self._made(resource, found)
@@ -133,7 +141,7 @@ class Delivering:
 
     def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         """As `watching.Taker`."""
-        before = self._kept[resource.plural].pop((namespace, name), None)
+        before = self._kept.get(resource.plural, {}).pop((namespace, name), None)
         if before is None or resource.plural not in self._complete:
             return
         kind = _KINDS[resource.plural]
@@ -144,8 +152,9 @@ class Delivering:
 
     def complete(self, resource: Resource, *, went_back: bool) -> None:  # noqa: ARG002 -- a list counts in any case
         """As `watching.Taker`."""
-        self._complete.add(resource.plural)
-        self._list(_KINDS[resource.plural])
+        if resource.plural in _KINDS:
+            self._complete.add(resource.plural)
+            self._list(_KINDS[resource.plural])
 
     def _list(self, kind: Kind) -> None:
         plurals = [plural for plural, one in _KINDS.items() if one is kind]

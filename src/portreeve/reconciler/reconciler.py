@@ -19,11 +19,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from portreeve.core.pacing import USUAL, Limits
-from portreeve.errors import Invalid, PortreeveError
+from portreeve.errors import Denied, Invalid, NotFound, PortreeveError
 from portreeve.kube.client import Client
-from portreeve.kube.resources import Resource
+from portreeve.kube.objects import Meta
+from portreeve.kube.resources import MUTATING_POLICIES, Resource
 from portreeve.reconciler.delivering import Delivering
 from portreeve.reconciler.document import opened
+from portreeve.reconciler.enforcing import Enforcing
+from portreeve.reconciler.inventory import InventoryKeeper, InventoryPart
 from portreeve.reconciler.records import Journal
 from portreeve.reconciler.reporting import Reporter
 from portreeve.reconciler.requests import Requests
@@ -32,6 +35,9 @@ from portreeve.vault.sealing import OpeningKey
 from portreeve.wire.channel import Report
 
 AGAIN_S: Final = 5.0
+ATTACH_POLICY: Final = "portreeve-attach"
+"""Appends our entry to pods as they are created. Source: deploy/helm/agent, templates/attach.yaml."""
+
 LOOK_S: Final = 3600.0
 """Seconds between two looks at the cluster's version: it is upgraded some times a year."""
 
@@ -81,9 +87,20 @@ class Reconciler:
             chance=clocks.chance,
             limits=limits,
         )
+        self.enforcing = Enforcing(
+            client,
+            _AdmissionRecords(self.journal),
+            namespaces=self.delivering.namespaces,
+            clock=clocks.utc,
+            monotonic=clocks.monotonic,
+            chance=clocks.chance,
+            changed=lambda: self.reporter.put_conditions(self.enforcing.conditions()),
+        )
+        inventory = InventoryPart(InventoryKeeper(), self.reporter.changed)
+        self.reporter.add_parts((inventory,))
         self.watching = Watching(
             client,
-            (self.delivering, self.reporter, _Complete(self.reporter)),
+            (self.delivering, inventory, self.reporter, _Complete(self.reporter)),
             uniform=clocks.uniform,
             changed=self._saw_or_not,
         )
@@ -93,6 +110,7 @@ class Reconciler:
         """A document is believed, and is on the disk. One that cannot be read changes nothing, and is told."""
         try:
             found = opened(document, self._key)
+            await self.enforcing.act(document)
         except Invalid as error:
             log.error("%s: %s", error.code, error.message)
             self.reporter.condition("DocumentRead", "False", "MessageInvalid", error.message)
@@ -118,6 +136,7 @@ class Reconciler:
         parts = {
             "watching": self.watching.serve,
             "delivery": self.delivering.serve,
+            "enforcement": self.enforcing.serve,
             "reports": self.reporter.serve,
             "capabilities": self._look,
         }
@@ -142,20 +161,50 @@ class Reconciler:
         while True:
             try:
                 version = await self._client.version()
+                attaching = await self._attaching()
             except PortreeveError as error:
                 log.warning("the cluster's version is not known: %s", error.code)
                 await asyncio.sleep(AGAIN_S)
                 continue
-            self.reporter.capabilities({"kubernetes": version})
+            self.reporter.capabilities({"kubernetes": version, "mutatingAdmissionPolicy": attaching})
             await asyncio.sleep(LOOK_S)
 
+    async def _attaching(self) -> bool:
+        """Whether the cluster gives pods our entry by itself: the administrator has installed the policy for it."""
+        try:
+            await self._client.get(MUTATING_POLICIES, ATTACH_POLICY, Meta)
+        except (NotFound, Denied):
+            return False
+        return True
+
     def _saw_or_not(self) -> None:
-        blind = self.watching.blind
+        needed = {one.resource.plural for one in EVERY_KIND}
+        blind = self.watching.blind.keys() & needed
         if blind:
             which = ", ".join(sorted(blind))
             self.reporter.condition("ClusterSeen", "False", "Unreachable", f"cannot be watched: {which}")
         else:
             self.reporter.condition("ClusterSeen", "True", "Watched")
+
+
+class _AdmissionRecords:
+    """UIDs of the admission objects that are ours, in the journal."""
+
+    KIND: Final = "admission"
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def load(self) -> Mapping[str, str]:
+        """As `enforcing.Records`."""
+        return {name: str(record["uid"]) for name, record in self._journal.held(self.KIND).items()}
+
+    def save(self, records: Mapping[str, str]) -> None:
+        """As `enforcing.Records`."""
+        before = self.load()
+        gone: dict[str, Mapping[str, Any] | None] = {name: None for name in before if name not in records}
+        new = {name: {"uid": uid} for name, uid in records.items() if before.get(name) != uid}
+        self._journal.write(self.KIND, gone | new)
 
 
 class _Complete:

@@ -285,6 +285,8 @@ class Reporter:
 
     def _sum_up(self) -> None:
         """One condition over all namespaces: whether each has what it should."""
+        if not self._secrets and "Delivered" not in self._conditions:
+            return
         trouble = {name: one for name, one in self._secrets.items() if one["conflict"]}
         pending = sum(one["phase"] == _WORDS[Phase.PENDING] for one in self._secrets.values())
         if trouble:

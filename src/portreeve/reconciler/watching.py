@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from portreeve.kube.client import EVERYTHING, Client, Selection
-from portreeve.kube.objects import Namespace, OwnedMeta, Pod, ServiceAccount, Workload
+from portreeve.kube.objects import Event, Namespace, OwnedMeta, Pod, ServiceAccount, Workload
 from portreeve.kube.pull_secret import SWEEP
 from portreeve.kube.reflector import Added, Deleted, Interrupted, Modified, Reflector, Relisted, Synced
-from portreeve.kube.resources import NAMESPACES, PODS, SECRETS, SERVICE_ACCOUNTS, WORKLOADS, Resource
+from portreeve.kube.resources import EVENTS, NAMESPACES, PODS, SECRETS, SERVICE_ACCOUNTS, WORKLOADS, Resource
 
 log = logging.getLogger("portreeve.agent")
 
@@ -42,7 +42,13 @@ EVERY_KIND: Final = (
     Watched(PODS, Pod),
     *(Watched(resource, Workload) for resource in WORKLOADS),
 )
-"""All that an agent looks at; of Secrets those of our name alone."""
+"""What an agent has to see before it does anything; of Secrets those of our name alone."""
+
+TELLING: Final = tuple(
+    Watched(EVENTS, Event, Selection(fields=f"reason={reason}"))
+    for reason in ("Failed", "FailedCreate", "FailedToRetrieveImagePullSecret")
+)
+"""What it looks at beside: events that may say why a pull fails. Nothing waits for them."""
 
 
 class Taker(Protocol):
@@ -67,7 +73,7 @@ class Watching:
         takers: Iterable[Taker],
         *,
         uniform: Callable[[float, float], float],
-        kinds: Iterable[Watched] = EVERY_KIND,
+        kinds: Iterable[Watched] = (*EVERY_KIND, *TELLING),
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client

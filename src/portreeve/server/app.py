@@ -27,6 +27,7 @@ from portreeve.server.agents.channel import WAIT_S, Channel
 from portreeve.server.agents.doorbell import Doorbell
 from portreeve.server.agents.service import Agents
 from portreeve.server.agents.service import Forget as ForgetAgent
+from portreeve.server.attachments import routes as attachment_routes
 from portreeve.server.audit import routes as audit_routes
 from portreeve.server.audit.destinations import parse_all
 from portreeve.server.audit.service import AuditLog
@@ -47,6 +48,7 @@ from portreeve.server.egress import routes as egress_routes
 from portreeve.server.egress.service import EgressRules
 from portreeve.server.egress.service import Forget as ForgetEgress
 from portreeve.server.environments import routes as environment_routes
+from portreeve.server.environments.leaving import Departures
 from portreeve.server.exemptions import routes as exemption_routes
 from portreeve.server.http import openapi, problems
 from portreeve.server.http.guard import GuardedRoute
@@ -68,6 +70,8 @@ from portreeve.server.registries.browsing import Browsing
 from portreeve.server.registries.contact import Contacts
 from portreeve.server.registries.limits import Limits
 from portreeve.server.registries.service import Forget as ForgetFound
+from portreeve.server.rotation import routes as rotation_routes
+from portreeve.server.rotation.service import Rotations
 from portreeve.server.settings import Settings
 from portreeve.transport.address_rules import AddressRules
 from portreeve.transport.guarded import Resolver, resolve_here
@@ -112,6 +116,8 @@ class Server:
     egress: EgressRules
     agents: Agents
     doorbell: Doorbell
+    rotations: Rotations
+    departures: Departures
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
 
@@ -125,6 +131,8 @@ class Server:
         self.alerts.start()
         self.limits.start()
         self.doorbell.start()
+        self.rotations.start()
+        self.departures.start()
 
     def problems(self) -> tuple[Problem, ...]:
         """What somebody has to look at, and what stops no request."""
@@ -132,6 +140,8 @@ class Server:
 
     async def stop(self) -> None:
         """Finish what was begun."""
+        await self.departures.stop()
+        await self.rotations.stop()
         await self.doorbell.stop()
         await self.limits.stop()
         await self.alerts.stop()
@@ -200,6 +210,8 @@ def build(
         egress=EgressRules(writer, database, rules, clock, resolver),
         agents=agents,
         doorbell=Doorbell(writer, database, desired, agents.seen),
+        departures=Departures(writer, documents, desired, clock, new_id),
+        rotations=Rotations(writer, database, credentials, clock, new_id),
         clock=clock,
         new_id=new_id,
     )
@@ -251,6 +263,8 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
             )
         ),
         egress_routes.routes(server.documents, server.egress),
+        rotation_routes.routes(server.documents, server.database, server.clock),
+        attachment_routes.routes(server.documents, server.database, server.clock),
         agent_routes.routes(server.documents, server.agents, server.settings.address),
         document_routes.routes(server.documents, server.writer, server.clock, server.plans.confirmation),
     ):

@@ -103,6 +103,12 @@ def refreshing(registry: str, notice: str, code: str) -> None:
     log.log(level, "credential refresh", registry=registry, notice=notice, code=code)
 
 
+def rotated(registry: str, why: str, behind: list[str]) -> None:
+    """The version before is gone; `behind` are environments that had not confirmed the present one."""
+    level = logging.WARNING if behind else logging.INFO
+    log.log(level, "old version retired", registry=registry, why=why, behind=len(behind), environments=behind[:20])
+
+
 def ending(registry: str, purpose: str, days: int) -> None:
     """A stored credential that ends in so many days, fewer than none when it has ended."""
     log.warning("credential expiring", registry=registry, purpose=purpose, days=days)

@@ -13,10 +13,10 @@ import httpx2
 import pytest
 
 from portreeve.core.credential import decode_login
+from portreeve.core.rotation import CONNECTED
 from portreeve.server.database.writer import Transaction
 from portreeve.server.desired import store as states
 from portreeve.server.desired.document import PURPOSE, canonical
-from portreeve.server.documents.view import CONNECTED
 from portreeve.vault import sealing
 from portreeve.vault.sealing import Delivery
 from portreeve.vault.signing import verify
@@ -155,6 +155,12 @@ async def test_reports_add_up_and_the_status_says_so(plane: Plane, admin: httpx2
     restrict = {"stage": "deny", "allowedSources": []}
     await plane.put(document("RegistryPolicy", "p", groups=["production"], restrict=restrict))
     assert (await shown(admin))["enforcement"] == "Enforced"
+    told = {"PolicyAuditing": "Auditing", "PolicyEnforced": "Enforced", "Drifted": "Gap", "PolicyOff": "Unknown"}
+    for reason, state in told.items():
+        proven = "True" if state == "Enforced" else "False"
+        await agent.report(conditions=[{**enforced, "status": proven, "reason": reason}])
+        await plane.server.doorbell.note()
+        assert (await shown(admin))["enforcement"] == state
     plane.clock.move(CONNECTED + timedelta(seconds=1))
     silent = await shown(admin)
     assert (silent["enforcement"], silent["agent"]["connected"]) == ("Unknown", False)

@@ -87,8 +87,11 @@ async def test_a_token_ends_and_a_new_one_voids_it(plane: Plane, admin: httpx2.A
 async def test_a_token_is_for_an_environment_and_not_for_its_name(plane: Plane, admin: httpx2.AsyncClient) -> None:
     one, agent = await token(admin, "west"), await enrolled(plane, admin)
     for name in ("west", "prod"):
-        stored = (await admin.get(f"/api/v1/environments/{name}")).headers["ETag"]
-        assert (await admin.delete(f"/api/v1/environments/{name}", headers={"If-Match": stored})).status_code == 204
+        path = f"/api/v1/environments/{name}?force=true"
+        headers = {"If-Match": (await admin.get(f"/api/v1/environments/{name}")).headers["ETag"]}
+        plan = await admin.delete(f"{path}&dryRun=All", headers=headers)
+        headers["Portreeve-Plan"] = plan.json()["digest"]
+        assert (await admin.delete(path, headers=headers)).status_code == 204
     await plane.put(*ENVIRONMENTS[1:])
     assert (await join(plane, one))[1] is None
     assert told(await agent.desired()) == REFUSED

@@ -78,7 +78,7 @@ def _see(caller: Caller, snapshot: Snapshot, name: str, action: Action) -> None:
     Raises:
         NotFound: they may not, or there is no such environment.
     """
-    found = snapshot.estate.environments_by_name.get(name)
+    found = snapshot.environment(name)
     if found is None or Key("Environment", name) not in snapshot.documents:
         decision = may_not(caller, action, Kind.ENVIRONMENT, name)
     else:

@@ -31,7 +31,7 @@ from portreeve.server.database.writer import Refusal, Transaction, Writer
 from portreeve.server.desired.service import recipient
 from portreeve.server.documents import store as documents
 from portreeve.server.documents.proposal import Outcome as Proposed
-from portreeve.server.http.caller import SYSTEM, Caller
+from portreeve.server.http.caller import SYSTEM, Acting, Caller
 from portreeve.server.people.tokens import digest, new_token
 from portreeve.vault import sealing
 from portreeve.vault.certificates import LIFE, Authority, Certificate, Identity, key_of_request, trust_hash
@@ -282,7 +282,7 @@ class Agents:
 class Forget:
     """A follower: an environment that is deleted has no agent any more, also if it is made again under its name."""
 
-    async def follow(self, transaction: Transaction, caller: Caller, found: Proposed) -> None:  # noqa: ARG002 - protocol
+    async def follow(self, transaction: Transaction, caller: Acting, found: Proposed) -> None:  # noqa: ARG002 - protocol
         """As `documents.service.Follower`."""
         for change in found.changes:
             if change.key.kind == "Environment" and change.after is None:

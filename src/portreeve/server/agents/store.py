@@ -125,9 +125,9 @@ async def void_enrolments(connection: AsyncConnection, environment: str, now: da
 
 
 async def shut_out(connection: AsyncConnection, environments: Collection[str]) -> set[str]:
-    """Those of the environments whose agent is admitted no more."""
-    rows = await connection.scalars(select(AGENTS.c.environment).where(AGENTS.c.state != str(State.ACTIVE)))
-    return set(rows) & set(environments)
+    """Those of the environments whose agent is admitted no more, or that are gone."""
+    rows = await connection.scalars(select(AGENTS.c.environment).where(AGENTS.c.state == str(State.ACTIVE)))
+    return set(environments) - set(rows)
 
 
 def _held(row: Row[Any]) -> Held:

@@ -4,7 +4,7 @@ request would be a digest of its secret."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path
@@ -14,7 +14,7 @@ from starlette.responses import Response
 from portreeve.core.permissions import Action, Kind
 from portreeve.core.secret import SecretValue
 from portreeve.errors import Invalid, Problem
-from portreeve.server.credentials.service import Credentials
+from portreeve.server.credentials.service import MOST_OVERLAP, OVERLAP, Credentials
 from portreeve.server.database.writer import Transaction, Writer
 from portreeve.server.documents.snapshot import CredentialRow, Snapshot
 from portreeve.server.documents.view import time
@@ -60,16 +60,36 @@ def routes(credentials: Credentials, writer: Writer) -> APIRouter:
 
     async def store(request: Request, name: str, purpose: str, *, rotating: bool) -> Response:
         caller = caller_of(request)
-        secret, expires_at = read_body(await read_json(request, 2 * MAX_SECRET_BYTES), needed=rotating)
+        body = await read_json(request, 2 * MAX_SECRET_BYTES)
+        overlap = read_overlap(body) if rotating else OVERLAP
+        secret, expires_at = read_body(body, needed=rotating)
 
         async def job(transaction: Transaction) -> tuple[CredentialRow, Snapshot]:
-            return await credentials.put(transaction, caller, name, purpose, secret, expires_at, rotating=rotating)
+            return await credentials.put(
+                transaction, caller, name, purpose, secret, expires_at, rotating=rotating, overlap=overlap
+            )
 
         row, snapshot = await writer.run(job)
         decided(request)
         return Answer(200, answered(row, snapshot.revision)).response()
 
     return router
+
+
+def read_overlap(body: Any) -> timedelta:
+    """How long a rotation keeps the version before: `overlapSeconds`, which is taken out of the body.
+
+    Raises:
+        Invalid: it is no number of seconds, or too many.
+    """
+    given = body.pop("overlapSeconds", None) if isinstance(body, dict) else None
+    if given is None:
+        return OVERLAP
+    most = int(MOST_OVERLAP.total_seconds())
+    if type(given) is not int or not 0 <= given <= most:
+        problem = Problem("field_type", f"must be a whole number of seconds, 0 to {most:,}", "overlapSeconds")
+        raise Invalid("credential_invalid", "the credential cannot be read", problems=(problem,))
+    return timedelta(seconds=given)
 
 
 def read_body(body: Any, *, needed: bool) -> tuple[SecretValue | None, datetime | None]:
@@ -100,6 +120,12 @@ def read_body(body: Any, *, needed: bool) -> tuple[SecretValue | None, datetime 
 _FIELDS: Final = frozenset({"secret", "expiresAt"})
 
 
+def overlap_shown(row: CredentialRow) -> dict[str, Any] | None:
+    """The version before that a rotation still delivers, and until when at most."""
+    held = row.overlap
+    return None if held is None else {"version": held.version, "since": time(held.begun_at), "until": time(held.until)}
+
+
 def answered(row: CredentialRow, revision: int) -> dict[str, Any]:
     """What is told of a credential."""
     return {
@@ -109,5 +135,6 @@ def answered(row: CredentialRow, revision: int) -> dict[str, Any]:
         "version": row.version,
         "expiresAt": time(row.expires_at),
         "state": "stored",
+        "overlap": overlap_shown(row),
         "revision": revision,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from portreeve.core.audit import Action as Recorded
@@ -24,18 +24,21 @@ from portreeve.server.credentials.keeper import Keeper
 from portreeve.server.database.writer import Refusal, Transaction
 from portreeve.server.documents import store as documents
 from portreeve.server.documents.proposal import Outcome, declared, ends
-from portreeve.server.documents.snapshot import CredentialRow, Snapshot
+from portreeve.server.documents.snapshot import PULL, CredentialRow, Overlap, Snapshot
 from portreeve.server.documents.stored import Stored
 from portreeve.server.http.answers import json_bytes
-from portreeve.server.http.caller import Caller
+from portreeve.server.http.caller import Acting, Caller
 from portreeve.server.http.guard import may, may_not, refused_change
 from portreeve.vault.binding import Owner
 from portreeve.wire.dump import time_text
 
 PURPOSES: Final = ("pull", "management")
 
-KEPT_VERSIONS: Final = 2
-"""The present version, and the one before: agents that have not caught up may still be asked to go back to it."""
+OVERLAP: Final = timedelta(hours=24)
+"""How long a rotation keeps the version before at most, unless it says otherwise."""
+
+MOST_OVERLAP: Final = timedelta(days=30)
+"""A secret that is to be replaced lies here no longer, whoever does not answer."""
 
 
 class Credentials:
@@ -55,8 +58,12 @@ class Credentials:
         expires_at: datetime | None,
         *,
         rotating: bool = False,
+        overlap: timedelta = OVERLAP,
     ) -> tuple[CredentialRow, Snapshot]:
         """Store a secret as the next version; None keeps the stored one and changes its end alone.
+
+        A rotation keeps the version before for those who have not got the new one, for `overlap` at most; what is
+        only set takes its place at once.
 
         Raises:
             NotFound: no such registry for this caller.
@@ -74,6 +81,9 @@ class Credentials:
             if secret is not None and held is not None and not rotating:
                 secret = await self._unless_stored(transaction, held, secret)
             row = self._row(snapshot, stored, purpose, held, secret, expires_at or ends(entry))
+            if secret is not None:
+                before = _overlap(snapshot, held, entry, transaction.now, overlap) if rotating else None
+                row = replace(row, overlap=before)
             after = _after(snapshot, stored, row, expires_at, transaction.now)
             await asyncio.to_thread(_refuse, snapshot, after, transaction.now)
         except PortreeveError as error:
@@ -82,7 +92,7 @@ class Credentials:
         if secret is not None:
             envelope, epoch = await self.keeper.seal(transaction.connection, secret, row, transaction.now)
             await store.save_version(transaction.connection, row, envelope, epoch, transaction.now)
-            await store.drop_versions(transaction.connection, row.id, before=row.version - KEPT_VERSIONS + 1)
+            await store.keep_versions(transaction.connection, row)
         await store.save(transaction.connection, row, transaction.now, new=held is None)
         await self._publish(transaction, snapshot, after, row)
         return row, transaction.snapshot
@@ -113,7 +123,7 @@ class Credentials:
         transaction.record(_entry(caller, Recorded.CREDENTIAL_DESTROY, stored, purpose, before=held))
         await self._drop(transaction, held)
 
-    async def follow(self, transaction: Transaction, caller: Caller, found: Outcome) -> None:
+    async def follow(self, transaction: Transaction, caller: Acting, found: Outcome) -> None:
         """As `documents.service.Follower`: a registry or a project has changed or gone."""
         before, after = found.before.credentials, found.after.credentials
         for place in sorted(before.keys() - after.keys()):
@@ -129,7 +139,7 @@ class Credentials:
                 await self._erase(transaction, caller, change.before)
 
     async def _again(
-        self, transaction: Transaction, caller: Caller, stored: Stored, old: CredentialRow, new: CredentialRow
+        self, transaction: Transaction, caller: Acting, stored: Stored, old: CredentialRow, new: CredentialRow
     ) -> None:
         """The same secret under what the document says now."""
         transaction.record(_entry(caller, Recorded.CREDENTIAL_SET, stored, new.purpose, before=old, after=new))
@@ -137,10 +147,19 @@ class Credentials:
             secret = await self.keeper.open(transaction.connection, old)
             envelope, epoch = await self.keeper.seal(transaction.connection, secret, new, transaction.now)
             await store.save_version(transaction.connection, new, envelope, epoch, transaction.now)
-            await store.drop_versions(transaction.connection, new.id, before=new.version - KEPT_VERSIONS + 1)
+            await store.keep_versions(transaction.connection, new)
         await store.save(transaction.connection, new, transaction.now, new=False)
         await self._note(transaction, new.registry, new.version)
         transaction.snapshot = transaction.snapshot.with_credentials(transaction.revision, [new], [])
+
+    async def retire(self, transaction: Transaction, row: CredentialRow, entry: Entry) -> None:
+        """Deliver and keep the version before no more; `entry` says why."""
+        after = replace(row, overlap=None)
+        transaction.record(replace(entry, before=_digest(row), after=_digest(after)))
+        await store.keep_versions(transaction.connection, after)
+        await store.save(transaction.connection, after, transaction.now, new=False)
+        await self._note(transaction, row.registry, row.version)
+        transaction.snapshot = transaction.snapshot.with_credentials(transaction.revision, [after], [])
 
     async def _drop(self, transaction: Transaction, row: CredentialRow) -> None:
         await store.drop(transaction.connection, row.id)
@@ -148,7 +167,7 @@ class Credentials:
         gone = [(row.registry, row.purpose)]
         transaction.snapshot = transaction.snapshot.with_credentials(transaction.revision, [], gone)
 
-    async def _erase(self, transaction: Transaction, caller: Caller, project: Stored) -> None:
+    async def _erase(self, transaction: Transaction, caller: Acting, project: Stored) -> None:
         """Crypto-erase: whatever of the project's secrets lies in a backup opens no more."""
         keys = await store.destroy_owner_keys(transaction.connection, Owner(project.uid), transaction.now)
         if keys:
@@ -207,6 +226,20 @@ class Credentials:
             raise Refusal(error, entry)
 
 
+def _overlap(
+    snapshot: Snapshot, held: CredentialRow | None, entry: Mapping[str, Any], now: datetime, lasts: timedelta
+) -> Overlap | None:
+    """What a rotation keeps of the version before.
+
+    What a token is minted from is delivered to nobody, and the token in force is kept until it ends by itself; so it
+    is with what only we sign in with.
+    """
+    if held is None or held.purpose != PULL or lasts <= timedelta() or held.registry in snapshot.estate.minted:
+        return None
+    declared_ = {part: entry[part] for part in ("method", "parameters") if part in entry}
+    return Overlap(held.version, declared_, held.expires_at, now, now + lasts)
+
+
 def owner_of(stored: Stored, snapshot: Snapshot) -> str:
     """Whose key protects a registry's secrets: the project's unchanging id, "" for everybody's."""
     assert isinstance(stored.value, Registry)
@@ -247,7 +280,7 @@ def _refuse(before: Snapshot, after: Snapshot, now: datetime) -> None:
 
 
 def _entry(
-    caller: Caller,
+    caller: Acting,
     recorded: Recorded,
     stored: Stored,
     purpose: str,
@@ -275,4 +308,5 @@ def _digest(row: CredentialRow | None) -> str | None:
     if row is None:
         return None
     expires = None if row.expires_at is None else time_text(row.expires_at)
-    return digest(json_bytes([row.id, row.owner, row.version, expires]))
+    overlap = [row.overlap.version, time_text(row.overlap.until)] if row.overlap else None
+    return digest(json_bytes([row.id, row.owner, row.version, expires, *([overlap] if overlap else [])]))

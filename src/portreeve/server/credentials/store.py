@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from portreeve.core.refresh import Held
 from portreeve.server.database.tables import (
     CALENDAR_ALERTS,
+    CREDENTIAL_OVERLAPS,
     CREDENTIAL_VERSIONS,
     CREDENTIALS,
     MINT_LEASES,
@@ -27,13 +28,24 @@ SEALED: Final = (CREDENTIAL_VERSIONS, MINTED_TOKENS)
 
 
 async def save(connection: AsyncConnection, row: CredentialRow, now: datetime, *, new: bool) -> None:
-    """Write what is told of a credential."""
+    """Write what is told of a credential, with the overlap of its last rotation, if that lasts."""
     values = {"version": row.version, "expires_at": row.expires_at, "updated_at": now}
     if new:
         whole = {"registry": row.registry, "purpose": row.purpose, "id": row.id, "owner": row.owner, **values}
         await connection.execute(insert(CREDENTIALS), whole)
     else:
         await connection.execute(update(CREDENTIALS).where(CREDENTIALS.c.id == row.id).values(**values))
+    await drop_overlap(connection, row.id)
+    if (overlap := row.overlap) is not None:
+        whole = {
+            "credential": row.id,
+            "version": overlap.version,
+            "declared": dict(overlap.declared),
+            "expires_at": overlap.expires_at,
+            "begun_at": overlap.begun_at,
+            "until": overlap.until,
+        }
+        await connection.execute(insert(CREDENTIAL_OVERLAPS), whole)
 
 
 async def save_version(
@@ -51,15 +63,22 @@ async def save_version(
     await connection.execute(insert(CREDENTIAL_VERSIONS), values)
 
 
-async def drop_versions(connection: AsyncConnection, credential: str, *, before: int) -> None:
-    """Delete the versions before this one."""
-    old = (CREDENTIAL_VERSIONS.c.id == credential) & (CREDENTIAL_VERSIONS.c.version < before)
+async def drop_overlap(connection: AsyncConnection, credential: str) -> None:
+    """The version before is delivered no more."""
+    await connection.execute(delete(CREDENTIAL_OVERLAPS).where(CREDENTIAL_OVERLAPS.c.credential == credential))
+
+
+async def keep_versions(connection: AsyncConnection, row: CredentialRow) -> None:
+    """Delete all versions but the present one, and the one before as long as a rotation delivers it."""
+    kept = [row.version, *([row.overlap.version] if row.overlap else [])]
+    old = (CREDENTIAL_VERSIONS.c.id == row.id) & CREDENTIAL_VERSIONS.c.version.not_in(kept)
     await connection.execute(delete(CREDENTIAL_VERSIONS).where(old))
 
 
 async def drop(connection: AsyncConnection, credential: str) -> None:
     """Delete a credential with all its versions, and with the token that was minted from it."""
     await drop_token(connection, credential)
+    await drop_overlap(connection, credential)
     await connection.execute(delete(MINT_LEASES).where(MINT_LEASES.c.credential == credential))
     await connection.execute(delete(CALENDAR_ALERTS).where(CALENDAR_ALERTS.c.credential == credential))
     await connection.execute(delete(CREDENTIAL_VERSIONS).where(CREDENTIAL_VERSIONS.c.id == credential))

@@ -76,6 +76,19 @@ CREDENTIAL_VERSIONS: Final = Table(
     Index("ix_credential_versions_owner", "owner", "epoch"),
 )
 
+CREDENTIAL_OVERLAPS: Final = Table(
+    "credential_overlaps",
+    METADATA,
+    # The version before, which a rotation still delivers; it goes with this row, once everybody has the present one.
+    Column("credential", Name, primary_key=True),
+    Column("version", Number, nullable=False),
+    # How it signs in: method and parameters, as the registry's document said then.
+    Column("declared", Json, nullable=False),
+    Column("expires_at", Moment),
+    Column("begun_at", Moment, nullable=False),
+    Column("until", Moment, nullable=False),
+)
+
 MINTED_TOKENS: Final = Table(
     "minted_tokens",
     METADATA,

@@ -8,6 +8,8 @@
 its generation, so it is covered by the signature and not by the hash. The signature is over the canonical bytes of all
 else, and stands beside them: {"document": …, "signature": base64}.
 
+An agent renders the objects itself, from `sources` (`wire.desired_policy`), and applies none of another `renderDigest`.
+
 Source: the design's documents, "The agent channel".
 """
 

@@ -29,7 +29,7 @@ def routes(states: DesiredStates, documents: Documents) -> APIRouter:
     @authorised((Kind.ENVIRONMENT, Action.ENROL))
     async def read(request: Request, name: Annotated[str, Path(max_length=253)]) -> Response:
         caller, snapshot = caller_of(request), await documents.snapshot()
-        environment = snapshot.estate.environments_by_name.get(name)
+        environment = snapshot.environment(name)
         # Whoever may enrol an agent there may see what it will be given.
         if environment is None:
             decision = may_not(caller, Action.ENROL, Kind.ENVIRONMENT, name)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
-from portreeve.core.desired import DesiredState, desired, next_generation
+from portreeve.core.desired import DesiredState, desired, emptied, next_generation
 from portreeve.core.environments import Environment
 from portreeve.core.estate import Key
 from portreeve.errors import PortreeveError
@@ -113,7 +113,7 @@ class DesiredStates:
             held = await store.find(transaction.connection, environment)
             if held is not None and held.generation < generation <= held.generation + MOST_AHEAD:
                 await store.save(transaction.connection, replace(held, generation=generation + 1, hash=""))
-                present = transaction.snapshot.estate.environments_by_name.get(environment)
+                present = transaction.snapshot.environment(environment)
                 if present is not None:
                     keys = await store.sealing_keys(transaction.connection)
                     await self._job(present, keys.get(environment))(transaction)
@@ -136,7 +136,7 @@ class DesiredStates:
     def _job(self, environment: Environment, agent: bytes | None) -> Job[None]:
         async def job(transaction: Transaction) -> None:
             held = await store.find(transaction.connection, environment.name)
-            present = transaction.snapshot.estate.environments_by_name.get(environment.name)
+            present = transaction.snapshot.environment(environment.name)
             if present is None or not _is_due(transaction.snapshot, present, held, agent, transaction.now):
                 return
             state = _numbered(_state(transaction.snapshot, present, held, transaction.now), held)
@@ -169,7 +169,8 @@ class DesiredStates:
         key = sealing.read_public(agent)
         rows = {row.id: row for row in transaction.snapshot.credentials.values()}
         found = {}
-        for credential in dict.fromkeys(grant.delivered for grant in state.grants if grant.delivered):
+        versions = (one for grant in state.grants for one in (grant.delivered, grant.older) if one)
+        for credential in dict.fromkeys(versions):
             row: CredentialRow | None = rows.get(credential.id)
             registry = transaction.snapshot.documents.get(Key("Registry", row.registry)) if row else None
             if row is None or registry is None:
@@ -216,7 +217,7 @@ class DesiredStates:
 def _due(snapshot: Snapshot, held: dict[str, StoredState], keys: dict[str, bytes], now: datetime) -> list[Environment]:
     return [
         one
-        for one in snapshot.estate.environments
+        for one in (*snapshot.estate.environments, *snapshot.leaving.values())
         if _is_due(snapshot, one, held.get(one.name), keys.get(one.name), now)
     ]
 
@@ -236,7 +237,16 @@ def _state(snapshot: Snapshot, environment: Environment, held: StoredState | Non
     # Whole days, so that two replicas which renew at once write the same.
     until = (now + VALID_FOR).replace(hour=0, minute=0, second=0, microsecond=0)
     not_after = until if fresh or held is None else held.not_after
+    if environment.name in snapshot.leaving:
+        return emptied(environment, not_after=not_after)
     return desired(snapshot.estate, environment, now=now, not_after=not_after)
+
+
+def empty_since(environment: Environment, held: StoredState | None) -> int | None:
+    """The generation of an environment's document, if that wants nothing of ours there."""
+    if held is None or emptied(environment, not_after=held.not_after).hash != held.hash:
+        return None
+    return held.generation
 
 
 def _numbered(state: DesiredState, held: StoredState | None) -> DesiredState:

@@ -24,7 +24,7 @@ from portreeve.providers.declared import problems as declared_problems
 from portreeve.providers.declared import steering
 from portreeve.server.documents.kinds import KINDS
 from portreeve.server.documents.snapshot import CredentialRow, Snapshot
-from portreeve.server.documents.stored import Stored
+from portreeve.server.documents.stored import LEAVING, Stored
 from portreeve.wire.documents import Read
 from portreeve.wire.dump import dump
 
@@ -79,6 +79,11 @@ class Written:
     after: Stored | None
 
     @property
+    def leaves(self) -> bool:
+        """Whether it is an environment that is deleted and begins to leave: its agent removes everything first."""
+        return self.after is not None and self.after.leaving and not (self.before is not None and self.before.leaving)
+
+    @property
     def key(self) -> Key:
         """Which document."""
         stored = self.after or self.before
@@ -120,14 +125,16 @@ class Outcome(Draft):
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What is legal and unwise in the documents; it refuses nothing."""
-        return tuple(
-            replace(one, field=f"{put.key} {one.field}") for put in self.proposal.puts for one in put.read.warnings
+        return (
+            *(replace(one, field=f"{put.key} {one.field}") for put in self.proposal.puts for one in put.read.warnings),
+            *_departing(self.before, self.changes),
         )
 
     @property
     def needs_confirmation(self) -> bool:
         """Whether a person has to have seen it: kinds that are planned, and whatever denies or deletes much."""
         planned = any(KINDS[one.key.kind].planned for one in self.changes)
+        planned = planned or any(True for _ in _departing(self.before, self.changes))
         return planned or bool(self.plan.radius.newly_denied or self.plan.valve)
 
 
@@ -204,8 +211,38 @@ def _changes(
             yield Written(before, after)
     for removal in proposal.removals:
         gone = snapshot.documents.get(removal.key)
-        if gone is not None:
+        if gone is None:
+            continue
+        if proposal.force or not _has_agent(snapshot, removal.key):
             yield Written(gone, None)
+        elif not gone.leaving:
+            yield Written(gone, _leaving(gone, by=by, now=now))
+
+
+def _has_agent(snapshot: Snapshot, key: Key) -> bool:
+    """Whether it is an environment where an agent was enrolled, which may have delivered something."""
+    return key.kind == "Environment" and key.name in snapshot.agents
+
+
+def _leaving(stored: Stored, *, by: str, now: datetime) -> Stored:
+    state = {**stored.state, LEAVING: {"since": now.strftime("%Y-%m-%dT%H:%M:%SZ"), "by": by}}
+    return replace(stored, version=stored.version + 1, state=state, updated_at=now)
+
+
+def _departing(snapshot: Snapshot, changes: tuple[Written, ...]) -> Iterator[Problem]:
+    """What becomes of what is delivered in environments that are deleted."""
+    for one in changes:
+        if not _has_agent(snapshot, one.key) or not (one.leaves or one.after is None):
+            continue
+        said = snapshot.reports.get(one.key.name)
+        there = f"{said.pull_secrets:,} pull secrets" if said else "what was delivered"
+        if one.leaves:
+            message = f"its agent removes {there} and the policy's objects; then it is gone"
+            hint = "force deletes it at once, and leaves behind what is there"
+            yield Problem("environment_leaves", message, str(one.key), hint)
+        else:
+            message = f"{there} and the policy's objects may be left behind in the cluster: nobody removes them"
+            yield Problem("environment_left_behind", message, str(one.key), "without force its agent removes them")
 
 
 def _next(before: Stored | None, read: Read, *, by: str, now: datetime, new_id: Callable[[], str]) -> Stored:
@@ -311,6 +348,9 @@ def _with_takeovers(
 def _refusals(snapshot: Snapshot, after: Snapshot, changes: tuple[Written, ...]) -> Iterator[Problem]:
     for one in changes:
         yield from _moved_registry(snapshot, one)
+        if one.before is not None and one.before.leaving and one.after is not None:
+            hint = "wait until it is gone, or delete it with force"
+            yield Problem("environment_leaving", "it was deleted and is leaving", str(one.key), hint)
         if one.after is not None:
             yield from _misdeclared(one.after)
             yield from named(selector_problems(one.after.value, after.settings), one.key)

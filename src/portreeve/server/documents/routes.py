@@ -127,7 +127,7 @@ class _Handlers:
         proposal = Proposal((), (removal,), *consents(request))
         if dry_run:
             return await self.preview(request, proposal)
-        return await self.change(request, proposal, None, removal.key)
+        return await self.change(request, proposal, None, removal.key, going=True)
 
     async def preview(self, request: Request, proposal: Proposal) -> Response:
         """The plan of a change that is not made."""
@@ -135,8 +135,10 @@ class _Handlers:
         decided(request)
         return Answer(200, plan_document(found), {"Portreeve-Plan": found.digest}).response()
 
-    async def change(self, request: Request, proposal: Proposal, body: Any, key: Key) -> Response:
-        """Make a change and answer the document that came of it."""
+    async def change(
+        self, request: Request, proposal: Proposal, body: Any, key: Key, *, going: bool = False
+    ) -> Response:
+        """Make a change and answer the document that came of it, if there is one still."""
         caller = caller_of(request)
         seen: Confirmation | None = await self.confirmation(request)
         again = repeatable(request, body)
@@ -144,11 +146,11 @@ class _Handlers:
         async def job(transaction: Transaction) -> Committed:
             return await self.documents.in_transaction(transaction, caller, proposal, seen)
 
-        found = await carried_out(self.writer, caller, again, job, lambda made: self._answer(made, key))
+        found = await carried_out(self.writer, caller, again, job, lambda made: self._answer(made, key, going=going))
         decided(request)
         return found
 
-    def _answer(self, made: Committed, key: Key) -> Answer:
+    def _answer(self, made: Committed, key: Key, *, going: bool) -> Answer:
         stored = made.snapshot.documents.get(key)
         headers = {"Portreeve-Plan": made.outcome.digest}
         if stored is None:
@@ -158,7 +160,8 @@ class _Handlers:
         if created:
             path = self.kind.plural if self.kind.single else f"{self.kind.plural}/{key.name}"
             headers["Location"] = f"/api/v1/{path}"
-        return Answer(201 if created else 200, answered(stored, made.snapshot, self.clock()), headers)
+        # One that is deleted and still there is on its way out.
+        return Answer(201 if created else 202 if going else 200, answered(stored, made.snapshot, self.clock()), headers)
 
 
 def expected(request: Request) -> str | None:

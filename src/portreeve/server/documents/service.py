@@ -25,10 +25,19 @@ from portreeve.server.database.writer import Refusal, Transaction, Writer
 from portreeve.server.documents import store
 from portreeve.server.documents.kinds import APPLY_ORDER, KINDS, Kind
 from portreeve.server.documents.placement import parts
-from portreeve.server.documents.proposal import Draft, Outcome, Proposal, Written, check_versions, drafted, outcome
+from portreeve.server.documents.proposal import (
+    Draft,
+    Outcome,
+    Proposal,
+    Removal,
+    Written,
+    check_versions,
+    drafted,
+    outcome,
+)
 from portreeve.server.documents.snapshot import Snapshot
 from portreeve.server.documents.stored import Stored
-from portreeve.server.http.caller import Caller
+from portreeve.server.http.caller import Acting, Caller, Ourselves
 from portreeve.server.http.guard import in_scope, may, may_not, refused, refused_change
 
 
@@ -53,7 +62,7 @@ class Confirmation:
 class Follower(Protocol):
     """What has to happen in the same transaction when documents change: other rows hang on them."""
 
-    async def follow(self, transaction: Transaction, caller: Caller, found: Outcome) -> None:
+    async def follow(self, transaction: Transaction, caller: Acting, found: Outcome) -> None:
         """The documents are written; bring what hangs on them to the state after."""
 
 
@@ -143,6 +152,16 @@ class Documents:
             await follower.follow(transaction, caller, found)
         return Committed(found, transaction.snapshot)
 
+    async def completed(self, transaction: Transaction, acting: Ourselves, key: Key) -> None:
+        """Remove a document for good that was deleted before; nobody is asked again. As a part of a job."""
+        proposal = Proposal(removals=(Removal(key),), force=True)
+        by, snapshot = acting.actor.principal, transaction.snapshot
+        draft = drafted(snapshot, proposal, by=by, now=transaction.now, new_id=self._new_id)
+        found = await asyncio.to_thread(outcome, draft, now=transaction.now)
+        await write(transaction, acting, found)
+        for follower in self._followers:
+            await follower.follow(transaction, acting, found)
+
     def _drafted(self, caller: Caller, proposal: Proposal, snapshot: Snapshot) -> Draft:
         return drafted(snapshot, proposal, by=caller.principal.user, now=self._clock(), new_id=self._new_id)
 
@@ -189,6 +208,10 @@ def _unchanged(draft: Draft) -> Iterator[Written]:
     for put in draft.proposal.puts:
         if put.key not in changed:
             held = draft.before.documents[put.key]
+            yield Written(held, held)
+    for removal in draft.proposal.removals:
+        held = draft.before.documents[removal.key]
+        if removal.key not in changed:
             yield Written(held, held)
 
 
@@ -253,7 +276,7 @@ def _granted(stored: Stored | None) -> set[tuple[str, object, object, object]]:
 def _action(change: Written) -> Action:
     if KINDS[change.key.kind].single:
         return Action.UPDATE
-    if change.after is None:
+    if change.after is None or change.leaves:
         return Action.DELETE
     if change.before is None:
         return Action.CREATE
@@ -311,7 +334,7 @@ def _outdated(reasons: tuple[Problem, ...]) -> Conflict:
     return Conflict("plan_outdated", "the world has changed since the plan was made", hint=hint, problems=reasons)
 
 
-async def write(transaction: Transaction, caller: Caller, found: Outcome) -> None:
+async def write(transaction: Transaction, caller: Acting, found: Outcome) -> None:
     """Write what was decided on, each document with its event; deletions last and the other way round."""
     order = {name: number for number, name in enumerate(APPLY_ORDER)}
     puts = sorted((one for one in found.changes if one.after), key=lambda one: (order[one.key.kind], one.key.name))
@@ -335,7 +358,7 @@ async def write(transaction: Transaction, caller: Caller, found: Outcome) -> Non
         transaction.snapshot = transaction.snapshot.with_documents(transaction.revision, written, gone)
 
 
-def _entry(caller: Caller, change: Written, found: Outcome) -> Entry:
+def _entry(caller: Acting, change: Written, found: Outcome) -> Entry:
     return Entry(
         caller.actor,
         recorded(change),
@@ -349,6 +372,8 @@ def _entry(caller: Caller, change: Written, found: Outcome) -> Entry:
 def recorded(change: Written) -> Recorded:
     """What the audit log calls a change."""
     kind = KINDS[change.key.kind]
+    if change.leaves:
+        return Recorded.ENVIRONMENT_LEAVE
     if change.after is None:
         return kind.deleted
     return kind.created if change.before is None else kind.updated

@@ -20,6 +20,7 @@ from portreeve import providers
 from portreeve.core.authorization import Principal, Resource, Scope
 from portreeve.core.blast_radius import Inventory, RunningImage
 from portreeve.core.credential import CredentialRef
+from portreeve.core.environments import Environment
 from portreeve.core.estate import Capabilities, CredentialFacts, Estate, Key
 from portreeve.core.platform import NAME, PlatformSettings
 from portreeve.core.policy import Registry
@@ -44,6 +45,21 @@ _FIELDS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Overlap:
+    """The version before that a rotation still delivers: until everybody has confirmed, at most until `until`.
+
+    `declared` is how it signs in, as the registry's document said when it was the present one: its method and
+    parameters. `expires_at` is its own end.
+    """
+
+    version: int
+    declared: Mapping[str, Any]
+    expires_at: datetime | None
+    begun_at: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialRow:
     """What may be told of one credential of a registry."""
 
@@ -53,6 +69,7 @@ class CredentialRow:
     owner: str
     version: int
     expires_at: Any
+    overlap: Overlap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +119,8 @@ class Reported:
     at: datetime
     conditions: tuple[Mapping[str, Any], ...] = ()
     inventory: Mapping[str, Mapping[str, Any]] | None = None
+    pull_secrets: int = 0
+    """How many namespaces have a pull secret of ours."""
 
 
 @dataclass(frozen=True)
@@ -210,14 +229,29 @@ class Snapshot:
     @cached_property
     def estate(self) -> Estate:
         """What decisions are made on."""
-        held = {name: tuple(one.value for one in self.of_kind(kind).values()) for kind, name in _FIELDS.items()}
+        held = {
+            # Of one that is leaving nothing follows any more.
+            name: tuple(one.value for one in self.of_kind(kind).values() if not one.leaving)
+            for kind, name in _FIELDS.items()
+        }
         return Estate(
             **held,  # type: ignore[arg-type] # each kind's reader gives that kind's value
             credentials=self._facts(),
             minted=self._minted(),
+            older=self._older(),
             capabilities=self.capabilities,
             versions={key: one.version for key, one in self.documents.items()},
         )
+
+    @cached_property
+    def leaving(self) -> Mapping[str, Environment]:
+        """Name → environment that was deleted, and whose agent still removes what it delivered."""
+        held = ((one.leaving, one.value) for one in self.of_kind("Environment").values())
+        return {value.name: value for leaving, value in held if leaving and isinstance(value, Environment)}
+
+    def environment(self, name: str) -> Environment | None:
+        """An environment, also one that is leaving."""
+        return self.estate.environments_by_name.get(name) or self.leaving.get(name)
 
     @cached_property
     def settings(self) -> PlatformSettings:
@@ -284,6 +318,13 @@ class Snapshot:
         return {
             row.registry: CredentialFacts(row.id, row.version, row.expires_at, can_end(stored, PULL))
             for stored, row in self._pulling()
+        }
+
+    def _older(self) -> dict[str, CredentialRef]:
+        return {
+            row.registry: CredentialRef(row.id, row.overlap.version, row.overlap.expires_at)
+            for _, row in self._pulling()
+            if row.overlap is not None
         }
 
     def _minted(self) -> dict[str, CredentialRef | None]:

@@ -17,6 +17,7 @@ from portreeve.errors import Conflict
 from portreeve.server.database.tables import (
     AGENTS,
     CHANGES,
+    CREDENTIAL_OVERLAPS,
     CREDENTIALS,
     DOCUMENTS,
     IMAGES,
@@ -24,7 +25,7 @@ from portreeve.server.database.tables import (
     OBSERVATIONS,
     REGISTRY_CHECKS,
 )
-from portreeve.server.documents.snapshot import AgentRow, Checked, CredentialRow, Reported, Snapshot, TokenRow
+from portreeve.server.documents.snapshot import AgentRow, Checked, CredentialRow, Overlap, Reported, Snapshot, TokenRow
 from portreeve.server.documents.stored import Stored, read
 
 AGENT = "Agent"
@@ -41,6 +42,7 @@ async def load(connection: AsyncConnection, revision: int) -> Snapshot:
     """Everything, at the revision that this transaction sees."""
     documents = (await connection.execute(select(DOCUMENTS))).all()
     credentials = (await connection.execute(select(CREDENTIALS))).all()
+    overlaps = {row.credential: row for row in (await connection.execute(select(CREDENTIAL_OVERLAPS))).all()}
     minting = (await connection.execute(select(MINT_LEASES.c.credential, MINT_LEASES.c.state))).all()
     observed = (await connection.execute(select(OBSERVATIONS))).all()
     images = (await connection.execute(select(IMAGES))).all()
@@ -52,7 +54,7 @@ async def load(connection: AsyncConnection, revision: int) -> Snapshot:
     return Snapshot(
         revision,
         {stored.key: stored for stored in map(_stored, documents)},
-        {(row.registry, row.purpose): _credential(row) for row in credentials},
+        {(row.registry, row.purpose): _credential(row, overlaps.get(row.id)) for row in credentials},
         {row.environment: capabilities(row.facts) for row in observed},
         {row.credential: token(row.credential, row.state) for row in minting},
         {row.environment: tuple(running.get(row.environment, ())) for row in observed},
@@ -158,7 +160,9 @@ def agent(row: Row[Any]) -> AgentRow:
 
 def reported(facts: Mapping[str, Any], generation: int, at: datetime) -> Reported:
     """What an environment said last, out of its stored observation."""
-    return Reported(generation, at, tuple(facts.get("conditions", ())), facts.get("inventory"))
+    # Where somebody else's Secret has our name, there is none of ours.
+    ours = [one for one in facts.get("pullSecrets", ()) if one.get("phase") != "NameTaken"]
+    return Reported(generation, at, tuple(facts.get("conditions", ())), facts.get("inventory"), len(ours))
 
 
 def checked(row: Row[Any]) -> Checked:
@@ -200,8 +204,9 @@ def held(state: Mapping[str, Any]) -> Held | None:
     return Held(found["serial"], found["source"], issued_at, expires_at)
 
 
-def _credential(row: Row[Any]) -> CredentialRow:
-    return CredentialRow(row.registry, row.purpose, row.id, row.owner, row.version, row.expires_at)
+def _credential(row: Row[Any], before: Row[Any] | None) -> CredentialRow:
+    overlap = before and Overlap(before.version, before.declared, before.expires_at, before.begun_at, before.until)
+    return CredentialRow(row.registry, row.purpose, row.id, row.owner, row.version, row.expires_at, overlap)
 
 
 def _image(row: Row[Any]) -> RunningImage:

@@ -6,11 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from portreeve.core.estate import Key
 from portreeve.core.policy import API_VERSION
 from portreeve.wire.documents import Read, Value, read_document
+
+LEAVING: Final = "leaving"
+"""In the state of an environment that was deleted: since when, and by whom. Decision record: docs/adr/0026."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,11 @@ class Stored:
     def etag(self) -> str:
         """The version as HTTP names it (RFC 9110, 8.8.3); the uid tells a new document of an old name."""
         return f'"{self.uid}.{self.version}"'
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it is an environment that was deleted, and whose agent still removes what it delivered."""
+        return LEAVING in self.state
 
     def document(self) -> dict[str, Any]:
         """The document without its status: what `apply` takes and `export` gives."""

@@ -6,14 +6,17 @@ A status says what follows from the snapshot and nothing else; what an agent mus
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
+from portreeve.core.enforcement_messages import STATES
 from portreeve.core.estate import policy_type
+from portreeve.core.leaving import Said, left
 from portreeve.core.policy import Exemption, ExemptionState, Registry, RegistryAccess, RegistryPolicy
+from portreeve.core.rotation import CONNECTED
 from portreeve.server.documents.conditions import conditions, token_shown
 from portreeve.server.documents.snapshot import AgentRow, Checked, Snapshot
-from portreeve.server.documents.stored import Stored
+from portreeve.server.documents.stored import LEAVING, Stored
 
 
 def answered(stored: Stored, snapshot: Snapshot, now: datetime) -> dict[str, Any]:
@@ -126,11 +129,11 @@ def _policy(stored: Stored, snapshot: Snapshot) -> Mapping[str, Any]:
     return {"sources": len(policy.sources), "environments": covered, "enforcedBy": plane}
 
 
-CONNECTED: Final = timedelta(seconds=120)
-"""How long after an agent was seen it counts as connected: two polls of 50 s, and until they are written down."""
-
 _ENFORCED: Final = {"deny": "Enforced", "warn": "Warning", "audit": "Auditing"}
-"""Stage → what it is called once the agent has proven it."""
+"""Stage → what it is called once an agent has proven it that names no reason of ours."""
+
+_TOLD: Final = {str(reason): str(state) for reason, state in STATES.items()}
+"""Reason → state, as an agent tells it. It speaks of the document that it acts on, which may be the one before."""
 
 
 def agent_shown(name: str, snapshot: Snapshot, now: datetime) -> dict[str, Any]:
@@ -174,16 +177,24 @@ def _enforcement(name: str, stage: str, snapshot: Snapshot, now: datetime) -> st
     proven = next((one for one in said.conditions if one["type"] == "Enforced"), None) if said else None
     if proven is None or not _connected(name, snapshot, now):
         return "Unknown"
+    told = _TOLD.get(proven["reason"])
+    if told is not None:
+        # There is a policy: an agent that knows of none has not heard of it yet.
+        return "Unknown" if told == "Off" else told
     return {"True": _ENFORCED.get(stage, "Unknown"), "False": "Gap"}.get(proven["status"], "Unknown")
 
 
 def _environment(stored: Stored, snapshot: Snapshot, now: datetime) -> Mapping[str, Any]:
-    environment = snapshot.estate.environments_by_name[stored.key.name]
-    policy = snapshot.estate.policy_of(environment)
+    environment = snapshot.environment(stored.key.name)
+    assert environment is not None
+    leaving = stored.state.get(LEAVING)
+    policy = None if leaving else snapshot.estate.policy_of(environment)
     known = snapshot.capabilities.get(stored.key.name)
     off = policy is None or policy.stage.value == "off"
     return {
         **agent_shown(stored.key.name, snapshot, now),
+        "phase": "Leaving" if leaving else "Active",
+        "leaving": {**leaving, "left": _left(stored.key.name, snapshot, now)} if leaving else None,
         "policy": policy.name if policy else None,
         "kubernetes": known.kubernetes if known else None,
         "namespaces": None if known is None or known.namespaces is None else len(known.namespaces),
@@ -192,6 +203,16 @@ def _environment(stored: Stored, snapshot: Snapshot, now: datetime) -> Mapping[s
         if off or policy is None
         else _enforcement(stored.key.name, policy.stage.value, snapshot, now),
     }
+
+
+def _left(name: str, snapshot: Snapshot, now: datetime) -> list[str]:
+    """What is left of ours in an environment that is leaving, by its last report."""
+    reported = snapshot.reports.get(name)
+    said = (
+        None if reported is None else Said(reported.generation, reported.at, reported.conditions, reported.pull_secrets)
+    )
+    # Whether that report is of the empty state is for the sweep; while it is there, something is not confirmed.
+    return list(left(said, 0, now)) or ["what its agent has not confirmed yet"]
 
 
 def _group(stored: Stored, snapshot: Snapshot) -> Mapping[str, Any]:

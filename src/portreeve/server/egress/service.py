@@ -26,7 +26,7 @@ from portreeve.server.documents.snapshot import Snapshot
 from portreeve.server.egress import store
 from portreeve.server.egress.store import Export
 from portreeve.server.http.answers import json_bytes
-from portreeve.server.http.caller import Caller
+from portreeve.server.http.caller import Acting, Caller
 from portreeve.server.images.verdicts import governed
 from portreeve.transport import reach
 from portreeve.transport.address_rules import AddressRules
@@ -118,7 +118,7 @@ class EgressRules:
 class Forget:
     """A follower: what was handed over for a deleted environment goes with it."""
 
-    async def follow(self, transaction: Transaction, caller: Caller, found: Outcome) -> None:  # noqa: ARG002 - protocol
+    async def follow(self, transaction: Transaction, caller: Acting, found: Outcome) -> None:  # noqa: ARG002 - protocol
         """As `documents.service.Follower`."""
         for change in found.changes:
             if change.key.kind == "Environment" and change.after is None:

@@ -57,7 +57,8 @@ SHARED: Final[dict[str, Schema]] = {
     "Preview": PREVIEW,
     "Plan": {"allOf": [named("Preview"), record(id=TEXT, state=TEXT, proposer=TEXT, createdAt=TEXT, expiresAt=TEXT)]},
     "Credential": record(
-        registry=TEXT, purpose=TEXT, id=TEXT, version=COUNT, expiresAt=or_null(TEXT), state=TEXT, revision=COUNT
+        registry=TEXT, purpose=TEXT, id=TEXT, version=COUNT, expiresAt=or_null(TEXT), state=TEXT, revision=COUNT,
+        overlap=or_null(record(version=COUNT, since=TEXT, until=TEXT)),
     ),
     "CalendarEntry": record(
         lane=TEXT, name=TEXT, expiresAt=or_null(TEXT), daysLeft=or_null({"type": "integer"}), level=TEXT,
@@ -108,6 +109,20 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
     "read_rate_limit": (200, record(registry=TEXT, items=rows())),
     "read_egress": (200, record(environment=TEXT, hosts=rows(), changed={"type": "object"})),
     "export_egress": (200, record(environment=TEXT, hosts=rows(), changed={"type": "object"})),
+    "read_rotation": (
+        200,
+        record(
+            kind=TEXT,
+            registry=TEXT,
+            done={"type": "boolean"},
+            counts={"type": "object", "additionalProperties": COUNT},
+            environments=rows(),
+            metadata=METADATA,
+            items=rows(),
+        ),
+    ),
+    "list_attachments": (200, record(kind=TEXT, metadata=METADATA, items=rows())),
+    "list_pullsecrets": (200, record(kind=TEXT, metadata=METADATA, items=rows())),
     "read_openapi": (200, record(openapi=TEXT, paths={"type": "object"})),
 }
 """Operation → its good answer, where that is no document."""
@@ -151,7 +166,10 @@ def answers(operation: str) -> dict[str, Any] | None:
             changed = _json("it was changed, or with dryRun its plan", {"anyOf": [document, named("Preview")]})
             return {"201": _json("it was created", document), "200": changed}
         case "delete":
-            return {"204": {"description": "it is gone"}, "200": _json("with dryRun: its plan", named("Preview"))}
+            found = {"204": {"description": "it is gone"}, "200": _json("with dryRun: its plan", named("Preview"))}
+            if plural == "environments":
+                found["202"] = _json("its agent removes everything first, then it is gone", document)
+            return found
         case "approve" | "deny" | "revoke" | "renew":
             return {"200": _json("it is done", document)}
         case _:
@@ -173,6 +191,8 @@ def parameters(operation: str) -> list[dict[str, Any]]:
     if verb in {"create", "replace", "delete"}:
         flag = {"type": "boolean", "default": False}
         said = {"replace": "groups may leave another policy", "force": "more may be deleted than is usual"}
+        if (verb, plural) == ("delete", "environments"):
+            said["force"] += "; it is gone at once, and what its agent delivered may be left behind"
         return [_query(name, text, flag) for name, text in said.items()]
     return []
 

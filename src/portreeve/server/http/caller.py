@@ -37,5 +37,16 @@ class Caller:
         return Actor(escaped(self.principal.user), self.via)
 
 
+@dataclass(frozen=True, slots=True)
+class Ourselves:
+    """What carries out, without a person, what somebody was allowed to do before; nobody decides on it again."""
+
+    actor: Actor
+    request: str
+
+
+Acting = Caller | Ourselves
+"""Whoever a change is recorded of."""
+
 SYSTEM = Via(ViaKind.SYSTEM, "portreeve")
 """What acts without a person: sweeps and the scheduler."""

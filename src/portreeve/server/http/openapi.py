@@ -76,6 +76,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "properties": {
             "secret": {"type": "string", "minLength": 1, "maxLength": 65536, "writeOnly": True},
             "expiresAt": {"type": "string", "format": "date-time"},
+            "overlapSeconds": {"type": "integer", "minimum": 0, "maximum": 2592000},
         },
     },
     "recognise": {

@@ -16,7 +16,7 @@ from portreeve.server.database.writer import Transaction
 from portreeve.server.documents import store as documents
 from portreeve.server.documents.proposal import Outcome
 from portreeve.server.documents.snapshot import Snapshot
-from portreeve.server.http.caller import Caller
+from portreeve.server.http.caller import Acting, Caller
 from portreeve.server.http.guard import in_scope
 from portreeve.server.images import store
 
@@ -82,7 +82,7 @@ async def digests_of(connection: AsyncConnection, rows: Sequence[RunningImage]) 
 class Forget:
     """A follower: what a deleted environment reported goes with it."""
 
-    async def follow(self, transaction: Transaction, caller: Caller, found: Outcome) -> None:  # noqa: ARG002 - protocol
+    async def follow(self, transaction: Transaction, caller: Acting, found: Outcome) -> None:  # noqa: ARG002 - protocol
         """As `documents.service.Follower`."""
         for change in found.changes:
             if change.key.kind == "Environment" and change.after is None:

@@ -14,7 +14,7 @@ from portreeve.core.plan_text import lines
 from portreeve.core.policy import Registry
 from portreeve.core.reference import UnsafeReference, parse
 from portreeve.errors import Problem
-from portreeve.server.documents.proposal import Outcome
+from portreeve.server.documents.proposal import Outcome, Written
 
 MOST_LISTED: Final = 1_000
 """Entries of one list in an answer; `counts` has the true numbers."""
@@ -33,7 +33,7 @@ def plan_document(found: Outcome) -> dict[str, Any]:
             {
                 "kind": one.key.kind,
                 "name": one.key.name,
-                "change": "delete" if one.after is None else "create" if one.before is None else "update",
+                "change": _word(one),
             }
             for one in sorted(found.changes, key=lambda one: one.key)
         ],
@@ -60,6 +60,12 @@ def plan_document(found: Outcome) -> dict[str, Any]:
         "uses": uses[:MOST_LISTED],
         "text": list(lines(made)),
     }
+
+
+def _word(change: Written) -> str:
+    if change.leaves:
+        return "leave"
+    return "delete" if change.after is None else "create" if change.before is None else "update"
 
 
 def problems(found: Iterable[Problem]) -> list[dict[str, str]]:

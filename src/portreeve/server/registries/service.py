@@ -8,14 +8,14 @@ from portreeve.core.estate import Key
 from portreeve.server.database.writer import Transaction
 from portreeve.server.documents import store as documents
 from portreeve.server.documents.proposal import Outcome
-from portreeve.server.http.caller import Caller
+from portreeve.server.http.caller import Acting
 from portreeve.server.registries import store
 
 
 class Forget:
     """A follower: what was found of a registry that is gone, or that is reached in another way now, goes with it."""
 
-    async def follow(self, transaction: Transaction, caller: Caller, found: Outcome) -> None:  # noqa: ARG002 - protocol
+    async def follow(self, transaction: Transaction, caller: Acting, found: Outcome) -> None:  # noqa: ARG002 - protocol
         """As `documents.service.Follower`."""
         for change in found.changes:
             if change.key.kind != "Registry" or change.before is None:

@@ -145,6 +145,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("revision", name=op.f("pk_changes")),
     )
     op.create_table(
+        "credential_overlaps",
+        sa.Column("credential", NAME, nullable=False),
+        sa.Column("version", NUMBER, nullable=False),
+        sa.Column("declared", JSON, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=True),
+        sa.Column("begun_at", MOMENT, nullable=False),
+        sa.Column("until", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("credential", name=op.f("pk_credential_overlaps")),
+    )
+    op.create_table(
         "credential_versions",
         sa.Column("id", NAME, nullable=False),
         sa.Column("version", NUMBER, autoincrement=False, nullable=False),
@@ -407,6 +417,7 @@ def downgrade() -> None:
     op.drop_table("credentials")
     op.drop_index("ix_credential_versions_owner", table_name="credential_versions")
     op.drop_table("credential_versions")
+    op.drop_table("credential_overlaps")
     op.drop_table("changes")
     op.drop_table("calendar_alerts")
     op.drop_table("audit_sinks")
