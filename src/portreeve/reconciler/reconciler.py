@@ -46,12 +46,16 @@ log = logging.getLogger("portreeve.agent")
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """Time and chance, from outside: UTC, seconds that nobody sets, [0, 1), and evenly between two numbers."""
+    """Time and chance, from outside: UTC, seconds that nobody sets, [0, 1), and evenly between two numbers.
+
+    `sleep` is what long waits are made of, so that a test need not wait for them.
+    """
 
     utc: Callable[[], datetime]
     monotonic: Callable[[], float]
     chance: Callable[[], float]
     uniform: Callable[[float, float], float]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 class Reconciler:
@@ -154,7 +158,7 @@ class Reconciler:
             except Exception:
                 # A mistake of ours in one part must not take the credentials of a cluster away with it.
                 log.exception("%s failed, and begins anew", name)
-            await asyncio.sleep(AGAIN_S)
+            await self._clocks.sleep(AGAIN_S)
 
     async def _look(self) -> None:
         """Tell what the cluster can do, now and then."""
@@ -164,10 +168,10 @@ class Reconciler:
                 attaching = await self._attaching()
             except PortreeveError as error:
                 log.warning("the cluster's version is not known: %s", error.code)
-                await asyncio.sleep(AGAIN_S)
+                await self._clocks.sleep(AGAIN_S)
                 continue
             self.reporter.capabilities({"kubernetes": version, "mutatingAdmissionPolicy": attaching})
-            await asyncio.sleep(LOOK_S)
+            await self._clocks.sleep(LOOK_S)
 
     async def _attaching(self) -> bool:
         """Whether the cluster gives pods our entry by itself: the administrator has installed the policy for it."""
