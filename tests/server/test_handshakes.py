@@ -17,7 +17,7 @@ import pytest
 import uvicorn
 import uvloop
 
-from portreeve.server.handshakes import Handshakes
+from portreeve.server.handshakes import Handshakes, holder
 from portreeve.server.protocol import BoundedProtocol
 from portreeve.server.settings import Settings
 from portreeve.server.start import configured
@@ -242,3 +242,17 @@ def test_the_cap_is_a_setting(authority: tuple[Path, Path, Path], tmp_path: Path
     found = configured(settings, word, authority[0].read_text()).http_protocol_class
     assert isinstance(found, Handshakes)
     assert found.at_once == 3
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("2001:db8::1", "2001:db8::ffff:0:2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+    ],
+)
+def test_an_ipv6_network_takes_its_turns_as_one(one: str, other: str, same: bool) -> None:
+    assert (holder(one) == holder(other)) is same

@@ -27,6 +27,7 @@ import ssl
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
+from ipaddress import IPv6Address
 from typing import Any, Final
 
 AT_ONCE: Final = 32
@@ -138,7 +139,7 @@ class Arrival(asyncio.Protocol):
         # It closes its own descriptor alone; nothing was read yet, and nothing is sent by it.
         transport.abort()  # type: ignore[attr-defined] # as every transport of a socket has it
         peer = transport.get_extra_info("peername")
-        self.address = _network(peer[0]) if peer else ""
+        self.address = holder(peer[0]) if peer else ""
         self._connections.add(self)
         self._timer = asyncio.get_running_loop().call_later(WAIT_S, self.shutdown)
         self._handshakes.arrived(self)
@@ -174,6 +175,9 @@ class Arrival(asyncio.Protocol):
             self._connections.discard(self)
 
 
-def _network(address: str) -> str:
+def holder(address: str) -> str:
     """Whom an address stands for: of IPv6 somebody has 2^64."""
-    return ":".join(address.split(":")[:4]) if ":" in address and "." not in address else address
+    if ":" not in address:
+        return address
+    found = IPv6Address(address.partition("%")[0])
+    return str(found.ipv4_mapped or int(found) >> 64)
