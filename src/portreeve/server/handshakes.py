@@ -134,10 +134,15 @@ class Arrival(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Somebody has connected: keep the socket, and let go of what would read it."""
-        self._socket = transport.get_extra_info("socket").dup()
+        try:
+            self._socket = transport.get_extra_info("socket").dup()
+        except OSError as error:
+            log.warning("a connection is dropped: %s", error.strerror)
+            return
+        finally:
+            # It closes its own descriptor alone; nothing was read yet, and nothing is sent by it.
+            transport.abort()  # type: ignore[attr-defined] # as every transport of a socket has it
         self._socket.setblocking(False)
-        # It closes its own descriptor alone; nothing was read yet, and nothing is sent by it.
-        transport.abort()  # type: ignore[attr-defined] # as every transport of a socket has it
         peer = transport.get_extra_info("peername")
         self.address = holder(peer[0]) if peer else ""
         self._connections.add(self)
