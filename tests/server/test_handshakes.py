@@ -24,7 +24,11 @@ from portreeve.server.start import configured
 from tests.tools.certificates import CertificateAuthority
 
 ASK = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
-LOOPS = pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+LOOPS = pytest.mark.parametrize(
+    "run",
+    [pytest.param(uvloop.run, id="uvloop"), pytest.param(asyncio.run, id="asyncio", marks=pytest.mark.wide)],
+)
+"""The one that programs have, and that of other tests."""
 
 
 class Served:
