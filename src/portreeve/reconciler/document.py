@@ -1,4 +1,4 @@
-"""The grants of a desired state as they came over the channel, as the core's values, their credentials opened.
+"""A desired state as it came: which one it is, and its grants as the core's values, their credentials opened.
 
 A credential that does not open keeps none of the others from being delivered: its grant has no login, and what was
 delivered under its key before stays (`core.delivery`). Which ones those are is told beside the document.
@@ -15,15 +15,21 @@ import binascii
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
+from portreeve.core import channel
 from portreeve.core.cluster import LabelSelector, NamespaceSelection, Operator, Requirement
 from portreeve.core.credential import CredentialRef, Login, decode_login, source_of
 from portreeve.core.delivery import Document, DocumentGrant
 from portreeve.core.policy import Delivery, DeliveryMode, ServiceAccounts, ServiceAccountSelection
 from portreeve.errors import Invalid, PortreeveError
-from portreeve.vault import sealing
+from portreeve.vault import sealing, signing
+from portreeve.vault.agent_keys import body_digest
 from portreeve.vault.sealing import OpeningKey
+from portreeve.wire.channel import Signed
+
+PURPOSE: Final = "desired state"
+"""What the control plane's signature is for. Source: server/desired/document.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,25 @@ class Opened:
 
     document: Document
     unopened: Mapping[str, str]
+
+
+def judged(signed: Signed, key: bytes) -> channel.Document:
+    """What a document says of itself, and whether this key of the control plane's has signed it.
+
+    Raises:
+        Invalid: `message_invalid`: it does not say which one it is.
+    """
+    found = signed.document
+    try:
+        not_after = datetime.strptime(found["notAfter"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        generation, written, previous = found["generation"], found["hash"], found["previousHash"]
+        environment = found["environment"]
+    except (KeyError, TypeError, ValueError):
+        generation = None
+    if type(generation) is not int or not all(isinstance(one, str) for one in (written, previous, environment)):
+        raise Invalid("message_invalid", "a desired state does not say which one it is")
+    proven = signing.verify(key, PURPOSE, signed.body, signed.signature)
+    return channel.Document(environment, generation, written, previous, not_after, body_digest(signed.body), proven)
 
 
 def opened(found: Mapping[str, Any], key: OpeningKey) -> Opened:

@@ -130,6 +130,12 @@ class Reporter:
         """A document is believed; what is observed is observed under it."""
         self._generation = max(self._generation, generation)
 
+    def accepted(self, generation: int, code: str) -> None:
+        """Whether the document that came is believed: "", or why not; `generation` is the last that was."""
+        self.believed(generation)
+        status, reason = ("False", _word(code)) if code else ("True", "Believed")
+        self.condition("DesiredStateAccepted", status, reason)
+
     def told(self, what: Told | ReportDocument) -> None:
         """What the delivery machine reports."""
         if isinstance(what, ReportDocument):
@@ -298,3 +304,7 @@ class Reporter:
             self.condition("Delivered", "Unknown", "Reconciling", f"{pending} of {len(self._secrets)} namespaces")
         else:
             self.condition("Delivered", "True", "SecretSynced")
+
+
+def _word(code: str) -> str:
+    return "".join(part.capitalize() for part in code.split("_"))

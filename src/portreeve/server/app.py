@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,6 +58,8 @@ from portreeve.server.http.problems import Rejected
 from portreeve.server.images import routes as image_routes
 from portreeve.server.images.service import Forget
 from portreeve.server.inventory import routes as inventory_routes
+from portreeve.server.local.clusters import Reached
+from portreeve.server.local.keeping import Keeping, LocalAgents
 from portreeve.server.people import routes as people_routes
 from portreeve.server.people.authenticator import People
 from portreeve.server.plans import routes as plan_routes
@@ -116,6 +118,7 @@ class Server:
     egress: EgressRules
     agents: Agents
     doorbell: Doorbell
+    local: LocalAgents
     rotations: Rotations
     departures: Departures
     clock: Callable[[], datetime] = utc_now
@@ -131,15 +134,17 @@ class Server:
         self.alerts.start()
         self.limits.start()
         self.doorbell.start()
+        self.local.start()
         self.rotations.start()
         self.departures.start()
 
     def problems(self) -> tuple[Problem, ...]:
         """What somebody has to look at, and what stops no request."""
-        return (*self.audit.problems(), *self.refresh.problems(), *self.alerts.problems())
+        return (*self.audit.problems(), *self.refresh.problems(), *self.alerts.problems(), *self.local.problems())
 
     async def stop(self) -> None:
         """Finish what was begun."""
+        await self.local.stop()
         await self.departures.stop()
         await self.rotations.stop()
         await self.doorbell.stop()
@@ -163,11 +168,12 @@ def build(
     resolver: Resolver = resolve_here,
     minter: Minter | None = None,
     authority: Authority | None = None,
+    clusters: Sequence[Reached] = (),
 ) -> Server:
     """The objects of a control plane with these settings; nothing is contacted yet.
 
-    `minter` is for tests: without one, tokens are minted over the network. So is leaving out `authority`: a new one
-    knows no agent that was enrolled before.
+    `clusters` are those that are kept from here. `minter` is for tests: without one, tokens are minted over the
+    network. So is leaving out `authority`: a new one knows no agent that was enrolled before.
 
     Raises:
         Invalid: `address_entry`: a network in the settings is none; `trust_bundle`.
@@ -181,6 +187,7 @@ def build(
     desired = DesiredStates(writer, database, keeper, signing, clock)
     trust = keys.agent_trust(settings)
     agents = Agents(writer, database, authority or certificates.generate(clock()), signing.public, trust, clock)
+    doorbell = Doorbell(writer, database, desired, agents.seen)
     rules = AddressRules.of(settings.private_addresses)
     contacts = Contacts(keeper, database, rules, clock, resolver)
     return Server(
@@ -209,7 +216,8 @@ def build(
         limits=Limits(contacts, writer, database, clock),
         egress=EgressRules(writer, database, rules, clock, resolver),
         agents=agents,
-        doorbell=Doorbell(writer, database, desired, agents.seen),
+        doorbell=doorbell,
+        local=LocalAgents(clusters, Keeping(writer, agents, desired, doorbell, clock, new_id)),
         departures=Departures(writer, documents, desired, clock, new_id),
         rotations=Rotations(writer, database, credentials, clock, new_id),
         clock=clock,

@@ -27,6 +27,20 @@ SURROUNDINGS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class LocalCluster:
+    """An environment whose cluster the control plane keeps itself: the file that it is reached by, and its context.
+
+    `context` is "" for the file's current one. `asked`: it was named on the command line, so somebody is there to hear
+    that it cannot be.
+    """
+
+    environment: str
+    kubeconfig: Path
+    context: str = ""
+    asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the control plane is told from outside."""
 
@@ -76,6 +90,10 @@ class Settings:
 
     surroundings: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What other programs on this machine are found by (`SURROUNDINGS`); not set by a variable of ours."""
+
+    local_clusters: tuple[LocalCluster, ...] = ()
+    """Environments that are kept from here, without an agent: `ENVIRONMENT=FILE[:CONTEXT]`. Empty, as what a
+    kubeconfig names is run with our rights, and is for whoever starts this process to decide."""
 
     audit_checkpoints: Path | None = None
     """Directory of checkpoints.txt; None means `data`. Best a disk that whoever runs the database cannot write."""
@@ -143,6 +161,7 @@ def read(environment: Mapping[str, str], data: Path, keys: Path | None = None) -
         tls_handshakes=_handshakes(given.get("tls_handshakes", "32")),
         agents_trust=_path(given.get("agents_trust", "")),
         surroundings={name: environment[name] for name in SURROUNDINGS if name in environment},
+        local_clusters=tuple(_local(one) for one in _listed(given.get("local_clusters", ""))),
         audit_checkpoints=_path(given.get("audit_checkpoints", "")),
         oidc_file=given.get("oidc_file", ""),
         oidc_create_users=_switch("oidc_create_users", given.get("oidc_create_users", "true")),
@@ -152,6 +171,16 @@ def read(environment: Mapping[str, str], data: Path, keys: Path | None = None) -
 
 def _path(text: str) -> Path | None:
     return Path(text) if text else None
+
+
+def _local(text: str) -> LocalCluster:
+    environment, equals, place = text.partition("=")
+    # Names of contexts may hold colons, as those of EKS do; the path is what stands before the first.
+    file, _, context = place.partition(":")
+    if not equals or not file:
+        wrong = "PORTREEVE_SERVER_LOCAL_CLUSTERS names an environment without a file, or a file without one"
+        raise Invalid("settings_invalid", wrong, hint="ENVIRONMENT=FILE or ENVIRONMENT=FILE:CONTEXT, joined by commas")
+    return LocalCluster(environment.strip(), Path(file.strip()), context.strip())
 
 
 def _listed(text: str) -> tuple[str, ...]:

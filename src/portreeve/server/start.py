@@ -1,8 +1,8 @@
 """From a command to the first request, and from a signal to the end: what `portreeve up` does.
 
 Theory of operation. The order keeps a refused start from changing anything: first the directory and its lock, then the
-address, then the master keys against what the database says of them, and only then the migrations and, at the very
-first start, the administrator. The link is told once the address answers.
+address, then the clusters that are kept from here, then the master keys against what the database says of them, and
+only then the migrations and, at the very first start, the administrator. The link is told once the address answers.
 
 A signal ends it in order: no new connections, `GRACE_S` for requests under way, then what the writer has taken. A
 second signal does not wait for the requests.
@@ -34,6 +34,7 @@ from portreeve.server.database.migrate import is_at_head, to_head
 from portreeve.server.database.tables import PASSWORDS
 from portreeve.server.database.writer import Transaction, Writer, unavailable
 from portreeve.server.handshakes import Handshakes
+from portreeve.server.local import clusters
 from portreeve.server.people.links import Link
 from portreeve.server.protocol import BoundedProtocol
 from portreeve.server.settings import Settings
@@ -138,10 +139,18 @@ async def _run(
     behind_proxy: bool,
     ready: Callable[[Ready], None],
 ) -> int:
+    # First, as everything that can be wrong with it is known from the settings.
+    reached = await asyncio.to_thread(clusters.reached, settings, environment, utc_now)
     master_keys = await _prepared(settings, environment)
     signing = await asyncio.to_thread(keys.signing_key, settings)
     authority = await asyncio.to_thread(keys.agent_authority, settings, utc_now())
-    server = build(settings, master_keys, signing, authority=authority)
+    server = build(settings, master_keys, signing, authority=authority, clusters=reached)
+    try:
+        # It begins with the others; so who is refused is refused before that.
+        await server.local.refuse_held()
+    except BaseException:
+        await server.database.close()
+        raise
     app = application(server)
     async with app.router.lifespan_context(app):
         await _refuse_exposed(server, behind_proxy=behind_proxy)
