@@ -49,12 +49,16 @@ log = logging.getLogger("portreeve.agent")
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """Time and chance, from outside: UTC, seconds that nobody sets, [0, 1), and evenly between two numbers."""
+    """Time and chance, from outside: UTC, seconds that nobody sets, [0, 1), and evenly between two numbers.
+
+    `sleep` is what long waits are made of, so that a test need not wait for them.
+    """
 
     utc: Callable[[], datetime]
     monotonic: Callable[[], float]
     chance: Callable[[], float]
     uniform: Callable[[float, float], float]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 class Reconciler:
@@ -172,7 +176,7 @@ class Reconciler:
             except Exception:
                 # A mistake of ours in one part must not take the credentials of a cluster away with it.
                 log.exception("%s failed, and begins anew", name)
-            await asyncio.sleep(AGAIN_S)
+            await self._clocks.sleep(AGAIN_S)
 
     async def _look(self) -> None:
         """Tell what the cluster can do, now and then."""
@@ -182,10 +186,10 @@ class Reconciler:
                 attaching = await self._attaching()
             except PortreeveError as error:
                 log.warning("the cluster's version is not known: %s", error.code)
-                await asyncio.sleep(AGAIN_S)
+                await self._clocks.sleep(AGAIN_S)
                 continue
             self.reporter.capabilities({"kubernetes": version, "mutatingAdmissionPolicy": attaching})
-            await asyncio.sleep(LOOK_S)
+            await self._clocks.sleep(LOOK_S)
 
     def _delivered(self, what: Told) -> None:
         self.reporter.told(what)
