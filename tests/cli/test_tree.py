@@ -67,6 +67,7 @@ CHANGING = {
     "rotate",
     "rotation",
     "pullsecrets",
+    "pulltest",
     "exempt",
     "audit",
     "token",

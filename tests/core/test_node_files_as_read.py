@@ -10,6 +10,7 @@ import pytest
 
 from portreeve.core.node_files import NodeForm, Width, node_files, parse_mirror
 from portreeve.core.policy import AllowedSource, RegistryPolicy, Stage
+from portreeve.core.pull_failure import Cause, diagnosed
 from portreeve.core.reference import Refusal, UnsafeReference, parse, parse_prefix
 from portreeve.core.sources import ResolvedSources, resolve
 from portreeve.core.verdict import Decision, judge
@@ -159,6 +160,8 @@ def test_a_mirror_is_asked_first_and_the_upstream_only_where_the_policy_names_it
         ("https://harbor.corp/v2/k8s",),
         (),
     ]
+    (refused,) = node_judge.ask("hosts", certs, images[2:])
+    assert diagnosed(f'Failed to pull image "quay.io/x:1": {refused.error}').cause is Cause.NODE_REFUSED
     conf = written(NodeForm.CRIO, held, tmp_path, *mirrors) / "containers/registries.conf"
     assert [answer.hosts for answer in node_judge.ask("registries", conf, images[:2])] == [
         ("harbor.corp/hub/library/nginx:1", "docker.io/library/nginx:1"),
