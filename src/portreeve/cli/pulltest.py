@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import secrets
-import signal
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -61,6 +58,9 @@ def command(
     through its events, and deleted, also after Ctrl-C. It conforms to the Pod Security level restricted, and its
     command ends at once.
     """
+    import asyncio
+    import secrets
+
     from portreeve.cli.clock import now
     from portreeve.core.pull_test import pod
     from portreeve.core.reference import parse
@@ -85,6 +85,9 @@ def command(
 
 
 async def _run(cluster: Connection, manifest: dict[str, Any], timeout_s: int, terminal: Terminal) -> Pull:
+    import asyncio
+    import signal
+
     from portreeve.kube.client import Client
     from portreeve.kube.pull_test import pull_test
 
