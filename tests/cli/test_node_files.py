@@ -143,7 +143,7 @@ def test_one_file_goes_to_standard_output_and_several_need_a_place(program: Prog
     arguments = ("render", "-p", "nodes.yaml", "--allow-wider", "--format")
     k3s = program.run(*arguments, "k3s", "--mirror", "registry.k8s.io=harbor.example.com/k8s")
     assert k3s.code == 0
-    assert yaml.safe_load(k3s.out)["mirrors"]["registry.k8s.io"]["rewrite"] == {"^(.*)$": "k8s/$1"}
+    assert yaml.safe_load(k3s.out)["mirrors"]["registry.k8s.io"] == {"endpoint": ["https://harbor.example.com/v2/k8s"]}
     assert program.run(*arguments, "podman").code == 2
     everything = program.run(*arguments, "containerd", "-o", "json").json
     contents = {file["path"]: tomllib.loads(file["content"]) for file in everything["files"]}

@@ -116,6 +116,7 @@ _PLACES: Final[dict[NodeForm, tuple[str, ...]]] = {
     NodeForm.K3S: (
         "Belongs to /etc/rancher/k3s/registries.yaml or /etc/rancher/rke2/registries.yaml; read when the node starts.",
         "Needs --disable-default-registry-endpoint: without it, a host that is refused here is asked all the same.",
+        "Needs releases from January 2024 on, and no entry under configs for a host that is not to be opened.",
         "Enforces hosts. Does not enforce paths below a host, namespaces, or images that the node has already.",
     ),
     NodeForm.CRIO: (
@@ -298,34 +299,30 @@ def _hosts_toml(host: str, held: Sequence[AllowedSource], mirrors: Sequence[Mirr
         content = {"server": f"https://{REFUSING_HOST}", "capabilities": ["push"]}
     if targets:
         content["host"] = {
-            f"https://{target.host}/v2/{target.path}".rstrip("/"): {"capabilities": pulling, "override_path": True}
-            for target in targets
+            _mirror_address(target): {"capabilities": pulling, "override_path": True} for target in targets
         }
     return content
 
 
 def _k3s(sources: ResolvedSources, mirrors: Sequence[Mirror]) -> _Rendered:
-    """The same, in one file. A rewrite counts for every endpoint of its host, so it has mirrors alone."""
-    gaps = list(_host_gaps(sources))
+    """The same, in one file. An endpoint with a path gets override_path, so that no rewrite is needed.
+
+    Source: K3s, pkg/agent/containerd/config.go, normalizeEndpointAddress and getHostConfigs.
+    """
     entries: dict[str, Any] = {}
     for host, held in _exact_hosts(_all(sources)).items():
-        targets = [mirror.target for mirror in mirrors if mirror.host == host]
-        paths = {target.path for target in targets}
-        endpoints = [f"https://{target.host}" for target in targets]
-        if len(paths) > 1:
-            raise Invalid(
-                "mirror_format", f"the mirrors of {host} differ in their paths, which {NodeForm.K3S} cannot say"
-            )
-        if not targets or (paths == {""} and _asks_upstream(held)):
+        endpoints = [_mirror_address(mirror.target) for mirror in mirrors if mirror.host == host]
+        if not endpoints or _asks_upstream(held):
             endpoints.append(f"http://{host}" if _is_loopback(host) and ":" in host else _upstream(host))
-        elif _asks_upstream(held):
-            gaps.append(Gap(Width.NARROWER, f"{host} itself is not asked where its mirror fails: a path is rewritten"))
         entries[host] = {"endpoint": endpoints}
-        if paths - {""}:
-            entries[host]["rewrite"] = {"^(.*)$": f"{paths.pop()}/$1"}
     entries["*"] = {"endpoint": [f"https://{REFUSING_HOST}"]}
     file = NodeFile("registries.yaml", Syntax.YAML, {"mirrors": entries}, _about(NodeForm.K3S, sources))
-    return (file,), tuple(gaps)
+    return (file,), tuple(_host_gaps(sources))
+
+
+def _mirror_address(target: SourcePrefix) -> str:
+    """Where the API of the registry begins for what a mirror holds."""
+    return f"https://{target.host}/v2/{target.path}".rstrip("/")
 
 
 def _scope(prefix: SourcePrefix) -> str:
