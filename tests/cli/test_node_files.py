@@ -61,6 +61,7 @@ def test_a_folder_is_written_once_and_left_alone_when_nothing_has_changed(progra
     first, second = program.run(*CRIO), program.run(*CRIO)
     assert (first.code, second.code) == (0, 0)
     assert "containers/policy.json" in first.out
+    assert "a node spares no system namespace" in first.err
     assert first.out.count("written") == 4
     assert second.out.count("unchanged") == 4
     policy = json.loads((program.folder / "etc/containers/policy.json").read_text())

@@ -71,6 +71,7 @@ def deliver(made: NodeFiles, target: Target, terminal: Terminal) -> int:
         )
         return EXIT_INEXACT
     _put(made, target, terminal)
+    terminal.note("note: a node spares no system namespace, as admission does: --protect takes what runs there")
     narrower = any(gap.width is Width.NARROWER for gap in made.gaps)
     return EXIT_INEXACT if narrower and not target.allow_incomplete else 0
 
