@@ -70,6 +70,7 @@ CHANGING = {
     "deny",
     "rotation",
     "pullsecrets",
+    "pulltest",
     "exempt",
     "audit",
     "token",

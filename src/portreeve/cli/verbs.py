@@ -30,6 +30,7 @@ VERBS: Final[dict[str, Verb]] = {
     "render": Verb(POLICIES, "Write a policy as the objects that enforce it in a cluster."),
     "hosts": Verb(POLICIES, "List the hosts that nodes must reach for a policy's sources."),
     "explain": Verb(CLUSTER, "Say why an image is not pulled, or may not run, and what to do."),
+    "pulltest": Verb(CLUSTER, "Pull an image once in a cluster, and say what came of it."),
     "verify": Verb(EVIDENCE, "Verify an exported audit log: that no line was changed, dropped, moved or added."),
     "up": Verb(CONTROL_PLANE, "Start the control plane on this machine."),
     "login": Verb(GOVERN, "Sign in to a control plane with an API token."),
