@@ -364,15 +364,21 @@ class Client:
         return await self._written(what, "POST", path, _encoded(manifest), into, query=_dry(dry_run))
 
     async def apply(
-        self, resource: Resource, manifest: Mapping[str, Any], into: type[T], *, dry_run: bool = False
+        self,
+        resource: Resource,
+        manifest: Mapping[str, Any],
+        into: type[T],
+        *,
+        dry_run: bool = False,
+        subresource: str = "",
     ) -> Answered[T]:
-        """Server-side apply as `portreeve`: made if it is not there. `metadata.uid` and `resourceVersion` in the
-        manifest are conditions.
+        """Server-side apply as `portreeve`: made if it is not there, but for a subresource. `metadata.uid` and
+        `resourceVersion` in the manifest are conditions.
 
         Raises:
             As `create`. Conflict: `kube_conflict`: a condition does not hold, or a field is another manager's.
         """
-        return await self._applied(resource, manifest, into, _dry(dry_run))
+        return await self._applied(resource, manifest, into, _dry(dry_run), subresource)
 
     async def unsafe_force_apply(
         self, resource: Resource, manifest: Mapping[str, Any], into: type[T], *, dry_run: bool = False
@@ -386,11 +392,16 @@ class Client:
         return await self._applied(resource, manifest, into, {"force": "true"} | _dry(dry_run))
 
     async def _applied(
-        self, resource: Resource, manifest: Mapping[str, Any], into: type[T], query: Mapping[str, str]
+        self,
+        resource: Resource,
+        manifest: Mapping[str, Any],
+        into: type[T],
+        query: Mapping[str, str],
+        subresource: str = "",
     ) -> Answered[T]:
         name, namespace = manifest["metadata"]["name"], manifest["metadata"].get("namespace", "")
         what = described("apply", resource.plural, name, namespace)
-        path = resource.path(namespace=namespace, name=name)
+        path = resource.path(namespace=namespace, name=name, subresource=subresource)
         return await self._written(
             what, "PATCH", path, _encoded(manifest), into, query=query, content_type="application/apply-patch+yaml"
         )

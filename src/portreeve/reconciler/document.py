@@ -18,9 +18,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from portreeve.core import channel
+from portreeve.core.access_requests import Refusal
+from portreeve.core.access_status import AccessGrant, Decisions
 from portreeve.core.cluster import LabelSelector, NamespaceSelection, Operator, Requirement
 from portreeve.core.credential import CredentialRef, Login, decode_login, source_of
-from portreeve.core.delivery import Document, DocumentGrant
+from portreeve.core.delivery import DELIVERED, Document, DocumentGrant
 from portreeve.core.policy import Delivery, DeliveryMode, ServiceAccounts, ServiceAccountSelection
 from portreeve.errors import Invalid, PortreeveError
 from portreeve.vault import sealing, signing
@@ -85,6 +87,42 @@ def opened(found: Mapping[str, Any], key: OpeningKey) -> Opened:
     else:
         return Opened(document, unopened)
     raise fault
+
+
+def decisions(found: Mapping[str, Any]) -> Decisions:
+    """What a document that is believed decides on requests for registries; it opens nothing.
+
+    Raises:
+        Invalid: `message_invalid`: it does not have the shape that we know.
+    """
+    try:
+        grants = tuple(_access_grant(grant) for grant in found["grants"])
+        refusals = tuple(_refusal(one) for one in found.get("requests", ()))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        fault = Invalid(
+            "message_invalid", "the decisions of a desired state are not of the shape that this agent knows"
+        )
+    else:
+        return Decisions(grants, refusals)
+    raise fault
+
+
+def _access_grant(found: Mapping[str, Any]) -> AccessGrant:
+    stated = found["credential"]
+    return AccessGrant(
+        str(found["owner"]),
+        str(found["registry"]),
+        tuple(map(str, found["keys"])),
+        _selection(found["namespaces"]),
+        DeliveryMode(found["delivery"]["mode"]) in DELIVERED,
+        None if stated is None else CredentialRef(str(stated["id"]), int(stated["version"])),
+    )
+
+
+def _refusal(found: Mapping[str, Any]) -> Refusal:
+    return Refusal(
+        str(found["namespace"]), str(found["name"]), str(found["uid"]), int(found["generation"]), str(found["why"])
+    )
 
 
 @dataclass(frozen=True, slots=True)

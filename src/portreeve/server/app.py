@@ -22,6 +22,8 @@ from starlette.responses import Response
 
 from portreeve.errors import Invalid, PortreeveError, Problem, Stalled
 from portreeve.server import discovery, health, keys, logs
+from portreeve.server.access_requests import routes as access_request_routes
+from portreeve.server.access_requests.service import Forget as ForgetRefusals
 from portreeve.server.agents import routes as agent_routes
 from portreeve.server.agents.channel import WAIT_S, Channel
 from portreeve.server.agents.doorbell import Doorbell
@@ -187,7 +189,7 @@ def build(
     writer = Writer(database, clock)
     keeper = Keeper(masters)
     credentials = Credentials(keeper, new_id)
-    followers = (credentials, Forget(), ForgetFound(), ForgetEgress(), ForgetAgent())
+    followers = (credentials, Forget(), ForgetFound(), ForgetEgress(), ForgetAgent(), ForgetRefusals())
     documents = Documents(writer, clock, new_id, followers=followers)
     desired = DesiredStates(writer, database, keeper, signing, clock)
     trust = keys.agent_trust(settings)
@@ -273,6 +275,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
         exemption_routes.routes(server.writer, server.clock),
         image_routes.routes(server.documents, server.database, server.clock),
         inventory_routes.routes(server.documents),
+        access_request_routes.routes(server.documents, server.plans, server.writer),
         calendar_routes.routes(server.documents, server.clock),
         audit_routes.routes(server.audit),
         registry_routes.routes(

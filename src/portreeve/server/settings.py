@@ -81,6 +81,9 @@ class Settings:
     tls_key: Path | None = None
     """File of the certificate's private key, in PEM; None means that `tls_certificate` holds it, too."""
 
+    tls_handshakes: int = 32
+    """TLS handshakes at once; further connections wait for one to end. Each costs about a millisecond of one core."""
+
     agents_trust: Path | None = None
     """File of the certificates that agents find behind the public address, in PEM: the only ones that they trust. None
     means what `tls_certificate` says of itself; behind a proxy that ends TLS it has to be named."""
@@ -159,6 +162,7 @@ def read(environment: Mapping[str, str], data: Path, keys: Path | None = None) -
         master_key=given.get("master_key", ""),
         tls_certificate=_path(given.get("tls_certificate", "")),
         tls_key=_path(given.get("tls_key", "")),
+        tls_handshakes=_handshakes(given.get("tls_handshakes", "32")),
         agents_trust=_path(given.get("agents_trust", "")),
         surroundings={name: environment[name] for name in SURROUNDINGS if name in environment},
         local_clusters=tuple(_local(one) for one in _listed(given.get("local_clusters", ""))),
@@ -198,6 +202,12 @@ def _word(name: str, text: str, known: tuple[str, ...]) -> str:
     if text not in known:
         raise Invalid("settings_invalid", f"PORTREEVE_SERVER_{name.upper()} is none of {', '.join(known)}")
     return text
+
+
+def _handshakes(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1024):
+        raise Invalid("settings_invalid", "PORTREEVE_SERVER_TLS_HANDSHAKES is not a number from 1 to 1024")
+    return int(text)
 
 
 def _port(text: str) -> int:

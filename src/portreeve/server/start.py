@@ -33,6 +33,7 @@ from portreeve.server.database.engine import connect, embedded_file
 from portreeve.server.database.migrate import is_at_head, to_head
 from portreeve.server.database.tables import PASSWORDS
 from portreeve.server.database.writer import Transaction, Writer, unavailable
+from portreeve.server.handshakes import Handshakes
 from portreeve.server.local import clusters
 from portreeve.server.people.links import Link
 from portreeve.server.protocol import BoundedProtocol
@@ -218,7 +219,8 @@ def configured(settings: Settings, app: object, agents_authority: str) -> uvicor
     """How it is served. With TLS, whoever has a certificate of `agents_authority` (PEM) may show it; nobody must.
 
     Browsers are told which authority is meant, so they ask nobody for a certificate that they do not have. Which of
-    them still count is asked later, request by request.
+    them still count is asked later, request by request. Handshakes are done by `handshakes`, not by the listening
+    socket, which would do all of them at once.
     """
     found = uvicorn.Config(
         app,  # type: ignore[arg-type] # its type is wider than uvicorn's
@@ -239,6 +241,9 @@ def configured(settings: Settings, app: object, agents_authority: str) -> uvicor
         found.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
         found.ssl.verify_mode = ssl.CERT_OPTIONAL
         found.ssl.load_verify_locations(cadata=agents_authority)
+        shaking = Handshakes(found.ssl, BoundedProtocol, at_once=settings.tls_handshakes)
+        found.http_protocol_class = shaking  # type: ignore[assignment] # it is called as the class would be
+        found.ssl = None
     return found
 
 
