@@ -50,7 +50,7 @@ soak: $(STAMP) ## 20,000 drawn clusters for the agent, and 300,000 small worlds 
 bench: $(STAMP) ## the figures, each against its limit or a peer of the same run
 	@$(BIN)/python -m bench
 
-demo: $(STAMP) ## check real manifests, then the same policy on a real API server
+demo: $(STAMP) ## check real manifests, then the same policy on a real API server, then the sandbox's story
 	@$(BIN)/python -m demo
 
 run: $(STAMP) ## run portreeve: make run ARGS='check demo/manifests'

@@ -26,13 +26,13 @@ from portreeve.core.secret import SecretValue
 from portreeve.oci.asking import Asking
 from portreeve.oci.client import Client
 from portreeve.oci.model import Names
+from portreeve.sandbox.pushing import push
 from portreeve.transport.address_rules import AddressRules
 from portreeve.transport.budget import Budget, Limits
 from portreeve.transport.outward import Outward
 from portreeve.transport.trust import Trust
 from tests.fakes.images import Built, image
 from tests.tools.components import Missing, find_registry
-from tests.tools.pushing import push
 from tests.tools.registry import PASSWORD, USER, Access, DockerRegistry
 
 TAGS, PAGE, SHOWN = 50_000, 1000, 100

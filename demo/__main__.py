@@ -1,9 +1,10 @@
-"""`make demo`: the main job on real input, then the same policy on a real API server when one can be had.
+"""`make demo`: the main job on real input, then the same on real parts, as far as they can be had.
 
 1. `check` judges manifests within seconds: the published ones beside the repository if they are there (PORTREEVE_DATA
    or ../shared/data), else the small shop in demo/manifests.
 2. With progress, a real kube-apiserver is found or built, gets the policy that `render` wrote, and is asked to create
    every pod of those manifests as a dry run. What it refuses must be what `check` denied.
+3. `portreeve sandbox` starts a cluster, a registry, a control plane and an agent, and tells what they do together.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 
 import yaml
 
+from demo.story import told
 from portreeve.core.admission import pod_spec
 from tests.cases.admission import API, build
 from tests.e2e.governed import DRY_RUN, await_refusal
@@ -104,8 +106,15 @@ def ask(client: KubeClient, manifests: Path) -> set[tuple[str, str]]:
     return refused
 
 
-def main() -> None:
-    """Both halves; the second is left out, and said so, where no API server can be had."""
+def main() -> int:
+    """All three; what needs an API server is left out, and that is said, where none can be had."""
+    judge()
+    say("now all of Portreeve, with an agent in that cluster")
+    return told(say)
+
+
+def judge() -> None:
+    """The first two; the second is left out where no API server can be had."""
     manifests = PUBLISHED if PUBLISHED.is_dir() else OWN
     say(f"judging {manifests.relative_to(manifests.parents[1])}, without a cluster or a network")
     with tempfile.TemporaryDirectory() as directory:
@@ -133,4 +142,4 @@ def main() -> None:
 STARTED = time.monotonic()
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -51,6 +51,10 @@ PLANTED = {
         ("agent/main.py", "import portreeve.providers.contract"),
         ("agent/connection.py", "import portreeve.vault.envelope"),
     ],
+    "Only the command line knows the sandbox": [
+        ("server/stray.py", "import portreeve.sandbox.pushing"),
+        ("agent/stray.py", "import portreeve.sandbox.processes"),
+    ],
     "A provider knows no other provider": [
         ("providers/ecr_public.py", "import portreeve.providers.ecr"),
         ("providers/stray.py", "from portreeve.providers.harbor import PROVIDER"),
@@ -73,6 +77,7 @@ PLANTED = {
         ("core/credential.py", "import cryptography.hazmat.primitives.hpke"),
         ("cli/stray.py", "from cryptography.fernet import Fernet"),
         ("agent/stray.py", "import cryptography.x509"),
+        ("sandbox/stray.py", "import cryptography.x509"),
         ("oci/stray.py", "import cryptography"),
         ("kube/identity.py", "import cryptography"),
         ("providers/gar.py", "from cryptography.hazmat.primitives.asymmetric import rsa"),

@@ -76,8 +76,8 @@ CHANGING = {
     "token",
     "login",
 }
-# What answers in a form of its own; tests/server/test_up.py runs `up`.
-WRITING = {"suggest", "completion", "help", "export", "up"}
+# What answers in a form of its own; tests/server/test_up.py runs `up`, and test_sandbox.py `sandbox`.
+WRITING = {"suggest", "completion", "help", "export", "up", "sandbox"}
 
 
 def command(verb: str) -> click.Command:

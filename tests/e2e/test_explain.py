@@ -29,6 +29,7 @@ from portreeve.core.render import compile_policy
 from portreeve.core.secret import SecretValue
 from portreeve.core.sources import resolve
 from portreeve.oci.asking import Asking
+from portreeve.sandbox.pushing import push
 from portreeve.transport.address_rules import AddressRules
 from portreeve.transport.budget import Budget
 from portreeve.transport.outward import Outward
@@ -40,7 +41,6 @@ from tests.fakes.images import index
 from tests.tools.certificates import CertificateAuthority
 from tests.tools.cluster import Cluster, KubeClient, wait_until
 from tests.tools.loopback import Asked, Says, answering
-from tests.tools.pushing import push
 from tests.tools.registry import NARROW, NARROW_PASSWORD, PASSWORD, USER, Access, DockerRegistry
 
 pytestmark = pytest.mark.slow

@@ -2,53 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 from portreeve.oci.manifests import OCI_INDEX, OCI_MANIFEST
+from portreeve.sandbox.images import CONFIG, Built, described, digest_of, image
 
-CONFIG = "application/vnd.oci.image.config.v1+json"
-LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+__all__ = [
+    "CONFIG",
+    "EMPTY",
+    "Built",
+    "described",
+    "digest_of",
+    "image",
+    "index",
+    "referrer",
+    "referrers_index",
+]
+
 EMPTY = "application/vnd.oci.empty.v1+json"
-
-
-def digest_of(content: bytes, algorithm: str = "sha256") -> str:
-    return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
-
-
-def described(content: bytes, media_type: str, **more: Any) -> dict[str, Any]:
-    return {"mediaType": media_type, "digest": digest_of(content), "size": len(content), **more}
-
-
-@dataclass(frozen=True)
-class Built:
-    """A manifest, and the blobs (digest → content) that a registry must hold first."""
-
-    content: bytes
-    media_type: str
-    blobs: Mapping[str, bytes] = field(default_factory=dict)
-
-    @property
-    def digest(self) -> str:
-        return digest_of(self.content)
-
-
-def image(name: str, **more: Any) -> Built:
-    """An image of one layer; `more` goes into its manifest."""
-    config = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Labels": {"name": name}}}).encode()
-    layer = f"layer of {name}".encode()
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": described(config, CONFIG),
-        "layers": [described(layer, LAYER)],
-        **more,
-    }
-    blobs = {digest_of(content): content for content in (config, layer)}
-    return Built(json.dumps(manifest).encode(), OCI_MANIFEST, blobs)
 
 
 def index(children: Sequence[Built], platforms: Sequence[str]) -> Built:

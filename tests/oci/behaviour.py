@@ -19,10 +19,10 @@ from portreeve.oci.asking import Asking
 from portreeve.oci.client import Client
 from portreeve.oci.manifests import OCI_INDEX, OCI_MANIFEST
 from portreeve.oci.model import Descriptor, Scheme
+from portreeve.sandbox.pushing import push
 from portreeve.transport.budget import Budget
 from portreeve.transport.exchange import AsyncExchange
 from tests.fakes.images import Built, image, index, referrer, referrers_index
-from tests.tools.pushing import push
 
 SIGNATURE, BOM = "application/vnd.dev.cosign.artifact.sig.v1+json", "application/vnd.cyclonedx+json"
 ABSENT = "sha256:" + "0" * 64

@@ -16,11 +16,11 @@ from portreeve.errors import Denied, Invalid, NotFound, PortreeveError, Stalled,
 from portreeve.oci.asking import Asking
 from portreeve.oci.client import Client
 from portreeve.oci.model import Descriptor, Scheme
+from portreeve.sandbox.pushing import push
 from portreeve.transport.budget import Budget, Limits
 from portreeve.transport.exchange import Request, Response
 from tests.fakes.images import digest_of, image
 from tests.fakes.registry import FakeRegistry, said
-from tests.tools.pushing import push
 
 USER, PASSWORD = "portreeve", "hunter2"
 LOGIN = Login(USER, SecretValue(PASSWORD))

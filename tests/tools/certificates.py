@@ -1,114 +1,20 @@
-"""A certificate authority for one test cluster, written as PEM files. It ends with the cluster's directory."""
+"""The certificate authority of one test cluster or server; see `portreeve.vault.local_authority`."""
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from portreeve.vault.local_authority import LocalAuthority, service_account_keys
 
-LIFE = datetime.timedelta(days=2)
+__all__ = ["CertificateAuthority", "service_account_keys"]
+
+LIFE = timedelta(days=2)
 """Longer than any test run; short, because nobody revokes it."""
 
 
-class CertificateAuthority:
-    """Issues certificates into a directory, which also holds its own as ca.crt."""
+class CertificateAuthority(LocalAuthority):
+    """One that begins now."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _name("portreeve test authority", ())
-        now = datetime.datetime.now(datetime.UTC)
-        builder = _builder(self._name, self._name, self._key.public_key(), now)
-        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        builder = builder.add_extension(_key_usage(authority=True), critical=True)
-        identifier = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
-        self._certificate = builder.add_extension(identifier, critical=False).sign(self._key, hashes.SHA256())
-        self.file = directory / "ca.crt"
-        self.file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
-
-    def issue(
-        self, file_name: str, common_name: str, *, groups: tuple[str, ...] = (), hosts: tuple[str, ...] = ()
-    ) -> tuple[Path, Path]:
-        """Issue a certificate: for a server if it has hosts, else for a client.
-
-        Args:
-            groups: Kubernetes reads them from the organization names.
-            hosts: DNS names and IP addresses.
-        Returns: the files of certificate and key.
-        """
-        key = ec.generate_private_key(ec.SECP256R1())
-        now = datetime.datetime.now(datetime.UTC)
-        builder = _builder(_name(common_name, groups), self._name, key.public_key(), now)
-        usage = ExtendedKeyUsageOID.SERVER_AUTH if hosts else ExtendedKeyUsageOID.CLIENT_AUTH
-        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        builder = builder.add_extension(_key_usage(authority=False), critical=True)
-        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
-        builder = builder.add_extension(authority, critical=False)
-        if hosts:
-            builder = builder.add_extension(
-                x509.SubjectAlternativeName([_general_name(host) for host in hosts]), critical=False
-            )
-        certificate = self._directory / f"{file_name}.crt"
-        certificate.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-        return certificate, write_key(self._directory / f"{file_name}.key", key)
-
-
-def write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> Path:
-    """Write a private key as PEM, readable by its owner only."""
-    path.touch(mode=0o600)
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-        )
-    )
-    return path
-
-
-def service_account_keys(directory: Path) -> tuple[Path, Path]:
-    """The pair that signs and verifies service account tokens. Returns: private, public."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    public = directory / "service-account.pub"
-    public.write_bytes(
-        key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
-    return write_key(directory / "service-account.key", key), public
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime.datetime
-) -> x509.CertificateBuilder:
-    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key)
-    builder = builder.serial_number(x509.random_serial_number())
-    return builder.not_valid_before(now - datetime.timedelta(minutes=5)).not_valid_after(now + LIFE)
-
-
-def _name(common_name: str, groups: tuple[str, ...]) -> x509.Name:
-    organizations = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
-    return x509.Name([*organizations, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-
-
-def _general_name(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)
-
-
-def _key_usage(*, authority: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=authority,
-        crl_sign=authority,
-        encipher_only=False,
-        decipher_only=False,
-    )
+        super().__init__(directory, name="portreeve test authority", now=datetime.now(UTC), life=LIFE)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import json
-import platform
 import secrets
 import shutil
 import tempfile
@@ -23,6 +22,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from portreeve.sandbox import kubernetes
+from portreeve.sandbox.kubernetes import CONTROLLERS
 from tests.tools.certificates import CertificateAuthority, service_account_keys
 from tests.tools.components import Kubernetes
 from tests.tools.kubeclient import DRY_RUN, KubeClient, Response, Unexpected, wait_until
@@ -36,23 +37,8 @@ START_TIMEOUT_S = 180.0
 START_ATTEMPTS = 3
 """A free port may be taken by another process before ours listens on it."""
 
-SERVICE_CIDR = "192.0.2.0/24"
-"""TEST-NET-1 of RFC 5737: routed nowhere."""
-
 USERS: Mapping[str, tuple[str, ...]] = {"developer": (), "system:node:worker-1": ("system:nodes",)}
 """Users with a token, and their groups: somebody without rights, and a node."""
-
-CONTROLLERS = (
-    "clusterrole-aggregation-controller",  # without it the roles admin, edit and view are empty
-    "deployment-controller",
-    "garbage-collector-controller",
-    "namespace-controller",
-    "replicaset-controller",
-    "root-ca-certificate-publisher-controller",
-    "serviceaccount-controller",
-    "serviceaccount-token-controller",
-    "validatingadmissionpolicy-status-controller",
-)
 
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -175,9 +161,9 @@ class Cluster:
         self._authority = CertificateAuthority(directory)
         self.ca_file = self._authority.file
         self.client_cert, self.client_key = self._authority.issue("admin", "admin", groups=("system:masters",))
-        self._serving = self._authority.issue("server", "kube-apiserver", hosts=("127.0.0.1", "localhost"))
+        serving = self._authority.issue("server", "kube-apiserver", hosts=("127.0.0.1", "localhost"))
         self._manager = self._authority.issue("manager", "system:kube-controller-manager")
-        self._signing_key, self._verifying_key = service_account_keys(directory)
+        self._files = kubernetes.Files(directory, self.ca_file, serving, service_account_keys(directory))
         (directory / "audit-policy.json").write_text(json.dumps(AUDIT_POLICY))
         rows = [_token_row(self._tokens[user], user, groups) for user, groups in self._users.items()]
         (directory / "tokens.csv").write_text("".join(rows))
@@ -213,13 +199,21 @@ class Cluster:
         self._ports = etcd, peer, port, manager_port
         self.url = f"https://127.0.0.1:{port}"
         self._etcd_url = f"http://127.0.0.1:{etcd}"
-        self.kubeconfig = self._write_kubeconfig("kubeconfig", self.client_cert, self.client_key)
-        self._run(self._etcd_command(etcd, peer), {"ETCD_UNSUPPORTED_ARCH": _etcd_architecture()})
-        self._run(self._apiserver_command(port, etcd))
+        self.kubeconfig = self._write_kubeconfig("kubeconfig", (self.client_cert, self.client_key))
+        ports = kubernetes.Ports(etcd, peer, port, manager_port)
+        self._run(kubernetes.etcd(self.programs.etcd, self.directory, ports), kubernetes.etcd_environment())
+        watched = (
+            f"--token-auth-file={self.directory / 'tokens.csv'}",
+            f"--audit-policy-file={self.directory / 'audit-policy.json'}",
+            f"--audit-log-path={self.audit_log}",
+        )
+        self._run(kubernetes.apiserver(self.programs.apiserver, self._files, ports, watched))
         with self.client() as client:
             self._await("the API server to be ready", lambda: client.request("GET", "/readyz").status == 200)
             if self._controllers:
-                self._run(self._manager_command(manager_port))
+                kubeconfig = self._write_kubeconfig("manager.kubeconfig", self._manager)
+                program = self.programs.controller_manager
+                self._run(kubernetes.manager(program, self._files, ports, kubeconfig, self._controllers))
                 account = client.path("v1", "ServiceAccount", "default", "default")
                 self._await("the first service account", lambda: client.request("GET", account).status == 200)
 
@@ -246,92 +240,11 @@ class Cluster:
         while self._processes:
             self._processes.pop().stop()  # the last started first: each still has what it depends on
 
-    def _etcd_command(self, port: int, peer_port: int) -> list[str]:
-        client, peer = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{peer_port}"
-        return [
-            str(self.programs.etcd),
-            f"--data-dir={self.directory / 'etcd'}",
-            f"--listen-client-urls={client}",
-            f"--advertise-client-urls={client}",
-            f"--listen-peer-urls={peer}",
-            f"--initial-advertise-peer-urls={peer}",
-            f"--initial-cluster=default={peer}",
-            "--unsafe-no-fsync",  # the data does not outlive the process
-            "--log-level=warn",
-        ]
-
-    def _apiserver_command(self, port: int, etcd_port: int) -> list[str]:
-        certificate, key = self._serving
-        return [
-            str(self.programs.apiserver),
-            f"--etcd-servers=http://127.0.0.1:{etcd_port}",
-            "--bind-address=127.0.0.1",
-            "--advertise-address=127.0.0.1",
-            f"--secure-port={port}",
-            f"--cert-dir={self.directory}",
-            f"--tls-cert-file={certificate}",
-            f"--tls-private-key-file={key}",
-            f"--client-ca-file={self.ca_file}",
-            f"--token-auth-file={self.directory / 'tokens.csv'}",
-            "--authorization-mode=Node,RBAC",
-            "--enable-admission-plugins=NodeRestriction",  # as kubeadm sets it
-            "--endpoint-reconciler-type=none",
-            f"--service-cluster-ip-range={SERVICE_CIDR}",
-            "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-account-signing-key-file={self._signing_key}",
-            f"--service-account-key-file={self._verifying_key}",
-            f"--audit-policy-file={self.directory / 'audit-policy.json'}",
-            f"--audit-log-path={self.audit_log}",
-            "--profiling=false",
-        ]
-
-    def _manager_command(self, port: int) -> list[str]:
-        kubeconfig = self._write_kubeconfig("manager.kubeconfig", *self._manager)
-        return [
-            str(self.programs.controller_manager),
-            f"--kubeconfig={kubeconfig}",
-            f"--authentication-kubeconfig={kubeconfig}",
-            f"--authorization-kubeconfig={kubeconfig}",
-            "--authentication-tolerate-lookup-failure=true",
-            "--bind-address=127.0.0.1",
-            f"--secure-port={port}",
-            f"--cert-dir={self.directory}",
-            f"--controllers={','.join(self._controllers)}",
-            f"--root-ca-file={self.ca_file}",
-            f"--service-account-private-key-file={self._signing_key}",
-            "--use-service-account-credentials=true",  # each controller has its own rights, as in a cluster
-            "--leader-elect=false",
-            "--profiling=false",
-        ]
-
-    def _write_kubeconfig(self, name: str, certificate: Path, key: Path) -> Path:
-        """JSON is YAML, and whoever reads kubeconfigs reads YAML."""
-        user = {"client-certificate-data": _base64(certificate), "client-key-data": _base64(key)}
-        cluster = {"server": self.url, "certificate-authority-data": _base64(self.ca_file)}
-        document = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "test", "cluster": cluster}],
-            "users": [{"name": "test", "user": user}],
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-            "current-context": "test",
-        }
-        path = self.directory / name
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(document))
-        return path
+    def _write_kubeconfig(self, name: str, identity: tuple[Path, Path]) -> Path:
+        return kubernetes.write_kubeconfig(self.directory / name, "test", self.url, self.ca_file, identity)
 
 
 def _token_row(token: str, user: str, groups: tuple[str, ...]) -> str:
     """A row of the token file: token, user, uid, and the groups in one quoted field."""
     columns = [token, user, f"uid-{user}"] + ([f'"{",".join(groups)}"'] if groups else [])
     return ",".join(columns) + "\n"
-
-
-def _base64(path: Path) -> str:
-    return base64.b64encode(path.read_bytes()).decode()
-
-
-def _etcd_architecture() -> str:
-    """etcd before 3.5 starts on arm64 only if told so; on amd64 the setting is without effect."""
-    return "arm64" if platform.machine() == "aarch64" else ""

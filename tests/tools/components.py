@@ -25,13 +25,17 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from portreeve.sandbox import programs
 from tests.tools.gobuild import Attempt, GoProgram, Progress, build, only_builder, run_bounded
 
 HERE = Path(__file__).parent
+
+Kubernetes = programs.Kubernetes
+default_cache = programs.cache_directory
 
 
 def _pinned(module: str, source: Path) -> str:
@@ -115,30 +119,9 @@ POSTGRES_PACKAGES = Path("/usr/lib/postgresql")
 POSTGRES_USER = "postgres"
 """Whom the server runs as when we are root, which it refuses; the distribution's package makes this user."""
 
-KUBERNETES_PROGRAMS = ("kube-apiserver", "kube-controller-manager", "etcd")
 RELEASES = "https://dl.k8s.io"
 DOWNLOAD_STALL_S = 15.0
 """No byte for so long ends a download; a machine without the way out should learn so quickly."""
-
-
-@dataclass(frozen=True)
-class Kubernetes:
-    """The programs of a control plane.
-
-    Args:
-        version: as the API server reports it, such as v1.36.3.
-        ways: program → how it was found.
-    """
-
-    apiserver: Path
-    controller_manager: Path
-    etcd: Path
-    version: str
-    ways: Mapping[str, str]
-
-    def __str__(self) -> str:
-        programs = zip(KUBERNETES_PROGRAMS, (self.apiserver, self.controller_manager, self.etcd), strict=True)
-        return "\n".join(f"{name} {path} ({self.ways[name]})" for name, path in programs)
 
 
 @dataclass(frozen=True)
@@ -189,64 +172,41 @@ class Missing:
         return f"{self.component} is missing. {remedy}\n{ways}"
 
 
-def default_cache() -> Path:
-    """PORTREEVE_CACHE, else portreeve below the user's cache directory."""
-    own = os.environ.get("PORTREEVE_CACHE")
-    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "portreeve"
-
-
 def find_kubernetes(cache: Path) -> Kubernetes | Missing:
     """Look for the control plane's programs without fetching or building anything."""
-    found = {name: place for name in KUBERNETES_PROGRAMS if (place := _find(name, cache))}
+    found = {name: place for name in programs.KUBERNETES if (place := _find(name, cache))}
     attempts = [
         Attempt(f"{name} by {way}", f"{path} is not there" if path else "not there")
-        for name in KUBERNETES_PROGRAMS
+        for name in programs.KUBERNETES
         if name not in found
         for way, path in _places(name, cache)
     ]
     if attempts:
         return Missing("kubernetes", tuple(attempts))
     paths = {name: path for name, (_, path) in found.items()}
-    version = _kubernetes_version(paths["kube-apiserver"])
-    if isinstance(version, Attempt):
-        return Missing("kubernetes", (version,))
+    try:
+        version = programs.version_of(paths["kube-apiserver"])
+    except LookupError as error:
+        return Missing("kubernetes", (Attempt(f"{paths['kube-apiserver']} --version", str(error)),))
     ways = {name: way for name, (way, _) in found.items()}
     return Kubernetes(paths["kube-apiserver"], paths["kube-controller-manager"], paths["etcd"], version, ways)
 
 
 def _find(name: str, cache: Path) -> tuple[str, Path] | None:
-    """The first place that has a program, and the way to it."""
-    for way, path in _places(name, cache):
-        if path is not None and os.access(path, os.X_OK) and path.is_file():
-            return way, path
-    return None
+    return programs.first(_places(name, cache))
 
 
-def _places(name: str, cache: Path) -> list[tuple[str, Path | None]]:
+def _places(name: str, cache: Path) -> list[programs.Place]:
     """Where a program may be: way → path, in order of preference."""
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    places: list[tuple[str, Path | None]] = [("KUBEBUILDER_ASSETS", Path(assets) / name if assets else None)]
+    places = [programs.assets(name)]
     if name == "etcd":
-        on_path = shutil.which("etcd")
-        places += [("PATH", Path(on_path) if on_path else None), ("the installed package", Path("/usr/bin/etcd"))]
+        places += [programs.on_path("etcd"), programs.INSTALLED_ETCD]
     places += [("our build", KUBERNETES.place(cache) / name), ("the release", _release_place(cache) / name)]
-    if name == "etcd":
-        places.append(("the distribution's package", _package_place(cache)))
-    return places
+    return places + ([programs.package_etcd(cache)] if name == "etcd" else [])
 
 
 def _release_place(cache: Path) -> Path:
     return cache / "kubernetes" / KUBERNETES_VERSION / "release"
-
-
-def _package_place(cache: Path) -> Path:
-    return cache / "etcd" / "package" / "usr" / "bin" / "etcd"
-
-
-def _kubernetes_version(apiserver: Path) -> str | Attempt:
-    ran = run_bounded([str(apiserver), "--version"], Path("/"), os.environ, timeout_s=60)
-    match = re.search(r"Kubernetes (v\S+)", ran.tail)
-    return match[1] if match else Attempt(f"{apiserver} --version", f"exit code {ran.code}: {ran.tail}")
 
 
 def get_kubernetes(cache: Path, progress: Progress) -> Kubernetes | Missing:

@@ -11,12 +11,15 @@ import os
 import pwd
 import select
 import signal
-import socket
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
+
+from portreeve.sandbox.processes import free_ports
+
+__all__ = ["LineProcess", "Process", "die_with_parent", "free_ports"]
 
 PR_SET_PDEATHSIG = 1
 LOG_TAIL_LINES = 15
@@ -158,15 +161,3 @@ def die_with_parent(death_signal: signal.Signals = signal.SIGKILL) -> Callable[[
             os._exit(1)
 
     return prepare
-
-
-def free_ports(count: int) -> list[int]:
-    """Loopback ports that nothing listens on now. Another process may take one before it is used: be ready to retry."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

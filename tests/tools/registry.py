@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from portreeve.sandbox.registry import by_passwords, configuration
 from tests.tools.certificates import CertificateAuthority
 from tests.tools.loopback import Answer, Asked, Says, answering
 from tests.tools.process import Process, free_ports
@@ -158,18 +159,14 @@ class DockerRegistry(_Listening):
         return [str(self.program), "serve", str(self.directory / "config.yml")]
 
     def _configuration(self) -> dict[str, Any]:
-        http: dict[str, Any] = {"addr": f"127.0.0.1:{self.port}", "secret": secrets.token_hex(16)}
-        if self.tls:
-            http["tls"] = {"certificate": str(self.certificate), "key": str(self.key)}
+        certificate = (self.certificate, self.key) if self.tls else None
         auth: dict[str, Any] = {}
         if self.access is Access.HTPASSWD:
-            auth = {"htpasswd": {"realm": "test", "path": str(self.directory / "htpasswd")}}
+            auth = by_passwords(self.directory / "htpasswd")
         if self.tokens is not None:
             told = {"realm": self.tokens.realm, "service": SERVICE, "issuer": ISSUER}
             auth = {"token": {**told, "rootcertbundle": str(self.directory / "ca.crt")}}
-        storage = {"filesystem": {"rootdirectory": str(self.storage)}, "delete": {"enabled": True}}
-        configuration = {"version": "0.1", "log": {"level": "warn"}, "storage": storage, "http": http}
-        return {**configuration, "auth": auth} if auth else configuration
+        return configuration(self.port, self.storage, certificate=certificate, auth=auth)
 
 
 class TokenServer:

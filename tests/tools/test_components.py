@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from portreeve.sandbox import programs
 from tests.tools import components
 from tests.tools.components import (
     KUBERNETES,
@@ -63,7 +64,7 @@ def test_missing_part_names_every_way_and_the_command(tmp_path: Path, monkeypatc
 
 def test_apiserver_that_does_not_start_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path / "assets"))
-    for name in components.KUBERNETES_PROGRAMS:
+    for name in programs.KUBERNETES:
         program(tmp_path / "assets" / name, "wrong architecture")
     missing = find_kubernetes(tmp_path / "cache")
     assert isinstance(missing, Missing)

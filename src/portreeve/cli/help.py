@@ -30,6 +30,7 @@ ENVIRONMENT: Final = {
     "PORTREEVE_CA_FILE": "certificates that the control plane's is checked with, instead of the system's",
     "PORTREEVE_TIMEOUT": "seconds to wait for an answer of the control plane",
     "PORTREEVE_CONFIG_DIR": "folder of config.yaml and profiles.yaml, instead of $XDG_CONFIG_HOME/portreeve",
+    "PORTREEVE_SANDBOX": "directory of the sandbox, instead of $XDG_STATE_HOME/portreeve/sandbox",
     "PORTREEVE_NO_PROJECT": "not empty: .portreeve.yaml of the working folder is not read; for judging others' changes",
     "PORTREEVE_DEBUG": "not empty: internal errors come with a traceback, as with -v",
     "NO_COLOR, CLICOLOR_FORCE": "never colour; colour even without a terminal. --color goes first",

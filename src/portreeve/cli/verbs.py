@@ -33,6 +33,7 @@ VERBS: Final[dict[str, Verb]] = {
     "pulltest": Verb(CLUSTER, "Pull an image once in a cluster, and say what came of it."),
     "verify": Verb(EVIDENCE, "Verify an exported audit log: that no line was changed, dropped, moved or added."),
     "up": Verb(CONTROL_PLANE, "Start the control plane on this machine."),
+    "sandbox": Verb(CONTROL_PLANE, "Try Portreeve on this machine, without a cluster."),
     "login": Verb(GOVERN, "Sign in to a control plane with an API token."),
     "get": Verb(GOVERN, "List documents of a kind, or show those that are named."),
     "describe": Verb(GOVERN, "Show one document and its status in full."),

@@ -14,6 +14,7 @@ import httpx2
 from portreeve.core.credential import Login
 from portreeve.core.secret import SecretValue
 from portreeve.oci.asking import Asking
+from portreeve.sandbox.pushing import push
 from portreeve.transport.address_rules import AddressRules
 from portreeve.transport.budget import Budget
 from portreeve.transport.outward import Outward
@@ -21,7 +22,6 @@ from portreeve.transport.trust import Trust
 from tests.fakes.images import Built
 from tests.oci.behaviour import now
 from tests.server.plane import Plane, document, running
-from tests.tools.pushing import push
 from tests.tools.registry import PASSWORD, READER, READER_PASSWORD, USER, Access, DockerRegistry, ReferrersRegistry
 
 Real = DockerRegistry | ReferrersRegistry
