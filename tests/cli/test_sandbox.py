@@ -21,7 +21,6 @@ import pytest
 
 from tests.cli.program import LOOPBACK_GUARD, PROGRAM, Outcome, Program
 from tests.tools.components import Missing, default_cache, find_kubernetes, find_registry
-from tests.tools.gobuild import Attempt
 from tests.tools.required import give_up
 
 pytestmark = pytest.mark.slow
@@ -77,7 +76,7 @@ def with_real_parts() -> None:
         if isinstance(found, Missing):
             give_up(found)
     if shutil.which("kubectl") is None:
-        give_up(Missing("kubectl", (Attempt("PATH", "it is not there"),), "Install it."))
+        pytest.skip("NOT RUN: kubectl is not on PATH (Debian package kubernetes-client); it is no part of the product")
 
 
 @pytest.fixture(scope="module")
