@@ -64,6 +64,8 @@ CHANGING = {
     "grant",
     "revoke",
     "confirm",
+    "promote",
+    "rollback",
     "rotate",
     "rotation",
     "pullsecrets",
