@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from portreeve.cli.connection import connected, server_options
-from portreeve.cli.options import CallerOption, consent_options, output_option
+from portreeve.cli.options import CallerOption, NamedOption, consent_options, output_option
 from portreeve.cli.terminal import current, terminal_options
 
 EPILOG = """\b
@@ -19,7 +19,8 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.argument("policy")
-@click.option("--to", "stage", type=click.Choice(["audit", "warn", "deny"]), help="Where to; without it the next one.")
+@click.option("--to", "stage", cls=NamedOption, type=click.Choice(["audit", "warn", "deny"]),
+              help="Where to; without it the next stage.")  # fmt: skip
 @click.option(
     "--quiet-for",
     metavar="DURATION",
@@ -34,7 +35,7 @@ Examples:
 @server_options
 @terminal_options
 def command(policy: str, output: str, yes: bool, no_input: bool, **options: Any) -> int:
-    """Move a policy forward, from audit to warn and deny: shows what holds it and what it would deny, asks.
+    """Move a policy a stage forward: shows what holds it and what it would deny, asks.
 
     Nothing holds it when each environment of its groups was watched without a gap for the time of --quiet-for, with
     no workload that the policy would deny, and its agent proves the present stage.
