@@ -13,7 +13,7 @@ from portreeve.cli.terminal import current, terminal_options
 EPILOG = """\b
 Examples:
   portreeve promote prod-sources
-  portreeve promote prod-sources --to deny --quiet 14d
+  portreeve promote prod-sources --to deny --quiet-for 14d
   portreeve promote prod-sources --to deny --force --reason "incident 4711: the mirror was compromised\""""
 
 

@@ -25,7 +25,8 @@ Examples:
 def command(policy: str, stage: str, output: str) -> int:
     """Move a policy back at once, from deny to audit: nothing holds that.
 
-    What was refused passes within seconds, wherever an agent is connected. It asks nothing, as it only lets more pass; the audit log has it.
+    What was refused passes within seconds, wherever an agent is connected. It asks nothing, as it only lets more pass;
+    the audit log has it.
     """
     from portreeve.cli import staging
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from portreeve.core.blast_radius import Denial, Denials, RunningImage
+from portreeve.core.desired import DesiredState
 from portreeve.core.environments import Environment
 from portreeve.core.estate import policy_type
 from portreeve.core.policy import RegistryPolicy, Stage
@@ -18,12 +19,16 @@ from portreeve.server.images.verdicts import governed
 
 @dataclass(frozen=True)
 class _Kept:
-    """What an answer was worked out of, and the answer."""
+    """What an answer was worked out of, and the answer. `given` are values that are replaced and never changed."""
 
-    running: object
-    inventory: object
+    given: tuple[object, ...]
+    minute: datetime
     hash: str
     found: tuple[Denial, ...]
+
+    def holds(self, given: tuple[object, ...], minute: datetime) -> bool:
+        """Whether nothing it was worked out of is another one now."""
+        return self.minute == minute and all(one is other for one, other in zip(self.given, given, strict=True))
 
 
 @dataclass
@@ -60,22 +65,35 @@ class Looking:
 
     def violations(self, snapshot: Snapshot, environment: Environment, now: datetime) -> tuple[Denial, ...]:
         """What runs or could run there that its policy would refuse at `deny`, sorted."""
-        state = governed(snapshot, environment, now).state
         reported = snapshot.reports.get(environment.name)
         running = snapshot.running.get(environment.name, ())
         inventory = reported.inventory if reported is not None else None
+        capabilities = snapshot.capabilities.get(environment.name)
+        # Documents and namespaces make the sources, and time ends exemptions; credentials decide nothing.
+        given, minute = (snapshot.documents, capabilities, running, inventory), now.replace(second=0, microsecond=0)
         kept = self._kept.get(environment.name)
-        if kept is None or kept.running is not running or kept.inventory is not inventory or kept.hash != state.hash:
-            found: set[Denial] = set()
-            if state.sources is not None:
-                sources, denials = replace(state.sources, stage=Stage.DENY), Denials(now)
-                for image in (*running, *_templates(environment.name, inventory or {})):
-                    denial = denials.of(image, sources, "")
-                    # In a system namespace nothing is ever refused.
-                    if denial is not None and denial.stage is Stage.DENY:
-                        found.add(denial)
-            kept = self._kept[environment.name] = _Kept(running, inventory, state.hash, tuple(sorted(found)))
+        if kept is None or not kept.holds(given, minute):
+            state = governed(snapshot, environment, now).state
+            same = kept is not None and kept.hash == state.hash and kept.given[2:] == given[2:]
+            found = kept.found if same and kept is not None else _judged(state, running, inventory or {}, now)
+            kept = self._kept[environment.name] = _Kept(given, minute, state.hash, found)
         return kept.found
+
+    def forget(self, there: Iterable[str]) -> None:
+        """Keep what is of these environments."""
+        for name in set(self._kept) - set(there):
+            self._kept.pop(name, None)
+
+
+def _judged(
+    state: DesiredState, running: Iterable[RunningImage], inventory: Mapping[str, Mapping[str, Any]], now: datetime
+) -> tuple[Denial, ...]:
+    if state.sources is None:
+        return ()
+    sources, denials = replace(state.sources, stage=Stage.DENY), Denials(now)
+    every = (denials.of(image, sources, "") for image in (*running, *_templates(state.environment, inventory)))
+    # In a system namespace nothing is ever refused.
+    return tuple(sorted({one for one in every if one is not None and one.stage is Stage.DENY}))
 
 
 def covered(snapshot: Snapshot, policy: RegistryPolicy) -> list[Environment]:

@@ -10,7 +10,8 @@ was remembered, then by the plan that somebody has seen, as any change of a poli
 stands in the document's status, and the audit log says that it was held. A move back asks for nothing of this.
 
 Left out: a document that is stored with another stage (`apply`) is not held: it says itself what it wants, and its
-plan shows what it would deny. Schedules. Sources: interfaces.md 4.3. Decision record: docs/adr/0031.
+plan shows what it would deny. Schedules. An agent that is seen while all of its reports are refused: what it told
+before counts. Sources: interfaces.md 4.3. Decision record: docs/adr/0031.
 """
 
 from __future__ import annotations
