@@ -107,6 +107,19 @@ def test_a_gap_begins_the_week_anew(gap: str) -> None:
     assert asked(good(back + 2 * DAY), watch) == ["stage_quiet"]
 
 
+@pytest.mark.parametrize(
+    ("looked", "seen"),
+    [
+        ((0, 59, 118), (0, 0, 118)),  # each look found data that was young enough, and the agent was away for two hours
+        ((0, 61), (0, 30)),  # the agent was there, and nobody looked for more than an hour
+    ],
+)
+def test_no_look_and_no_word_of_an_agent_may_be_missing(looked: Sequence[int], seen: Sequence[int]) -> None:
+    pairs = zip(looked, seen, strict=True)
+    watch = over([replace(good(BEGIN + at * MINUTE), seen_at=BEGIN + told * MINUTE) for at, told in pairs])
+    assert watch.since == BEGIN + looked[-1] * MINUTE
+
+
 def test_a_restart_of_an_agent_is_no_gap_and_holds_meanwhile() -> None:
     watch, at = quiet_days(7), BEGIN + QUIET
     blind = replace(good(at), told=False)

@@ -165,7 +165,7 @@ def _since(before: Watch | None, look: Look, data_at: datetime | None, max_age: 
         gap = max(look.at - before.looked_at, data_at - before.data_at)
         if gap <= max_age:
             return before.since
-    return look.at if look.told else None
+    return look.at
 
 
 def holds(
