@@ -19,6 +19,9 @@ STAGES: Final = ("off", "audit", "warn", "deny")
 TRIES: Final = 3
 """How often a rollback reads again, where somebody changes the policy meanwhile."""
 
+SHOWN: Final = 20
+"""Workloads that are shown beside the plan of a promotion that is forced; `promote` without --force lists them."""
+
 _HOLDS: Final = (("ENVIRONMENT", "environment"), ("HOLD", "code"), ("UNTIL", "until"), ("WHY", "message"))
 _DENIED: Final = (("ENVIRONMENT", "environment"), ("NAMESPACE", "namespace"), ("OWNER", "owner"), ("IMAGE", "image"))
 
@@ -51,8 +54,10 @@ def promoted(
     changes.show(plan, terminal, must_be_seen=not consent.yes)
     for one in plan["holds"]:
         terminal.warn(f"forced: {one['environment'] or policy}: {one['message']}")
-    for one in plan["violations"]:
+    for one in plan["violations"][:SHOWN]:
         terminal.warn("would be denied: " + " ".join(str(one[field]) for _, field in _DENIED))
+    if plan["violationsTotal"] > SHOWN:
+        terminal.warn(f"would be denied: {plan['violationsTotal'] - SHOWN:,} more")
     changes.refuse_blocked(plan, force=False)
     changes.ask(f"Move {policy} from {now['stage']} to {to}?", consent)
     done = client.change("POST", f"{path}/stage", body, headers={"Portreeve-Plan": plan["digest"]}).body
