@@ -47,6 +47,7 @@ ASKING = {
     "attachments": (),
     "needed": (),
     "unused": (),
+    "requests": (),
 }
 # What changes something by name, or needs something to be there; tried in the tests of each.
 CHANGING = {
@@ -67,8 +68,11 @@ CHANGING = {
     "promote",
     "rollback",
     "rotate",
+    "approve",
+    "deny",
     "rotation",
     "pullsecrets",
+    "pulltest",
     "exempt",
     "audit",
     "token",

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -92,6 +93,10 @@ class Reporter:
         self._parts: tuple[Part, ...] = ()
         self._sending = asyncio.Lock()
         self._news = asyncio.Event()
+        self.taken_at: datetime | None = None
+        """When a report was taken last."""
+        self.counted: Counter[tuple[str, ...]] = Counter()
+        """(taken or failed,) → how many reports."""
         self.ready = asyncio.Event()
         """Set once the cluster was looked at as a whole."""
 
@@ -129,6 +134,12 @@ class Reporter:
     def believed(self, generation: int) -> None:
         """A document is believed; what is observed is observed under it."""
         self._generation = max(self._generation, generation)
+
+    def accepted(self, generation: int, code: str) -> None:
+        """Whether the document that came is believed: "", or why not; `generation` is the last that was."""
+        self.believed(generation)
+        status, reason = ("False", _word(code)) if code else ("True", "Believed")
+        self.condition("DesiredStateAccepted", status, reason)
 
     def told(self, what: Told | ReportDocument) -> None:
         """What the delivery machine reports."""
@@ -252,7 +263,10 @@ class Reporter:
             # It may have been taken all the same: then the next number is not awaited, and all is said once more.
             self._changed_secrets |= secrets
             self._changed_namespaces |= namespaces
+            self.counted["failed",] += 1
             raise
+        self.counted["taken",] += 1
+        self.taken_at = self._clock()
         self._number, self._whole = number, False
         self._said_conditions, self._said_capabilities = conditions, capabilities
         for part in self._parts:
@@ -298,3 +312,7 @@ class Reporter:
             self.condition("Delivered", "Unknown", "Reconciling", f"{pending} of {len(self._secrets)} namespaces")
         else:
             self.condition("Delivered", "True", "SecretSynced")
+
+
+def _word(code: str) -> str:
+    return "".join(part.capitalize() for part in code.split("_"))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -65,6 +66,8 @@ class Requests:
         self._client = client
         self._monotonic = monotonic
         self._chance = chance
+        self.counted: Counter[tuple[str, ...]] = Counter()
+        """(kind of request, outcome) → how many."""
 
     async def carried_out(self, request: Request) -> Answer:
         """How the request ended. Nothing is raised for what a server says, or does not say."""
@@ -79,6 +82,7 @@ class Requests:
             outcome, after_s = _outcome(error), error.retry_after_s
             if isinstance(error, Invalid) and error.code == "kube_invalid":
                 outcome = await self._why_invalid(request)
+        self.counted[type(request).__name__, str(outcome)] += 1
         account = request.name if isinstance(request, ReadServiceAccount | PatchServiceAccount) else ""
         return Answer(
             request.ask, request.namespace, account, outcome, self._monotonic(), self._chance(), found, after_s
