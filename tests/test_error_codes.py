@@ -43,6 +43,7 @@ POSITIONS = {
     "NotEvaluated": 2,
     "Broken": 2,
     "not_evaluated": 0,
+    "Hold": 1,
 }
 
 # Codes that a reader of files gives, wherever it lives.

@@ -184,17 +184,18 @@ class Client:
         body: Any = None,
         *,
         query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
         repeatable: bool = True,
     ) -> Answer:
-        """Change something, at most once, however often it has to be sent.
+        """Change something, at most once, however often it has to be sent. `headers` are its preconditions.
 
         What answers a secret is not `repeatable`: that answer is stored nowhere, so it is sent once and has no key.
 
         Raises:
             PortreeveError: as `get`; TimedOut if it is not known whether it was done.
         """
-        once = {"Idempotency-Key": secrets.token_hex(16)} if repeatable else {}
-        return self._asked(method, path, body=body, query=query, headers=once, pauses_s=PAUSES_S if repeatable else ())
+        sent = {**(headers or {}), **({"Idempotency-Key": secrets.token_hex(16)} if repeatable else {})}
+        return self._asked(method, path, body=body, query=query, headers=sent, pauses_s=PAUSES_S if repeatable else ())
 
     @contextmanager
     def events(self, path: str, query: Query | None = None, *, method: str = "GET") -> Iterator[Iterator[Any]]:

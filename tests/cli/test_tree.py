@@ -65,6 +65,8 @@ CHANGING = {
     "grant",
     "revoke",
     "confirm",
+    "promote",
+    "rollback",
     "rotate",
     "approve",
     "deny",

@@ -47,6 +47,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 HAND_WRITTEN: dict[str, dict[str, Any]] = {
     "set_credentials": {"json": {"secret": "good", "expiresAt": "2027-02-01T00:00:00Z"}},
     "rotate_credentials": {"json": {"secret": "next", "expiresAt": "2027-02-01T00:00:00Z"}},
+    "move_policies": {"json": {"stage": "deny"}},
     "renew_exemptions": {"json": {"expiresAt": "2027-01-01T00:00:00Z"}},
     "recognise": {"json": {"text": "harbor.example.com/shop/api:1.4"}},
     "read_verdict": {"params": {"image": "nginx", "environment": "prod-eu", "namespace": "shop"}},

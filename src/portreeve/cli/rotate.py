@@ -48,12 +48,12 @@ def command(what: str, name: str, output: str, **options: Any) -> int:
 
     The secret comes by standard input, a file, a variable or a credential helper; there is no flag that takes it.
     """
-    from portreeve.cli import credentials
+    from portreeve.cli import credentials, durations
     from portreeve.cli.output import write
     from portreeve.errors import Invalid
 
     assert what == "registry", "the only choice"
-    overlap_s = _seconds(options["overlap"])
+    overlap_s = None if options["overlap"] is None else durations.seconds(options["overlap"])
     if overlap_s is not None and options["initial"]:
         raise Invalid("usage", "--set replaces the secret at once", hint="leave --overlap out, or --set")
     source = credentials.source_of(
@@ -74,21 +74,3 @@ def command(what: str, name: str, output: str, **options: Any) -> int:
     else:
         write({"registry": name, "purpose": wanted.purpose, **told}, output)
     return 0
-
-
-def _seconds(text: str | None) -> int | None:
-    """A duration as a person writes it.
-
-    Raises:
-        Invalid: `duration`.
-    """
-    import re
-
-    from portreeve.errors import Invalid
-
-    if text is None:
-        return None
-    found = re.fullmatch("([0-9]{1,7})([smhd]?)", text)
-    if found is None or (not found[2] and int(found[1])):
-        raise Invalid("duration", f"{text!r} is no duration", hint="write 24h, 30m, 7d, or 0 for none")
-    return int(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}[found[2]]

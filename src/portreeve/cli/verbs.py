@@ -46,6 +46,8 @@ VERBS: Final[dict[str, Verb]] = {
     "create": Verb(GOVERN, "Store new documents, all or none."),
     "edit": Verb(GOVERN, "Edit a document in $VISUAL or $EDITOR: shows the plan, asks."),
     "delete": Verb(GOVERN, "Delete documents, all or none: shows the plan, asks."),
+    "promote": Verb(GOVERN, "Move a policy a stage forward: shows what holds it and what it would deny, asks."),
+    "rollback": Verb(GOVERN, "Move a policy back at once, from deny to audit: nothing holds that."),
     "grant": Verb(GOVERN, "Grant a registry to namespaces, users or teams: shows the plan, asks."),
     "revoke": Verb(GOVERN, "Take grants back: shows what loses its pull secret, asks."),
     "add": Verb(GOVERN, "Add a registry from anything pasted: tries it; or an environment, and enrols its agent."),

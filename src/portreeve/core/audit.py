@@ -95,6 +95,8 @@ class Action(StrEnum):
     PASSWORD_SET = "password.set"  # noqa: S105 -- as above
     POLICY_CREATE = "policy.create"
     POLICY_DELETE = "policy.delete"
+    POLICY_PROMOTE = "policy.promote"
+    POLICY_ROLL_BACK = "policy.roll_back"
     POLICY_UPDATE = "policy.update"
     PROJECT_CREATE = "project.create"
     PROJECT_DELETE = "project.delete"

@@ -80,6 +80,9 @@ from portreeve.server.registries.service import Forget as ForgetFound
 from portreeve.server.rotation import routes as rotation_routes
 from portreeve.server.rotation.service import Rotations
 from portreeve.server.settings import Settings
+from portreeve.server.stages import routes as stage_routes
+from portreeve.server.stages.service import Forget as ForgetWatches
+from portreeve.server.stages.service import Stages
 from portreeve.transport.address_rules import AddressRules
 from portreeve.transport.guarded import Resolver, resolve_here
 from portreeve.vault import certificates
@@ -128,6 +131,7 @@ class Server:
     local: LocalAgents
     rotations: Rotations
     departures: Departures
+    stages: Stages
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
 
@@ -144,6 +148,7 @@ class Server:
         self.local.start()
         self.rotations.start()
         self.departures.start()
+        self.stages.start()
 
     def problems(self) -> tuple[Problem, ...]:
         """What somebody has to look at, and what stops no request."""
@@ -151,6 +156,7 @@ class Server:
 
     async def stop(self) -> None:
         """Finish what was begun."""
+        await self.stages.stop()
         await self.local.stop()
         await self.departures.stop()
         await self.rotations.stop()
@@ -189,7 +195,7 @@ def build(
     writer = Writer(database, clock)
     keeper = Keeper(masters)
     credentials = Credentials(keeper, new_id)
-    followers = (credentials, Forget(), ForgetFound(), ForgetEgress(), ForgetAgent(), ForgetRefusals())
+    followers = (credentials, Forget(), ForgetFound(), ForgetEgress(), ForgetAgent(), ForgetRefusals(), ForgetWatches())
     documents = Documents(writer, clock, new_id, followers=followers)
     desired = DesiredStates(writer, database, keeper, signing, clock)
     trust = keys.agent_trust(settings)
@@ -230,6 +236,7 @@ def build(
         doorbell=doorbell,
         local=LocalAgents(clusters, Keeping(writer, agents, desired, doorbell, clock, new_id)),
         departures=Departures(writer, documents, desired, clock, new_id),
+        stages=Stages(writer, database, documents, desired, clock),
         rotations=Rotations(writer, database, credentials, clock, new_id),
         clock=clock,
         new_id=new_id,
@@ -271,6 +278,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
         watch.routes(server.documents, server.writer, server.clock),
         desired_routes.routes(server.desired, server.documents),
         template_routes.routes(server.documents),
+        stage_routes.routes(server.stages, server.documents, server.writer, server.plans.confirmation),
         environment_routes.routes(server.documents, server.clock),
         exemption_routes.routes(server.writer, server.clock),
         image_routes.routes(server.documents, server.database, server.clock),

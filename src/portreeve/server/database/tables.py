@@ -470,3 +470,20 @@ EGRESS_EXPORTS: Final = Table(
     Column("exported_by", Name, nullable=False),
     Column("exported_at", Moment, nullable=False),
 )
+
+STAGE_WATCHES: Final = Table(
+    "stage_watches",
+    METADATA,
+    # core.stages, Watch: what is remembered of one policy in one environment, for as long as the policy is not off.
+    Column("policy", Name, primary_key=True),
+    Column("environment", Name, primary_key=True),
+    # The digest of what the policy judges by. Another text begins anew.
+    Column("text", Name, nullable=False),
+    # Empty while there is a gap.
+    Column("since", Moment),
+    # In steps of some minutes, without a revision.
+    Column("looked_at", Moment, nullable=False),
+    Column("data_at", Moment),
+    Column("violations", Number, nullable=False),
+    Column("violation_at", Moment),
+)

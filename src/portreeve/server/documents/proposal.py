@@ -7,7 +7,7 @@ makes the plan of it (`core.plan`) and adds the refusals of this house: rules th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
@@ -37,10 +37,14 @@ ANY: Final = "any"
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """A document to store. `expected` is the ETag that was read, NEW, ANY, or None where none was named."""
+    """A document to store. `expected` is the ETag that was read, NEW, ANY, or None where none was named.
+
+    `state` is laid over what only the control plane writes of it, if the document changes.
+    """
 
     read: Read
     expected: str | None = None
+    state: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> Key:
@@ -207,6 +211,8 @@ def _changes(
     for put in proposal.puts:
         before = snapshot.documents.get(put.key)
         after = _next(before, put.read, by=by, now=now, new_id=new_id)
+        if after is not before and put.state:
+            after = replace(after, state={**after.state, **put.state})
         if after is not before:
             yield Written(before, after)
     for removal in proposal.removals:
@@ -396,11 +402,11 @@ def _moved_registry(snapshot: Snapshot, change: Written) -> Iterator[Problem]:
         # A purpose that is declared no more takes its secret with it.
         "spec.credentials": any(before.get(one) != after[one] for one in held if one in after),
     }
-    for field, differs in moved.items():
+    for place, differs in moved.items():
         if differs and held:
             hint = "delete the stored credentials first, change it, and set them again"
             message = "changes where a stored credential would be sent, or whose it is"
-            yield Problem("credential_bound", message, f"{change.key} {field}", hint)
+            yield Problem("credential_bound", message, f"{change.key} {place}", hint)
 
 
 def _trust(stored: Stored) -> Mapping[str, Any]:

@@ -59,6 +59,10 @@ class Confirmation:
     """The digest of what would be stored, of a plan that is known."""
 
 
+UNSEEN: Final = Confirmation("")
+"""In the place of what was seen, for a change of ours that only lets more pass: nobody has to look at it first."""
+
+
 class Follower(Protocol):
     """What has to happen in the same transaction when documents change: other rows hang on them."""
 
@@ -309,6 +313,8 @@ def _counted(problems: tuple[Problem, ...], one: str, many: str) -> str:
 
 
 def _refuse_unconfirmed(found: Outcome, confirmation: Confirmation | None) -> None:
+    if confirmation is UNSEEN:
+        return
     if confirmation is None:
         if found.needs_confirmation:
             raise Unconfirmed(

@@ -15,6 +15,9 @@ from portreeve.wire.documents import Read, Value, read_document
 LEAVING: Final = "leaving"
 """In the state of an environment that was deleted: since when, and by whom. Decision record: docs/adr/0026."""
 
+MOVED: Final = "moved"
+"""In the state of a policy: its last move to another stage by itself, and why it was forced, if it was."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:

@@ -17,7 +17,7 @@ from portreeve.core.policy import Exemption, ExemptionState, Registry, RegistryA
 from portreeve.core.rotation import CONNECTED
 from portreeve.server.documents.conditions import conditions, token_shown
 from portreeve.server.documents.snapshot import AgentRow, Checked, Snapshot
-from portreeve.server.documents.stored import LEAVING, Stored
+from portreeve.server.documents.stored import LEAVING, MOVED, Stored
 
 
 def answered(stored: Stored, snapshot: Snapshot, now: datetime) -> dict[str, Any]:
@@ -127,7 +127,8 @@ def _policy(stored: Stored, snapshot: Snapshot) -> Mapping[str, Any]:
         if one.group in policy.groups and policy_type(one.type) is policy.type
     )
     plane = "admission" if policy.type.value == "kubernetes" else "deployment time only"
-    return {"sources": len(policy.sources), "environments": covered, "enforcedBy": plane}
+    told = {"sources": len(policy.sources), "environments": covered, "enforcedBy": plane}
+    return {**told, "moved": stored.state.get(MOVED)}
 
 
 _ENFORCED: Final = {"deny": "Enforced", "warn": "Warning", "audit": "Auditing"}

@@ -397,10 +397,23 @@ def upgrade() -> None:
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("state", name=op.f("pk_sign_ins")),
     )
+    op.create_table(
+        "stage_watches",
+        sa.Column("policy", NAME, nullable=False),
+        sa.Column("environment", NAME, nullable=False),
+        sa.Column("text", NAME, nullable=False),
+        sa.Column("since", MOMENT, nullable=True),
+        sa.Column("looked_at", MOMENT, nullable=False),
+        sa.Column("data_at", MOMENT, nullable=True),
+        sa.Column("violations", NUMBER, nullable=False),
+        sa.Column("violation_at", MOMENT, nullable=True),
+        sa.PrimaryKeyConstraint("policy", "environment", name=op.f("pk_stage_watches")),
+    )
 
 
 def downgrade() -> None:
     """Back to an empty database: everything in it is lost."""
+    op.drop_table("stage_watches")
     op.drop_table("sign_ins")
     op.drop_table("sign_in_links")
     op.drop_table("sign_in_failures")

@@ -1,0 +1,1 @@
+"""A subject: the stages of policies. What would be denied, for how long nothing was, and moving forward and back."""
