@@ -111,6 +111,11 @@ class Reconciler:
             log.error("%s: %s", error.code, error.message)
             self.reporter.condition("DocumentRead", "False", "MessageInvalid", error.message)
             return
+        except Exception:
+            # It is on the disk already: raised, it would end this agent now and at each start.
+            log.exception("the desired state was not understood")
+            self.reporter.condition("DocumentRead", "False", "NotUnderstood", "a mistake of the agent: see its log")
+            return
         self.reporter.condition("DocumentRead", "True", "Read")
         self.reporter.registries(
             {

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -57,6 +58,8 @@ BROKEN_OFF_S: Final = 45.0
 
 Seen = SecretSeen | AccountSeen | None
 
+log = logging.getLogger("portreeve.agent")
+
 
 class Requests:
     """Carries requests out. `monotonic` is the clock of the core's `at`; `chance` gives [0, 1)."""
@@ -67,7 +70,7 @@ class Requests:
         self._chance = chance
 
     async def carried_out(self, request: Request) -> Answer:
-        """How the request ended. Nothing is raised for what a server says, or does not say."""
+        """How the request ended. Nothing is raised: not for what a server says, nor for a mistake of ours about it."""
         outcome, found, after_s = Outcome.UNKNOWN, None, None
         try:
             async with asyncio.timeout(BROKEN_OFF_S):
@@ -79,6 +82,9 @@ class Requests:
             outcome, after_s = _outcome(error), error.retry_after_s
             if isinstance(error, Invalid) and error.code == "kube_invalid":
                 outcome = await self._why_invalid(request)
+        except Exception:
+            # Nobody knows how far it came. Raised, it would be waited for as if the server were silent.
+            log.exception("%s in %s failed", type(request).__name__, request.namespace)
         account = request.name if isinstance(request, ReadServiceAccount | PatchServiceAccount) else ""
         return Answer(
             request.ask, request.namespace, account, outcome, self._monotonic(), self._chance(), found, after_s

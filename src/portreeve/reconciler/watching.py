@@ -2,7 +2,8 @@
 
 Several take the same news (delivery, inventory), so that one watch is enough for each kind. A taker is told of what is
 there, of what is gone, and when the whole of a kind is known; until then an absence means nothing. It is told in the
-order of the watch, at once, and must not wait: nothing is queued here.
+order of the watch, at once, and must not wait: nothing is queued here. One that fails over an object keeps neither the
+others nor what follows from being told: whoever can write one object could else make an agent blind.
 
 Left out: what anybody makes of it.
 """
@@ -112,11 +113,9 @@ class Watching:
                     self._changed()
                 return
             case Added(found) | Modified(found):
-                for taker in self._takers:
-                    taker.seen(resource, found)
+                self._tell(resource, lambda taker: taker.seen(resource, found))
             case Deleted((namespace, name), uid):
-                for taker in self._takers:
-                    taker.gone(resource, namespace, name, uid)
+                self._tell(resource, lambda taker: taker.gone(resource, namespace, name, uid))
             case Synced():
                 self._complete(resource, went_back=False)
             case Relisted(_, went_back):
@@ -125,5 +124,11 @@ class Watching:
             self._changed()
 
     def _complete(self, resource: Resource, *, went_back: bool) -> None:
+        self._tell(resource, lambda taker: taker.complete(resource, went_back=went_back))
+
+    def _tell(self, resource: Resource, tell: Callable[[Taker], None]) -> None:
         for taker in self._takers:
-            taker.complete(resource, went_back=went_back)
+            try:
+                tell(taker)
+            except Exception:
+                log.exception("%s: what was seen of one was not understood", resource.plural)

@@ -231,12 +231,12 @@ def read_signed(data: bytes) -> Signed:
     try:
         whole = json.loads(data)
         document, signature = whole["document"], base64.b64decode(whole["signature"], validate=True)
+        # The bytes that are signed are the canonical ones: a document has one form.
+        body = json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
     except (ValueError, TypeError, KeyError, RecursionError):
-        document = signature = None
-    if not isinstance(document, dict) or not isinstance(signature, bytes):
+        document, signature, body = None, b"", b""
+    if not isinstance(document, dict):
         raise _invalid((Problem("field_type", "is no signed document", "document"),))
-    # The bytes that are signed are the canonical ones: a document has one form.
-    body = json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
     return Signed(body, signature, document)
 
 
