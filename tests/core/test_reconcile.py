@@ -36,7 +36,8 @@ from portreeve.core.agent_messages import (
 )
 from portreeve.core.cluster import LabelSelector, NamespaceSelection
 from portreeve.core.credential import CredentialRef, Login
-from portreeve.core.delivery import QUIET_S, Document, DocumentGrant
+from portreeve.core.delivery import Document, DocumentGrant
+from portreeve.core.leases import QUIET_S
 from portreeve.core.observation import (
     MANAGER,
     OWNER_LABEL,

@@ -13,6 +13,7 @@ import pytest
 from portreeve.kube.client import Client
 from portreeve.vault import sealing
 from tests.reconciler.keeping import attached, auths_in, grant, keeping, secret_in, until
+from tests.tools.cluster import Cluster
 from tests.tools.kubeclient import KubeClient
 
 pytestmark = pytest.mark.wide
@@ -251,13 +252,15 @@ async def test_what_was_sealed_for_another_agent_leaves_what_is_there(
 
 
 async def test_many_namespaces_are_told_in_few_reports(
-    client: Client, kube_client: KubeClient, made: Callable[..., str], tmp_path: Path
+    kubernetes: Cluster, client: Client, kube_client: KubeClient, made: Callable[..., str], tmp_path: Path
 ) -> None:
     names = [made() for _ in range(20)]
     async with keeping(client, tmp_path) as kept:
         await kept.want(grant("r", "r.example.com/team", *names, password="pw"))
         await until(lambda: all(kept.told().get(name, {}).get("phase") == "Delivered" for name in names))
         assert len(kept.reports) <= 12
+        told = [one.capabilities for one in kept.reports if one.capabilities]
+        assert told == [{"kubernetes": kubernetes.version, "mutatingAdmissionPolicy": False}]
         assert kept.reports[0].whole
         assert [one.whole for one in kept.reports[1:]] == [False] * (len(kept.reports) - 1)
         assert {one["name"] for one in kept.reports[0].namespaces_added} >= set(names)

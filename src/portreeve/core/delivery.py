@@ -11,7 +11,8 @@ is not written; what was delivered under its key before stays, as long as the ke
 disagree on a key. To stay, an entry has to be written again with its neighbours, for which its login is needed:
 `unread` names those that only the Secret itself still has.
 
-Left out: `node` and `cluster-identity` bring no Secret; the hard cap of a lease; splitting a Secret that is too large.
+Left out: `node` and `cluster-identity` bring no Secret; until when a lease is live (`core.leases`); splitting a Secret
+that is too large.
 
 Sources: mission rules 2, 3 and 6; kubernetes.md 3.1, 3.2 and 3.5; reliability I10 and F-61.
 """
@@ -41,9 +42,6 @@ from portreeve.core.reference import SourcePrefix
 
 DELIVERED: Final = frozenset({DeliveryMode.STANDING, DeliveryMode.WORKLOAD, DeliveryMode.LEASE})
 """Modes that bring a Secret."""
-
-QUIET_S: Final = 600.0
-"""A lease stays live this long after the last pull. Source: kubernetes.md 3.5."""
 
 Logins = Mapping[CredentialRef, Login]
 

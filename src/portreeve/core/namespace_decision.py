@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from portreeve.core import leases
 from portreeve.core.agent_messages import (
     ApplySecret,
     DeleteSecret,
@@ -29,7 +30,6 @@ from portreeve.core.agent_messages import (
 )
 from portreeve.core.credential import AuthEntry
 from portreeve.core.delivery import (
-    QUIET_S,
     DocumentGrant,
     Logins,
     Wanted,
@@ -39,6 +39,7 @@ from portreeve.core.delivery import (
     used,
     wanted,
 )
+from portreeve.core.leases import Lease
 from portreeve.core.observation import PULL_SECRET, EntryFact, Record
 from portreeve.core.pacing import ANSWER_S, Pace
 from portreeve.core.policy import DeliveryMode
@@ -110,18 +111,20 @@ def _forgotten(line: Line, record: Record, due: Iterable[Request], at: float) ->
 
 
 def _leasing(line: Line, grants: tuple[DocumentGrant, ...], at: float) -> Line:
-    """Until when leases are live: extended while somebody has to pull, and once for what is found live."""
-    leased: dict[str, float] = {}
+    """How leases stand: open while somebody has to pull, and once for what is found live."""
+    leased: dict[str, Lease] = {}
     live = {fact.key for fact in _held(line) if fact.live}
     workloads = tuple(line.workloads.values())
     for grant in grants:
         if grant.delivery.mode is not DeliveryMode.LEASE:
             continue
-        found = grant.registry not in line.leased and live & set(keys_of(grant))
-        if found or used(grant, workloads, pulling=True):
-            leased[grant.registry] = at + QUIET_S
-        elif grant.registry in line.leased:
-            leased[grant.registry] = line.leased[grant.registry]
+        before = line.leased.get(grant.registry)
+        if before is None and live & set(keys_of(grant)):
+            before = leases.found_live(at)
+        pulling = frozenset(one.uid for one in workloads if used(grant, (one,), pulling=True))
+        lease = leases.looked_at(before, pulling, at)
+        if lease is not None:
+            leased[grant.registry] = lease
     return replace(line, leased=leased)
 
 
@@ -131,7 +134,7 @@ def _held(line: Line) -> tuple[EntryFact, ...]:
 
 
 def _wanted(line: Line, grants: tuple[DocumentGrant, ...], logins: Logins, now: datetime, at: float) -> Wanted:
-    live = frozenset(registry for registry, until in line.leased.items() if at < until)
+    live = frozenset(registry for registry, lease in line.leased.items() if at < lease.until)
     return wanted(grants, tuple(line.workloads.values()), live, _held(line), logins, now)
 
 
@@ -205,7 +208,7 @@ def _pace(line: Line, request: Request) -> Pace:
 
 def _wake(line: Line, due: Iterable[Request], at: float) -> float | None:
     """When to look at the namespace again if nothing happens."""
-    times = [until for until in line.leased.values() if until > at] + list(line.dropping.values())
+    times = [lease.until for lease in line.leased.values() if lease.until > at] + list(line.dropping.values())
     paces = [_pace(line, request) for request in due]
     times += [pace.due_at for pace in paces if not pace.ask and pace.due_at > at]
     return min(times, default=None)

@@ -29,7 +29,7 @@ The program around it carries effects out in their order, and stops at a `Persis
 carried out. It lists each kind before it watches (`Listed`), and again whenever a watch broke off.
 
 Left out: the admission policy and its probes (`render_digest` is carried only), adopting pull secrets of others,
-Events, pods that missed the pull secret, the hard cap and strict mode of a lease, and the modes without a Secret.
+Events, pods that missed the pull secret, strict mode of a lease, and the modes without a Secret.
 
 Sources: mission rules 1 to 6; reliability I1 to I4, I10, L1, L3, L4, F-01 to F-28; threats AG-04, AG-08, AG-10;
 X. Sun et al., "Anvil: Verifying Liveness of Cluster Management Controllers", OSDI 2024 (the shape).
@@ -39,6 +39,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from math import inf
 from typing import Final
 
 from portreeve.core.agent_messages import (
@@ -61,7 +62,7 @@ from portreeve.core.delivery import Document, selecting
 from portreeve.core.namespace_decision import look
 from portreeve.core.observation import Kind
 from portreeve.core.pacing import Bucket, Limits
-from portreeve.core.reconcile_state import Line, State, answered, changed, deleted, listed, marked, sent, timed
+from portreeve.core.reconcile_state import Line, State, answered, changed, deleted, due, listed, marked, sent, timed
 
 NEEDED: Final = frozenset({Kind.NAMESPACE, Kind.SECRET, Kind.ACCOUNT, Kind.WORKLOAD})
 """What has to be listed before anything is done: an absence is only known from a whole list."""
@@ -139,9 +140,12 @@ def _revisited(line: Line, document: Document, turn: int) -> Line:
 def _tick(state: State, tick: Tick) -> Stepped:
     now, at = tick.now, tick.at
     drift = 0.0 if state.now is None else (now - state.now).total_seconds() - (at - state.at)
-    lines = {name: timed(line, tick, state.turn, abs(drift) > SKEW_S) for name, line in state.lines.items()}
+    was_set = abs(drift) > SKEW_S
+    if was_set or at >= state.due_at:
+        lines = {name: timed(line, tick, state.turn, was_set) for name, line in state.lines.items()}
+        state = replace(state, lines=lines, due_at=min(map(due, lines.values()), default=inf))
     bucket = state.bucket.filled(at, state.limits)
-    state = replace(state, lines=lines, bucket=bucket, now=now, at=at, turn=state.turn + 1)
+    state = replace(state, bucket=bucket, now=now, at=at, turn=state.turn + 1)
     document = state.document
     if document is not None and document.ended(now):
         if state.ended_told:
@@ -154,11 +158,16 @@ def _tick(state: State, tick: Tick) -> Stepped:
 
 def _act(state: State, now: datetime) -> Stepped:
     """Deal with marked namespaces, as far as requests may be sent."""
-    lines, bucket, ask = dict(state.lines), state.bucket, state.ask
-    marked = [line for line in lines.values() if line.queued is not None]
+    bucket, ask, due_at = state.bucket, state.ask, state.due_at
+    under_way = {name: state.lines[name].in_flight for name in state.asking if name in state.lines}
+    room = 0 if bucket.quiet(state.at) else state.limits.in_flight - sum(under_way.values())
+    if room <= 0 or bucket.level < 1:
+        return state, ()
+    marked = [line for line in state.lines.values() if line.queued is not None]
     if not marked:
         return state, ()
-    room = 0 if bucket.quiet(state.at) else state.limits.in_flight - sum(line.in_flight for line in lines.values())
+    lines = dict(state.lines)
+    asking = {name for name, count in under_way.items() if count}
     effects: list[Effect] = []
     for line in sorted(marked, key=lambda one: (not one.urgent, one.queued, one.namespace)):
         if room <= 0 or bucket.level < 1:
@@ -171,8 +180,11 @@ def _act(state: State, now: datetime) -> Stepped:
             numbered = replace(request, ask=ask)
             effects.append(numbered)
             after = sent(after, numbered, state.at)
+            asking.add(line.namespace)
             requests = requests[1:]
         # What found no room stays marked where it was, and so comes before all that were marked later.
         after = after if requests else replace(after, queued=None, urgent=False)
         lines[line.namespace] = after
-    return replace(state, lines=lines, bucket=bucket, ask=ask), tuple(effects)
+        due_at = min(due_at, due(after))
+    after_all = replace(state, lines=lines, bucket=bucket, ask=ask, due_at=due_at, asking=frozenset(asking))
+    return after_all, tuple(effects)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from math import inf
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ from portreeve.core.agent_messages import (
 )
 from portreeve.core.credential import CredentialRef, Login
 from portreeve.core.delivery import Document
+from portreeve.core.leases import Lease
 from portreeve.core.observation import (
     PULL_SECRET,
     AccountSeen,
@@ -55,7 +57,7 @@ class Line:
     `absent`: it was read, and was not there. `reread` and `stale`: the Secret, or these ServiceAccounts, are not as
     they are known. `gone` holds UIDs of objects that were deleted, so that a late event does not bring them back.
     `dropping` is UID of a recorded ServiceAccount without our entry → when it may be forgotten. `leased` is registry →
-    until when its lease is live. `overtaken` are requests under way that are older than a list. `queued` is the turn in
+    its lease. `overtaken` are requests under way that are older than a list. `queued` is the turn in
     which the namespace was marked, None at rest; `wrote_under` is the generation under which the Secret was written
     last; `looked_at` is the UID of the namespace that was looked at last, `told` what was told of it.
     """
@@ -79,7 +81,7 @@ class Line:
     overtaken: frozenset[int] = frozenset()
     dropping: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     gone: Mapping[tuple[Kind, str], str] = field(default_factory=lambda: MappingProxyType({}))
-    leased: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    leased: Mapping[str, Lease] = field(default_factory=lambda: MappingProxyType({}))
     queued: int | None = None
     urgent: bool = False
     wake_at: float | None = None
@@ -100,7 +102,8 @@ class Line:
 class State:
     """Namespace → line, the document in force, and one that is not stored yet.
 
-    `logins` are those of the document, and of what was delivered before it and stays somewhere.
+    `logins` are those of the document, and of what was delivered before it and stays somewhere. Before `due_at` time
+    alone changes no line; only lines of `asking` have requests under way: so a tick need not look at every line.
     """
 
     limits: Limits = USUAL
@@ -116,6 +119,8 @@ class State:
     ask: int = 0
     now: datetime | None = None
     at: float = 0.0
+    due_at: float = 0.0
+    asking: frozenset[str] = frozenset()
     ended_told: bool = False
 
 
@@ -383,19 +388,20 @@ def _account_answered(line: Line, answer: Answer, pace: Pace) -> Line:
     return replace(line, account_paces={**line.account_paces, name: pace})
 
 
-def _untouched(line: Line, at: float) -> bool:
-    """Whether time alone changes nothing here; told first, as it is so of almost every line at almost every time."""
-    if line.wake_at is not None and at >= line.wake_at:
-        return False
-    if line.pace.lost_at is not None and at >= line.pace.lost_at:
-        return False
-    return not any(pace.lost(at) for pace in line.account_paces.values())
+def due(line: Line) -> float:
+    """When time alone changes something here: a wait ends, or a request counts as lost."""
+    times = [pace.lost_at for pace in line.account_paces.values() if pace.lost_at is not None]
+    if line.wake_at is not None:
+        times.append(line.wake_at)
+    if line.pace.lost_at is not None:
+        times.append(line.pace.lost_at)
+    return min(times, default=inf)
 
 
 def timed(line: Line, tick: Tick, turn: int, was_set: bool) -> Line:
     """The line at a time: requests that were lost, waits that have ended; `was_set`: the clock was."""
     at = tick.at
-    if not was_set and _untouched(line, at):
+    if not was_set and at < due(line):
         return line
     if line.pace.lost(at):
         lost = Answer(line.pace.ask, line.namespace, "", Outcome.UNKNOWN, at, tick.chance)

@@ -60,6 +60,10 @@ BINDINGS: Final = Resource(
     "validatingadmissionpolicybindings",
     namespaced=False,
 )
+MUTATING_POLICIES: Final = Resource(
+    "admissionregistration.k8s.io", "v1", "MutatingAdmissionPolicy", "mutatingadmissionpolicies", namespaced=False
+)
+"""Since 1.36; a cluster without it answers 404."""
 ACCESS_REVIEWS: Final = Resource(
     "authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", namespaced=False
 )

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from portreeve.core.pacing import USUAL, Limits
-from portreeve.errors import Invalid, PortreeveError
+from portreeve.errors import Denied, Invalid, NotFound, PortreeveError
 from portreeve.kube.client import Client
-from portreeve.kube.resources import Resource
+from portreeve.kube.objects import Meta
+from portreeve.kube.resources import MUTATING_POLICIES, Resource
 from portreeve.reconciler.delivering import Delivering
 from portreeve.reconciler.document import opened
 from portreeve.reconciler.enforcing import Enforcing
@@ -34,6 +35,9 @@ from portreeve.vault.sealing import OpeningKey
 from portreeve.wire.channel import Report
 
 AGAIN_S: Final = 5.0
+ATTACH_POLICY: Final = "portreeve-attach"
+"""Appends our entry to pods as they are created. Source: deploy/helm/agent, templates/attach.yaml."""
+
 LOOK_S: Final = 3600.0
 """Seconds between two looks at the cluster's version: it is upgraded some times a year."""
 
@@ -162,12 +166,21 @@ class Reconciler:
         while True:
             try:
                 version = await self._client.version()
+                attaching = await self._attaching()
             except PortreeveError as error:
                 log.warning("the cluster's version is not known: %s", error.code)
                 await asyncio.sleep(AGAIN_S)
                 continue
-            self.reporter.capabilities({"kubernetes": version})
+            self.reporter.capabilities({"kubernetes": version, "mutatingAdmissionPolicy": attaching})
             await asyncio.sleep(LOOK_S)
+
+    async def _attaching(self) -> bool:
+        """Whether the cluster gives pods our entry by itself: the administrator has installed the policy for it."""
+        try:
+            await self._client.get(MUTATING_POLICIES, ATTACH_POLICY, Meta)
+        except (NotFound, Denied):
+            return False
+        return True
 
     def _saw_or_not(self) -> None:
         needed = {one.resource.plural for one in EVERY_KIND}
