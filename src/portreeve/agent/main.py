@@ -48,7 +48,7 @@ def utc_now() -> datetime:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program; its exit code."""
     os.umask(0o077)
-    # A core would hold every credential. (A handler that the kernel pipes cores to is told of this limit, and keeps it.)
+    # A core would hold every credential. (Handlers that the kernel pipes cores to are told of this limit, too.)
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     asked = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from portreeve.core.pacing import USUAL, Limits
+from portreeve.core.reference import shown
 from portreeve.errors import Denied, Invalid, NotFound, PortreeveError
 from portreeve.kube.client import Client
 from portreeve.kube.objects import Meta
@@ -171,7 +172,7 @@ class Reconciler:
                 log.warning("the cluster's version is not known: %s", error.code)
                 await asyncio.sleep(AGAIN_S)
                 continue
-            self.reporter.capabilities({"kubernetes": version, "mutatingAdmissionPolicy": attaching})
+            self.reporter.capabilities({"kubernetes": shown(version, 64)[:64], "mutatingAdmissionPolicy": attaching})
             await asyncio.sleep(LOOK_S)
 
     async def _attaching(self) -> bool:
