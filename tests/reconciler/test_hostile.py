@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import random
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +20,10 @@ from portreeve.kube.reflector import Added, Deleted, Synced
 from portreeve.kube.resources import NAMESPACES, Resource
 from portreeve.reconciler.watching import Watching
 from portreeve.transport.trust import Trust
+from tests.reconciler.keeping import PULL, attached, auths_in, grant, keeping, secret_in, until
+from tests.tools.kubeclient import KubeClient
+
+KEY = "r.example.com/team/"
 
 
 class Taker:
@@ -51,3 +60,97 @@ async def test_an_object_that_one_taker_fails_over_blinds_nobody(caplog: pytest.
     assert first.told == ["a", "b", "complete"]
     assert second.told == ["a", "poison", "b", "complete", "poison"]
     assert caplog.text.count("was not understood") == 2
+
+
+ENTRIES = "portreeve.io/entries"
+BOMB = [
+    {"key": f"k{number}/", "credential": f"c{number}", "version": number, "live": True, "expiresAt": None}
+    for number in range(2_900)
+]
+
+
+def forged(namespace: str, password: str, entries: Any = ()) -> dict[str, Any]:
+    """A Secret of somebody's with all marks that can be written into it."""
+    content = {"auths": {"r.example.com/team/": {"username": "mine", "password": password}}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": PULL,
+            "namespace": namespace,
+            "labels": {"app.kubernetes.io/managed-by": "portreeve"},
+            "annotations": {ENTRIES: json.dumps(entries, separators=(",", ":"))},
+        },
+        "type": "kubernetes.io/dockerconfigjson",
+        "data": {".dockerconfigjson": base64.b64encode(json.dumps(content).encode()).decode()},
+    }
+
+
+@pytest.fixture
+def spaces(kube_client: KubeClient) -> Iterator[tuple[str, ...]]:
+    """Five namespaces."""
+    names = tuple(f"hostile-{number}-{secrets.token_hex(3)}" for number in range(5))
+    objects = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names]
+    for one in objects:
+        kube_client.create(one).expect(201)
+    for name in names:
+        kube_client.wait_for("v1", "ServiceAccount", "default", name)
+    yield names
+    for one in objects:
+        kube_client.delete(one)
+
+
+@pytest.mark.wide
+async def test_what_people_write_into_a_cluster_is_told_or_passed_over(
+    client: Client, kube_client: KubeClient, spaces: tuple[str, ...], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kube = kube_client
+    borrowed, claimed, frozen, crowded, plain = spaces
+    # Somebody calls himself by our name. By an ordinary write that is told from us; by an apply it cannot be.
+    kube.create(forged(borrowed, "theirs"), query={"fieldManager": "portreeve"}).expect(201)
+    kube.server_side_apply(forged(claimed, "theirs", BOMB), "portreeve").expect(201)
+    kube.server_side_apply({**forged(frozen, "theirs", [{"a": "b" * 200_000}]), "immutable": True}, "portreeve").expect(
+        201
+    )
+    many = {"imagePullSecrets": [{"name": f"theirs-{number}"} for number in range(10_000)]}
+    account = f"/api/v1/namespaces/{crowded}/serviceaccounts/default"
+    kube.request("PATCH", account, many, "application/merge-patch+json").expect(200)
+    labels = {"metadata": {"labels": {f"l{number}": "v" for number in range(1_500)}}}
+    kube.request("PATCH", f"/api/v1/namespaces/{crowded}", labels, "application/merge-patch+json").expect(200)
+    deep: Any = {}
+    for _ in range(150):
+        deep = {"f:a": deep}
+    managed = [{"manager": "deep", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1"}]
+    owned = {"metadata": {"managedFields": [{**managed[0], "fieldsV1": deep, "time": "2026-01-01T00:00:00Z"}]}}
+    kube.request("PATCH", account, owned, "application/merge-patch+json").expect(200)
+    odd = 'r.example.com/team/\u202e"\\\u0007;$(id)' + "x" * 3_000
+    pod = {"metadata": {"name": "odd", "annotations": {"portreeve.io/registry.x": "a\n\u0007" * 500}}}
+    spec = {"containers": [{"name": "main", "image": odd}], "imagePullSecrets": [{"name": "ö" * 300}]}
+    for where in (crowded, plain):
+        body = {"apiVersion": "v1", "kind": "Pod", **pod, "spec": spec}
+        kube.request("POST", f"/api/v1/namespaces/{where}/pods", body).expect(201)
+        event = {"metadata": {"name": "odd"}, "reason": "Failed", "message": f'Failed to pull image "{odd}": not found'}
+        about = {"kind": "Pod" * 50, "name": odd, "namespace": where, "uid": "u" * 500}
+        kube.request(
+            "POST", f"/api/v1/namespaces/{where}/events", {**event, "count": 7, "involvedObject": about}
+        ).expect(201)
+
+    async with keeping(client, tmp_path) as kept:
+        await kept.want(*(grant("r", "r.example.com/team", name, password="ours") for name in spaces))
+        for name in (claimed, crowded, plain):
+            await until(lambda name=name: auths_in(kube, name).get(KEY) == ("robot", "ours"), f"delivered to {name}")
+        await until(lambda: attached(kube, crowded)[-1] == PULL, "attached")
+        assert len(attached(kube, crowded)) == 10_001
+        await until(lambda: kept.told().get(borrowed, {}).get("phase") == "NameTaken", "told")
+        await until(lambda: kept.told().get(frozen, {}).get("phase") == "Immutable", "told")
+        await until(lambda: kept.told().get(plain, {}).get("phase") == "Delivered", "told")
+        assert kept.told()[frozen]["entries"] == ()
+        assert auths_in(kube, borrowed)[KEY] == ("mine", "theirs")
+        # Taken back: what is somebody's stays, what claims to be ours goes.
+        await kept.want()
+        for name in (claimed, frozen, plain):
+            await until(lambda name=name: secret_in(kube, name) is None, f"removed from {name}")
+        await until(lambda: len(attached(kube, crowded)) == 10_000, "detached")
+        assert auths_in(kube, borrowed)[KEY] == ("mine", "theirs")
+    assert "was not understood" not in caplog.text
+    assert "failed" not in caplog.text

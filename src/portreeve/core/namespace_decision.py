@@ -135,7 +135,17 @@ def _held(line: Line) -> tuple[EntryFact, ...]:
 
 def _wanted(line: Line, grants: tuple[DocumentGrant, ...], logins: Logins, now: datetime, at: float) -> Wanted:
     live = frozenset(registry for registry, lease in line.leased.items() if at < lease.until)
-    return wanted(grants, tuple(line.workloads.values()), live, _held(line), logins, now)
+    return wanted(grants, tuple(line.workloads.values()), live, _held(line), {**_read_logins(line), **logins}, now)
+
+
+def _read_logins(line: Line) -> Logins:
+    """Logins that the Secret alone still has. They count here and nowhere else: who can write into a namespace can
+    forge our marks there, and would choose what another namespace pulls with.
+    """
+    seen = line.secret
+    if seen is None or not seen.marked or not seen.logins:
+        return {}
+    return {fact.credential: seen.logins[fact.key] for fact in seen.entries or () if fact.key in seen.logins}
 
 
 def _about_secret(line: Line, record: Record, want: Wanted) -> tuple[Request | None, Phase]:

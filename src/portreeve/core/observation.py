@@ -94,21 +94,20 @@ def decode_facts(text: str) -> tuple[EntryFact, ...] | None:
     """
     try:
         found = json.loads(text)
-        if len(found) > MOST_FACTS:
-            return None
-        return tuple(_decoded(one) for one in found)
+        return tuple(_decoded(one) for one in found) if len(found) <= MOST_FACTS else None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 
+def _fits(key: str, credential: str, version: int) -> bool:
+    return credential.isprintable() and len(credential) <= MAX_ID and len(key) <= MAX_KEY and 0 <= version < 2**53
+
+
 def _decoded(one: dict[str, Any]) -> EntryFact:
     key, credential, version, live, ends = (one[name] for name in ("key", "credential", "version", "live", "expiresAt"))
-    if not (type(key) is type(credential) is str and type(version) is int and type(live) is bool):
+    typed = type(key) is type(credential) is str and type(version) is int and type(live) is bool
+    if not (typed and _fits(key, credential, version) and (ends is None or _TIME.fullmatch(ends))):
         raise TypeError
-    if not (credential.isprintable() and len(credential) <= MAX_ID and len(key) <= MAX_KEY and 0 <= version < 2**53):
-        raise ValueError
-    if ends is not None and not _TIME.fullmatch(ends):
-        raise ValueError
     expires_at = None if ends is None else datetime.strptime(ends, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     return EntryFact(key, CredentialRef(credential, version, expires_at), live)
 
