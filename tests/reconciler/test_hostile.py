@@ -12,12 +12,17 @@ from typing import Any
 
 import pytest
 
+from portreeve.core.agent_messages import ApplySecret, Outcome
+from portreeve.core.credential import AuthEntry, CredentialRef, Login
+from portreeve.core.secret import SecretValue
 from portreeve.kube.client import Client
 from portreeve.kube.identity import FixedIdentity, Identity
 from portreeve.kube.kubeconfig import Connection
-from portreeve.kube.objects import LabelledMetadata, Namespace
+from portreeve.kube.objects import LabelledMetadata, Namespace, OwnedMetadata, Secret
 from portreeve.kube.reflector import Added, Deleted, Synced
 from portreeve.kube.resources import NAMESPACES, Resource
+from portreeve.reconciler.requests import Requests
+from portreeve.reconciler.seen import secret_read
 from portreeve.reconciler.watching import Watching
 from portreeve.transport.trust import Trust
 from tests.reconciler.keeping import PULL, attached, auths_in, grant, keeping, secret_in, until
@@ -154,3 +159,46 @@ async def test_what_people_write_into_a_cluster_is_told_or_passed_over(
         assert auths_in(kube, borrowed)[KEY] == ("mine", "theirs")
     assert "was not understood" not in caplog.text
     assert "failed" not in caplog.text
+
+
+@pytest.mark.wide
+async def test_a_secret_that_cannot_be_made_is_told_as_what_it_is(
+    client: Client, kube_client: KubeClient, spaces: tuple[str, ...], tmp_path: Path
+) -> None:
+    large, many, _, _, plain = spaces
+    async with keeping(client, tmp_path) as kept:
+        await kept.want(
+            *(grant(f"l{n}", f"r{n}.example.com/team", large, password="x" * 60_000) for n in range(10)),
+            *(grant(f"m{n}", f"r.example.com/{'p' * 200}/{n}", many, password="x") for n in range(900)),
+            grant("r", "r.example.com/team", plain, password="ours"),
+        )
+        for name, phase in ((large, "TooLarge"), (many, "TooLarge"), (plain, "Delivered")):
+            await until(lambda name=name, phase=phase: kept.told().get(name, {}).get("phase") == phase, phase)
+        assert [secret_in(kube_client, name) for name in (large, many)] == [None] * 2
+        assert "larger than a Secret" in kept.told()[large]["conflict"]
+        assert kept.conditions()["Delivered"] == "False"
+
+
+@pytest.mark.parametrize("login", [Login("a:b", SecretValue("x")), Login("a", SecretValue(b"\xff"))])
+async def test_a_login_that_no_pull_secret_can_hold_is_not_blamed_on_the_cluster(login: Login) -> None:
+    client = Client(Connection("https://127.0.0.1:1", Trust(), FixedIdentity(Identity())))
+    requests = Requests(client, monotonic=lambda: 0.0, chance=lambda: 0.5)
+    entry = AuthEntry(KEY, CredentialRef("c", 1), login)
+    answer = await requests.carried_out(ApplySecret("a", "", "", (entry,)))
+    assert answer.outcome is Outcome.UNFIT
+
+
+async def test_what_somebody_writes_as_a_login_is_one_or_none() -> None:
+    found = {
+        "ok/": {"username": "robot", "password": "päss"},
+        "list/": {"username": ["robot"], "password": "p"},
+        "number/": {"username": "robot", "password": 1},
+        "half/": {"username": "\ud800", "password": "p"},
+        "auth/": {"auth": base64.b64encode(b"robot:p").decode()},
+        "no/": {"auth": "§"},
+    }
+    for key, entry in found.items():
+        content = SecretValue(json.dumps({"auths": {key: entry}}))
+        metadata = OwnedMetadata(name=PULL, namespace="a", uid="u", resource_version="1")
+        logins = secret_read(Secret(metadata, data={".dockerconfigjson": content})).logins or {}
+        assert bool(logins) == (key in {"ok/", "auth/"}), key

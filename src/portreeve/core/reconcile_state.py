@@ -48,6 +48,9 @@ from portreeve.core.pacing import FRESH, RETRY_AFTER_S, USUAL, Bucket, Limits, P
 
 FULL: Final = Bucket(USUAL.burst)
 
+_STUCK: Final = frozenset({Outcome.FORBIDDEN, Outcome.REFUSED, Outcome.TOO_LARGE, Outcome.UNFIT})
+"""What only a person undoes."""
+
 MOST_GONE: Final = 200
 """UIDs of deleted workloads and ServiceAccounts that are remembered of one namespace: pods come and go for years."""
 
@@ -355,7 +358,7 @@ def _overtaken(line: Line, answer: Answer) -> bool:
 
 
 def _paced(pace: Pace, answer: Answer) -> Pace:
-    if answer.outcome in {Outcome.FORBIDDEN, Outcome.REFUSED}:
+    if answer.outcome in _STUCK:
         return pace.stuck(answer.at, answer.chance)
     return pace.failed(answer.at, answer.chance, answer.retry_after_s)
 
