@@ -8,6 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from portreeve.core.agent_messages import (
     Answer,
@@ -36,7 +38,7 @@ from portreeve.core.agent_messages import (
 )
 from portreeve.core.cluster import LabelSelector, NamespaceSelection
 from portreeve.core.credential import CredentialRef, Login
-from portreeve.core.delivery import Document, DocumentGrant
+from portreeve.core.delivery import DELIVERED, Document, DocumentGrant, selecting
 from portreeve.core.leases import QUIET_S
 from portreeve.core.observation import (
     MANAGER,
@@ -577,3 +579,21 @@ def test_what_one_namespace_says_of_a_login_is_not_believed_of_another() -> None
     applied += [one for one in agent.tick() if isinstance(one, ApplySecret)]
     found = {one.namespace: {entry.key: entry.login for entry in one.entries}[KEY] for one in applied}
     assert found == {"shop": forged, "till": own}
+
+
+SELECTIONS = st.builds(
+    NamespaceSelection,
+    st.lists(st.sampled_from("abc"), max_size=2, unique=True).map(tuple),
+    st.none() | st.builds(LabelSelector, st.lists(st.sampled_from([("t", "x"), ("t", "y")]), max_size=1).map(tuple)),
+)
+MODES = st.sampled_from(DeliveryMode)
+
+
+@given(st.lists(st.tuples(SELECTIONS, MODES), max_size=8), st.sampled_from("abcd"), st.sampled_from(["x", "y", ""]))
+def test_grants_that_are_looked_up_are_those_that_select(
+    drawn: list[tuple[NamespaceSelection, DeliveryMode]], name: str, label: str
+) -> None:
+    grants = [grant(number, namespaces=one, delivery=mode(how)) for number, (one, how) in enumerate(drawn)]
+    space = NamespaceSeen(name, "n", "1", {"t": label} if label else {})
+    expected = [one for one in grants if one.namespaces.selects(name, space.labels) and one.delivery.mode in DELIVERED]
+    assert list(selecting(document(1, *grants), space)) == expected
