@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import random
 import secrets
@@ -15,15 +16,16 @@ import pytest
 from portreeve.core.agent_messages import ApplySecret, Outcome
 from portreeve.core.credential import AuthEntry, CredentialRef, Login
 from portreeve.core.secret import SecretValue
-from portreeve.kube.client import Client
+from portreeve.kube.client import Client, Selection, _shallow
 from portreeve.kube.identity import FixedIdentity, Identity
 from portreeve.kube.kubeconfig import Connection
-from portreeve.kube.objects import LabelledMetadata, Namespace, OwnedMetadata, Secret
+from portreeve.kube.objects import LabelledMetadata, Namespace, OwnedMetadata, Secret, ServiceAccount
 from portreeve.kube.reflector import Added, Deleted, Synced
-from portreeve.kube.resources import NAMESPACES, Resource
+from portreeve.kube.resources import NAMESPACES, SERVICE_ACCOUNTS, Resource
 from portreeve.reconciler.requests import Requests
 from portreeve.reconciler.seen import secret_read
 from portreeve.reconciler.watching import Watching
+from portreeve.transport import streaming
 from portreeve.transport.trust import Trust
 from tests.reconciler.keeping import PULL, attached, auths_in, grant, keeping, secret_in, until
 from tests.tools.kubeclient import KubeClient
@@ -91,6 +93,15 @@ def forged(namespace: str, password: str, entries: Any = ()) -> dict[str, Any]:
     }
 
 
+def nested(kube: KubeClient, path: str) -> None:
+    """Managed fields deeper than Python reads; the API server takes 9,900 levels, in some ten seconds. Its answer is as deep."""
+    managed = {"manager": "deep", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1"}
+    patch = json.dumps({"metadata": {"managedFields": [{**managed, "fieldsV1": "HERE"}]}})
+    body = patch.replace('"HERE"', '{"f:a":' * 2_000 + "{}" + "}" * 2_000)
+    with contextlib.suppress(RecursionError):
+        kube.request("PATCH", path, body, "application/merge-patch+json").expect(200)
+
+
 @pytest.fixture
 def spaces(kube_client: KubeClient) -> Iterator[tuple[str, ...]]:
     """Five namespaces."""
@@ -122,12 +133,9 @@ async def test_what_people_write_into_a_cluster_is_told_or_passed_over(
     kube.request("PATCH", account, many, "application/merge-patch+json").expect(200)
     labels = {"metadata": {"labels": {f"l{number}": "v" for number in range(1_500)}}}
     kube.request("PATCH", f"/api/v1/namespaces/{crowded}", labels, "application/merge-patch+json").expect(200)
-    deep: Any = {}
-    for _ in range(150):
-        deep = {"f:a": deep}
-    managed = [{"manager": "deep", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1"}]
-    owned = {"metadata": {"managedFields": [{**managed[0], "fieldsV1": deep, "time": "2026-01-01T00:00:00Z"}]}}
-    kube.request("PATCH", account, owned, "application/merge-patch+json").expect(200)
+    made = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "deep", "namespace": crowded}}
+    kube.create(made).expect(201)
+    nested(kube, f"/api/v1/namespaces/{crowded}/serviceaccounts/deep")
     odd = 'r.example.com/team/\u202e"\\\u0007;$(id)' + "x" * 3_000
     pod = {"metadata": {"name": "odd", "annotations": {"portreeve.io/registry.x": "a\n\u0007" * 500}}}
     spec = {"containers": [{"name": "main", "image": odd}], "imagePullSecrets": [{"name": "ö" * 300}]}
@@ -142,6 +150,7 @@ async def test_what_people_write_into_a_cluster_is_told_or_passed_over(
 
     async with keeping(client, tmp_path) as kept:
         await kept.want(*(grant("r", "r.example.com/team", name, password="ours") for name in spaces))
+        nested(kube, f"/api/v1/namespaces/{crowded}/serviceaccounts/deep")  # by the watch this time
         for name in (claimed, crowded, plain):
             await until(lambda name=name: auths_in(kube, name).get(KEY) == ("robot", "ours"), f"delivered to {name}")
         await until(lambda: attached(kube, crowded)[-1] == PULL, "attached")
@@ -202,3 +211,24 @@ async def test_what_somebody_writes_as_a_login_is_one_or_none() -> None:
         metadata = OwnedMetadata(name=PULL, namespace="a", uid="u", resource_version="1")
         logins = secret_read(Secret(metadata, data={".dockerconfigjson": content})).logins or {}
         assert bool(logins) == (key in {"ok/", "auth/"}), key
+
+
+@pytest.mark.wide
+async def test_a_list_of_large_objects_is_asked_for_in_smaller_pages(
+    client: Client, kube_client: KubeClient, spaces: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = spaces[0]
+    for number in range(24):
+        meta = {"name": f"large-{number}", "namespace": where, "annotations": {"a": "x" * 100_000}}
+        kube_client.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}).expect(201)
+    monkeypatch.setattr(streaming, "BODY_BYTES", 1_500_000)
+    found = await client.list(SERVICE_ACCOUNTS, ServiceAccount, Selection(where))
+    assert len({one.metadata.name for one in found}) == len(found) == 25
+
+
+@pytest.mark.parametrize("deep", [1, 99, 100, 101, 5_000, 100_000])
+def test_what_nests_too_deep_is_emptied_and_nothing_else(deep: int) -> None:
+    text = '{"a":"[{\\"","b":' + '{"c":[' * deep + '{"d":1}' + "]}" * deep + ',"e":[{}]}'
+    found = json.loads(_shallow(text.encode()))
+    assert (found["a"], found["e"]) == ('[{"', [{}])
+    assert (found == json.loads(text)) if deep < 100 else found["b"]

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -45,6 +46,12 @@ T = TypeVar("T")
 
 FIELD_MANAGER: Final = MANAGER
 """Under which name the server records the fields that we set. One of the three marks of an object of ours."""
+
+LEAST_PAGE: Final = 10
+"""As many of the largest objects that a server stores are an answer that is read."""
+
+DEEPEST: Final = 200
+"""Levels of JSON that are read. No field of ours is as deep; `managedFields` may have 10,000, as somebody likes."""
 
 PAGE: Final = 500
 """Objects of a list at once, as client-go has it: 5 MB of pods."""
@@ -223,14 +230,20 @@ class Client:
         """
         what = described("list", resource.plural, namespace=selection.namespace)
         path = resource.path(namespace=selection.namespace)
-        query = selection.query() | {"limit": str(limit)}
+        query = selection.query()
         if not_older_than:
             query |= {"resourceVersion": not_older_than, "resourceVersionMatch": "NotOlderThan"}
         attempts, further = 1, ""
         while True:
-            asked = query if not further else selection.query() | {"limit": str(limit), "continue": further}
+            asked = query if not further else selection.query() | {"continue": further}
             try:
-                response = await self._asked(what, "GET", path, query=asked, accept=accept)
+                response = await self._asked(what, "GET", path, query=asked | {"limit": str(limit)}, accept=accept)
+            except Stalled as error:
+                if error.code != "answer_too_large" or limit <= LEAST_PAGE:
+                    raise
+                # A few hundred objects as large as they may be: whoever makes them must not blind us.
+                limit = max(LEAST_PAGE, limit // 8)
+                continue
             except Gone:
                 if not further or attempts == LIST_ATTEMPTS:
                     raise
@@ -295,6 +308,8 @@ class Client:
             given = None if event.type == "BOOKMARK" else self._decoder(into).decode(event.object)
         except (msgspec.DecodeError, UnicodeDecodeError):
             fault = _unreadable(what)
+        except RecursionError:
+            return self._event(_shallow(line), into, what)
         else:
             return WatchEvent(event.type, given, version)
         raise fault
@@ -526,14 +541,37 @@ class Client:
         return found
 
     def _decoded(self, response: Response, into: type[T], what: str) -> T:
+        decoder = self._decoder(into)
         try:
-            read: T = self._decoder(into).decode(response.body.reveal())
+            try:
+                read: T = decoder.decode(response.body.reveal())
+            except RecursionError:
+                read = decoder.decode(_shallow(response.body.reveal()))
         except (msgspec.DecodeError, UnicodeDecodeError):
             # The library's message names a path within the answer, and sometimes a value.
             fault = _unreadable(what)
         else:
             return read
         raise fault
+
+
+_TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+
+
+def _shallow(data: bytes) -> bytes:
+    """JSON with what is deeper than `DEEPEST` emptied: else one object that nests keeps all others from being read."""
+    pieces, depth, kept = [], 0, 0
+    for token in _TOKENS.finditer(data):
+        match token[0]:
+            case b"[" | b"{":
+                depth += 1
+                if depth == DEEPEST + 1:
+                    pieces.append(data[kept : token.end()])
+            case b"]" | b"}":
+                if depth == DEEPEST + 1:
+                    kept = token.start()
+                depth -= 1
+    return b"".join((*pieces, data[kept:]))
 
 
 def _encoded(value: Any) -> SecretValue:
