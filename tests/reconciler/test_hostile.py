@@ -94,7 +94,7 @@ def forged(namespace: str, password: str, entries: Any = ()) -> dict[str, Any]:
 
 
 def nested(kube: KubeClient, path: str) -> None:
-    """Managed fields deeper than Python reads; the API server takes 9,900 levels, in some ten seconds. Its answer is as deep."""
+    """Managed fields deeper than Python reads; the API server takes 9,900 levels, in ten seconds."""
     managed = {"manager": "deep", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1"}
     patch = json.dumps({"metadata": {"managedFields": [{**managed, "fieldsV1": "HERE"}]}})
     body = patch.replace('"HERE"', '{"f:a":' * 2_000 + "{}" + "}" * 2_000)

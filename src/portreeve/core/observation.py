@@ -2,6 +2,7 @@
 
 An object is *marked* when it carries our label and nobody but our field manager holds a field that we write: a second
 manager of one of them means that somebody took the object over, or applied the same value and would lose it with ours.
+Whoever wants to can forge that; why it is enough for our one name is in docs/adr/0019.
 It is *ours* when its UID is recorded, too. What a Secret holds is told by an annotation, as names and versions and
 never as values, so that it is known without reading the Secret and after any loss of the agent's own records.
 
