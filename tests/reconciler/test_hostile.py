@@ -8,6 +8,7 @@ import json
 import random
 import secrets
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from portreeve.reconciler.seen import secret_read
 from portreeve.reconciler.watching import Watching
 from portreeve.transport import streaming
 from portreeve.transport.trust import Trust
-from tests.reconciler.keeping import PULL, attached, auths_in, grant, keeping, secret_in, until
+from tests.reconciler.keeping import PULL, Kept, attached, auths_in, grant, keeping, secret_in, until
 from tests.tools.kubeclient import KubeClient
 
 KEY = "r.example.com/team/"
@@ -102,6 +103,18 @@ def nested(kube: KubeClient, path: str) -> None:
         kube.request("PATCH", path, body, "application/merge-patch+json").expect(200)
 
 
+def has_ours(kube: KubeClient, namespace: str) -> bool:
+    return auths_in(kube, namespace).get(KEY) == ("robot", "ours")
+
+
+def has_none(kube: KubeClient, namespace: str) -> bool:
+    return secret_in(kube, namespace) is None
+
+
+def has_phase(kept: Kept, namespace: str, phase: str) -> bool:
+    return bool(kept.told().get(namespace, {}).get("phase") == phase)
+
+
 @pytest.fixture
 def spaces(kube_client: KubeClient) -> Iterator[tuple[str, ...]]:
     """Five namespaces."""
@@ -152,7 +165,7 @@ async def test_what_people_write_into_a_cluster_is_told_or_passed_over(
         await kept.want(*(grant("r", "r.example.com/team", name, password="ours") for name in spaces))
         nested(kube, f"/api/v1/namespaces/{crowded}/serviceaccounts/deep")  # by the watch this time
         for name in (claimed, crowded, plain):
-            await until(lambda name=name: auths_in(kube, name).get(KEY) == ("robot", "ours"), f"delivered to {name}")
+            await until(partial(has_ours, kube, name), f"delivered to {name}")
         await until(lambda: attached(kube, crowded)[-1] == PULL, "attached")
         assert len(attached(kube, crowded)) == 10_001
         await until(lambda: kept.told().get(borrowed, {}).get("phase") == "NameTaken", "told")
@@ -163,7 +176,7 @@ async def test_what_people_write_into_a_cluster_is_told_or_passed_over(
         # Taken back: what is somebody's stays, what claims to be ours goes.
         await kept.want()
         for name in (claimed, frozen, plain):
-            await until(lambda name=name: secret_in(kube, name) is None, f"removed from {name}")
+            await until(partial(has_none, kube, name), f"removed from {name}")
         await until(lambda: len(attached(kube, crowded)) == 10_000, "detached")
         assert auths_in(kube, borrowed)[KEY] == ("mine", "theirs")
     assert "was not understood" not in caplog.text
@@ -182,7 +195,7 @@ async def test_a_secret_that_cannot_be_made_is_told_as_what_it_is(
             grant("r", "r.example.com/team", plain, password="ours"),
         )
         for name, phase in ((large, "TooLarge"), (many, "TooLarge"), (plain, "Delivered")):
-            await until(lambda name=name, phase=phase: kept.told().get(name, {}).get("phase") == phase, phase)
+            await until(partial(has_phase, kept, name, phase), phase)
         assert [secret_in(kube_client, name) for name in (large, many)] == [None] * 2
         assert "larger than a Secret" in kept.told()[large]["conflict"]
         assert kept.conditions()["Delivered"] == "False"

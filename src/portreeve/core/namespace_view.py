@@ -300,7 +300,9 @@ def view_of(space: Space) -> View:
         _fitting(failures, MOST_ROWS, small, lambda one: (one.owner, one.image)),
         _fitting(registries, MOST_ROWS, small, lambda one: (one,)),
     )
-    found = sum(map(len, (images, templates, references, accounts, missed, failures, registries)))
+    found = (
+        len(images) + len(templates) + len(references) + len(accounts) + len(missed) + len(failures) + len(registries)
+    )
     return replace(view, left_out=found - len(view.images) - view.rows)
 
 
