@@ -23,6 +23,7 @@ from portreeve.kube.kubeconfig import Connection
 from portreeve.kube.objects import LabelledMetadata, Namespace, OwnedMetadata, Secret, ServiceAccount
 from portreeve.kube.reflector import Added, Deleted, Synced
 from portreeve.kube.resources import NAMESPACES, SERVICE_ACCOUNTS, Resource
+from portreeve.reconciler import watching as watching_module
 from portreeve.reconciler.requests import Requests
 from portreeve.reconciler.seen import secret_read
 from portreeve.reconciler.watching import Watching
@@ -245,3 +246,27 @@ def test_what_nests_too_deep_is_emptied_and_nothing_else(deep: int) -> None:
     found = json.loads(_shallow(text.encode()))
     assert (found["a"], found["e"]) == ('[{"', [{}])
     assert (found == json.loads(text)) if deep < 100 else found["b"]
+
+
+@pytest.mark.wide
+async def test_what_goes_while_a_watch_fails_for_a_mistake_is_missed_by_nobody(
+    client: Client, kube_client: KubeClient, spaces: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, kube = spaces[0], kube_client
+    monkeypatch.setattr(watching_module, "AGAIN_S", 0.2)
+    good, broken = client._event, [1]
+
+    def event(line: bytes, into: type[Any], what: str) -> Any:
+        if broken and what == "watch secrets" and b"DELETED" in line:
+            broken.clear()
+            raise RuntimeError("a mistake")
+        return good(line, into, what)
+
+    monkeypatch.setattr(client, "_event", event)
+    async with keeping(client, tmp_path) as kept:
+        await kept.want(grant("r", "r.example.com/team", name, password="ours"))
+        await until(partial(has_phase, kept, name, "Delivered"), "told")
+        kube.request("DELETE", f"/api/v1/namespaces/{name}/secrets/{PULL}").expect(200)
+        await until(lambda: not broken, "it failed")
+        await until(partial(has_ours, kube, name), "made again")
+        await until(lambda: kept.conditions().get("ClusterSeen") == "True", "seen again")

@@ -171,8 +171,10 @@ class Reporter:
         self.changed()
 
     def registries(self, by_credential: Mapping[str, str]) -> None:
-        """Credential id → registry, by the documents so far."""
-        self._registries = {**self._registries, **by_credential}
+        """Credential id → registry, by the document; of earlier ones, what is delivered still."""
+        told = {entry["credential"] for one in self._secrets.values() for entry in one["entries"]}
+        earlier = {one: registry for one, registry in self._registries.items() if one in told}
+        self._registries = {**earlier, **by_credential}
 
     # As a `watching.Taker`: namespaces
 

@@ -23,6 +23,9 @@ from portreeve.kube.pull_secret import SWEEP
 from portreeve.kube.reflector import Added, Deleted, Interrupted, Modified, Reflector, Relisted, Synced
 from portreeve.kube.resources import EVENTS, NAMESPACES, PODS, SECRETS, SERVICE_ACCOUNTS, WORKLOADS, Resource
 
+AGAIN_S: Final = 5.0
+"""Seconds before a watch begins anew after a mistake of ours."""
+
 log = logging.getLogger("portreeve.agent")
 
 
@@ -100,17 +103,23 @@ class Watching:
             uniform=self._uniform,
             metadata_only=watched.metadata_only,
         )
-        async with aclosing(reflector.events()) as events:
-            async for event in events:
-                self._told(resource, event)
+        while True:
+            try:
+                async with aclosing(reflector.events()) as events:
+                    async for event in events:
+                        self._told(resource, event)
+            except Exception:
+                # A mistake of ours. With another reflector nobody would hear of what went meanwhile.
+                log.exception("the watch of %s failed, and begins anew", resource.plural)
+                self._is_blind(resource, "internal")
+                reflector.begin_anew()
+            await asyncio.sleep(AGAIN_S)
 
     def _told(self, resource: Resource, event: Any) -> None:
         match event:
             case Interrupted(error, wait_s):
                 log.warning("%s cannot be watched, again in %.0f s: %s", resource.plural, wait_s, error.code)
-                if self.blind.get(resource.plural) != error.code:
-                    self.blind[resource.plural] = error.code
-                    self._changed()
+                self._is_blind(resource, error.code)
                 return
             case Added(found) | Modified(found):
                 self._tell(resource, lambda taker: taker.seen(resource, found))
@@ -121,6 +130,11 @@ class Watching:
             case Relisted(_, went_back):
                 self._complete(resource, went_back=went_back)
         if self.blind.pop(resource.plural, None) is not None:
+            self._changed()
+
+    def _is_blind(self, resource: Resource, code: str) -> None:
+        if self.blind.get(resource.plural) != code:
+            self.blind[resource.plural] = code
             self._changed()
 
     def _complete(self, resource: Resource, *, went_back: bool) -> None:
