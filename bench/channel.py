@@ -4,9 +4,14 @@ A control plane of its own process has an environment for each agent, with one p
 of this process, each with a question under way that is signed as an agent signs it. Then the policy changes, so that
 every environment gets another document; and then all hang up and come back, as quickly as one client can connect
 (F-49). Beside it stands what as many connections cost without any question. With TLS, the handshake's memory is the
-largest part; `--tls` measures it.
+largest part; it is measured without a limit.
 
-Run: make bench, or python -m bench.channel [AGENTS] [--tls]
+The storm: a thousand agents hang up and come back over TLS, all at the same moment, while somebody else goes on asking
+on a connection that stands. How many handshakes were under way at once is counted inside the server. The same without a
+cap is the peer. Ten thousand agents are only filled in and left waiting: making their documents anew takes a minute.
+
+Run: make bench, or python -m bench.channel [AGENTS…]: each number over plain HTTP, whole up to a thousand, and the
+smallest also over TLS.
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ import ssl
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -35,6 +40,7 @@ from portreeve.server.agents import store
 from portreeve.server.agents.store import Held
 from portreeve.server.database.writer import Transaction
 from portreeve.server.desired.service import recipient
+from portreeve.server.handshakes import AT_ONCE
 from portreeve.server.start import configured
 from portreeve.vault import agent_keys, certificates, sealing
 from portreeve.vault.agent_keys import Asked, body_digest
@@ -43,7 +49,9 @@ from portreeve.vault.signing import generate
 from tests.server.plane import Clock, Plane, document, running
 from tests.tools.certificates import CertificateAuthority
 
-AGENTS = 1_000
+AGENTS = (1_000, 10_000)
+WHOLE = 1_000
+"""Up to so many, documents are made anew and all come back, too."""
 KIB_LIMIT = 64.0
 """KiB for each waiting agent over plain HTTP: ten thousand of them in 640 MB. Source: twice what was measured first."""
 WAKE_LIMIT_MS = 10.0
@@ -88,7 +96,7 @@ def policy(stage: str) -> dict[str, Any]:
 
 
 def serve(pipe: Connection, directory: str, key: bytes, agents: int, tls: bool) -> None:
-    """Fill a control plane and serve it; at a word the policy changes; until the parent hangs up."""
+    """Fill a control plane and serve it; at a word the policy changes; until it is told to end."""
     sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 -- for as long as the process lasts
     import uvloop
 
@@ -110,6 +118,7 @@ async def _serve(pipe: Connection, directory: Path, key: SecretValue, agents: in
         made = await filled(plane, key, agents)
         config = configured(plane.server.settings, plane.app, keys[1].pem)
         config.port, config.backlog = 0, 16_384
+        shaking: Any = config.http_protocol_class
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve())
         while not server.started:  # noqa: ASYNC110 -- the server tells nobody else
@@ -118,14 +127,17 @@ async def _serve(pipe: Connection, directory: Path, key: SecretValue, agents: in
         assert held is not None
         pipe.send((server.servers[0].sockets[0].getsockname()[1], made, held.generation))
         loop = asyncio.get_running_loop()
-        with suppress(EOFError):
-            while True:
-                word = await loop.run_in_executor(None, pipe.recv)
-                if word == "waiting":
-                    pipe.send(plane.server.doorbell.waiting)
-                else:
-                    await change(plane)
-                    pipe.send("changed")
+        while (word := await loop.run_in_executor(None, pipe.recv)) != "end":
+            if word == "waiting":
+                pipe.send(plane.server.doorbell.waiting)
+            elif word == "most":
+                pipe.send(shaking.most)
+            elif isinstance(word, int):
+                shaking.at_once, shaking.most = word, 0
+                pipe.send(word)
+            else:
+                await change(plane)
+                pipe.send("changed")
         server.should_exit = True
         plane.server.doorbell.close()
         await task
@@ -215,35 +227,115 @@ def measured(figures: Figures, agents: int, *, tls: bool) -> None:
         quiet = processor_s(child.pid)
         time.sleep(5)
         quiet = processor_s(child.pid) - quiet
-        begun, start = processor_s(child.pid), time.perf_counter()
-        here.send("change")
-        good = answered(sockets)
-        took, woken = time.perf_counter() - start, processor_s(child.pid) - begun
-        here.recv()
-        assert good == agents, f"{good} of {agents} were answered with a document"
         figures.show(f"KiB a waiting agent, {label}", (waiting - empty) / agents, "KiB", None if tls else KIB_LIMIT)
         figures.show(f"of it a connection without a question, {label}", (idle - empty) / agents, "KiB")
         figures.show(f"processor to admit one, {label}", admitted / agents * 1000, "ms")
         figures.show(f"processor of all that wait, a second, {label}", quiet / 5 * 1000, "ms")
-        figures.show(f"processor to wake one, its document made and signed, {label}", woken / agents * 1000, "ms",
-                     WAKE_LIMIT_MS)  # fmt: skip
-        figures.show(f"until the last had its document, {label}", took, "s")
+        run = Run(here, child.pid, port, key, made, context, str(Path(directory) / "ca.crt"))
+        if agents <= WHOLE:
+            sockets = woken_and_back(figures, label, sockets, run)
         for one in sockets:
             one.close()
-        begun, start = processor_s(child.pid), time.perf_counter()
-        sockets = connected(port, agents, context)
-        for one, certificate in zip(sockets, made, strict=True):
-            one.sendall(question(key, certificate, 0))
-        good = answered(sockets)
-        assert good == agents, f"{agents - good} of {agents} that came back together got no document"
-        back = processor_s(child.pid) - begun
-        figures.show(f"processor for one that comes back with all others, {label}", back / agents * 1000, "ms")
-        figures.show(f"until all that came back had their document, {label}", time.perf_counter() - start, "s")
-        for one in sockets:
-            one.close()
-        here.close()
-        child.terminate()
+        here.send("end")
         child.join(30)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One control plane and who asks it."""
+
+    pipe: Connection
+    process: int
+    port: int
+    key: SecretValue
+    made: list[str]
+    context: ssl.SSLContext | None
+    authority: str
+
+
+def woken_and_back(figures: Figures, label: str, sockets: list[socket.socket], run: Run) -> list[socket.socket]:
+    """Wake all of them, and have them all come back; the sockets that they have then."""
+    agents = len(sockets)
+    begun, start = processor_s(run.process), time.perf_counter()
+    run.pipe.send("change")
+    good = answered(sockets)
+    took, woken = time.perf_counter() - start, processor_s(run.process) - begun
+    run.pipe.recv()
+    assert good == agents, f"{good} of {agents} were answered with a document"
+    figures.show(f"processor to wake one, its document made and signed, {label}", woken / agents * 1000, "ms",
+                 WAKE_LIMIT_MS)  # fmt: skip
+    figures.show(f"until the last had its document, {label}", took, "s")
+    for one in sockets:
+        one.close()
+    begun, start = processor_s(run.process), time.perf_counter()
+    sockets = connected(run.port, agents, run.context)
+    for one, certificate in zip(sockets, run.made, strict=True):
+        one.sendall(question(run.key, certificate, 0))
+    good = answered(sockets)
+    assert good == agents, f"{agents - good} of {agents} that came back together got no document"
+    back = processor_s(run.process) - begun
+    figures.show(f"processor for one that comes back with all others, {label}", back / agents * 1000, "ms")
+    figures.show(f"until all that came back had their document, {label}", time.perf_counter() - start, "s")
+    if run.context is not None:
+        storms(figures, sockets, run)
+    return sockets
+
+
+def storms(figures: Figures, sockets: list[socket.socket], run: Run) -> None:
+    """All hang up and come back at the same moment, with the server's cap and without one."""
+    agents, cap = len(sockets), AT_ONCE
+    for one in sockets:
+        one.close()
+    for at_once, called in ((cap, f"a cap of {cap}"), (agents, "no cap")):
+        run.pipe.send(at_once)
+        run.pipe.recv()
+        here, there = multiprocessing.Pipe()
+        other = multiprocessing.Process(target=somebody_else, args=(there, run.port, run.authority), daemon=True)
+        other.start()
+        here.recv()
+        errors, took = asyncio.run(storm(run))
+        here.send("enough")
+        slowest = here.recv()
+        other.join(30)
+        run.pipe.send("most")
+        most, limited = run.pipe.recv(), at_once == cap
+        figures.show(f"handshakes in flight, most, {called}", most, "", cap if limited else None)
+        figures.show(f"that came back and got no document, {called}", errors, "", 0 if limited else None)
+        figures.show(f"until all had their document, {called}", took, "s")
+        figures.show(f"slowest answer to somebody else meanwhile, {called}", slowest * 1000, "ms")
+
+
+async def storm(run: Run) -> tuple[int, float]:
+    """(how many got no document, seconds until the last had it)."""
+
+    async def agent(certificate: str) -> bool:
+        try:
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", run.port, ssl=run.context, server_hostname="127.0.0.1", ssl_handshake_timeout=60
+            )
+            writer.write(question(run.key, certificate, 0))
+            good = (await reader.readline()).startswith(b"HTTP/1.1 200")
+            writer.transport.abort()
+        except OSError:
+            return False
+        return good
+
+    begun = time.perf_counter()
+    good = await asyncio.gather(*(agent(certificate) for certificate in run.made))
+    return good.count(False), time.perf_counter() - begun
+
+
+def somebody_else(pipe: Connection, port: int, authority: str) -> None:
+    """In a process of its own: ask on one connection all the time; at a word, the slowest answer in seconds."""
+    (standing,) = connected(port, 1, ssl.create_default_context(cafile=authority))
+    slowest = 0.0
+    pipe.send("connected")
+    while not pipe.poll(0.02):
+        begun = time.perf_counter()
+        standing.sendall(b"GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        assert standing.recv(65_536), "the connection that stood was cut off"
+        slowest = max(slowest, time.perf_counter() - begun)
+    pipe.send(slowest)
 
 
 def _asked(pipe: Connection) -> int:
@@ -255,8 +347,10 @@ def main() -> None:
     """Print the figures."""
     raise_limit()
     numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
-    figures = Figures()
-    measured(figures, numbers[0] if numbers else AGENTS, tls="--tls" in sys.argv)
+    figures, counts = Figures(), numbers or AGENTS
+    for count in counts:
+        measured(figures, count, tls=False)
+    measured(figures, min(*counts, WHOLE), tls=True)
     figures.finish()
 
 

@@ -17,7 +17,7 @@ BANNED = {
     "portreeve.workspace": "reads files of people and runs programs",
     "portreeve.vault.owner_keys": "keys of owners never reach an agent",
     "portreeve.vault.key_providers": "master keys never do",
-    "fastapi": "a web framework; an agent listens nowhere",
+    "fastapi": "a web framework; an agent answers two paths, by itself",
     "starlette": "as above",
     "uvicorn": "as above",
     "sqlalchemy": "an agent has no database",

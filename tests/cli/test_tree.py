@@ -47,6 +47,7 @@ ASKING = {
     "attachments": (),
     "needed": (),
     "unused": (),
+    "requests": (),
 }
 # What changes something by name, or needs something to be there; tried in the tests of each.
 CHANGING = {
@@ -65,8 +66,11 @@ CHANGING = {
     "revoke",
     "confirm",
     "rotate",
+    "approve",
+    "deny",
     "rotation",
     "pullsecrets",
+    "pulltest",
     "exempt",
     "audit",
     "token",

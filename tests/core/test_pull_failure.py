@@ -38,6 +38,10 @@ MESSAGES = [
     (Cause.NEVER_PULLED, 'Container image "{image}" {why}', "is not present with pull policy of Never"),
     (Cause.SECRET_MISSING, "{why} {image}", "FailedToRetrieveImagePullSecret Unable to retrieve some image pull secrets (portreeve-pull); attempting to pull the image may not succeed."),
     (Cause.NODE_THROTTLED, 'Failed to pull image "{image}": {why}', "pull QPS exceeded"),
+    (Cause.NODE_REFUSED, RPC, 'failed to resolve reference "x": no resolve hosts: not found'),
+    (Cause.NODE_REFUSED, RPC, 'failed to do request: Head "https://refused-by-portreeve.invalid/v2/shop/api/manifests/1.4": dial tcp: lookup refused-by-portreeve.invalid: no such host'),
+    (Cause.NODE_REFUSED, RPC, "Source image rejected: Running image docker://evil.example/x:1 is rejected by policy."),
+    (Cause.NODE_REFUSED, RPC, "initializing source docker://ghcr.io/x:1: registry ghcr.io is blocked in one of /etc/containers/registries.conf"),
     (Cause.ADMISSION, "Error creating: pods is forbidden: {why} {image}", "ValidatingAdmissionPolicy 'portreeve-images' with binding 'b' denied request: image not allowed"),
     (Cause.UNKNOWN, RPC, "something that nobody has seen before"),
 ]  # fmt: skip

@@ -201,6 +201,13 @@ def test_metrics_open_one_port_and_nothing_else_is_open(charts: Charts) -> None:
     _, agent = containers(opened)
     assert "--metrics=0.0.0.0:9999" in agent["args"]
     assert agent["ports"] == [{"name": "metrics", "containerPort": 9999, "protocol": "TCP"}]
+    asked = {"path": "/healthz", "port": "metrics"}
+    assert [agent[f"{one}Probe"]["httpGet"] for one in ("liveness", "readiness")] == [asked, asked]
+    own = {"tcpSocket": {"port": 1}}
+    _, agent = containers(charts.render(CHART, {**values, "probes": {"liveness": own}}))
+    assert agent["livenessProbe"] == own
+    _, agent = containers(charts.render(CHART, SERVER))
+    assert not {"livenessProbe", "readinessProbe", "ports"} & set(agent)
     assert opened.of("NetworkPolicy")["spec"]["ingress"] == [{"ports": [{"protocol": "TCP", "port": 9999}]}]
     assert opened.of("Service")["spec"]["ports"][0]["port"] == 9999
 
@@ -261,7 +268,9 @@ def rendered(request: pytest.FixtureRequest, charts: Charts) -> Rendered:
 
 
 def test_roles_have_no_wildcards_and_secrets_only_by_name(rendered: Rendered) -> None:
-    rules = [rule for one in rendered.all_of("ClusterRole") for rule in one["rules"]]
+    # portreeve-access-edit is for people, and about their requests alone.
+    roles = [one for one in rendered.all_of("ClusterRole") if one["metadata"]["name"] != "portreeve-access-edit"]
+    rules = [rule for one in roles for rule in one["rules"]]
     assert rules
     for rule in rules:
         values = [*rule["apiGroups"], *rule["resources"], *rule["verbs"], *rule.get("resourceNames", [])]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.agent.governed import governed, until
+from tests.deploy.definition import ask, conditions, read
 from tests.deploy.installed import Installed
 
 pytestmark = pytest.mark.slow
@@ -28,11 +29,17 @@ def test_it_delivers_rotates_and_takes_away(scene: Installed, tmp_path: Path) ->
         one.grant(scene.namespace)
         until(lambda: one.holds(scene.namespace, "first-s3cret"), one.agent.log.read_text())
         until(attached, "the attachment")
+        ask(one.kube, scene.namespace)
+        until(
+            lambda: conditions(read(one.kube, scene.namespace)).get("Ready") == ("True", "SecretSynced"), "the status"
+        )
         one.rotate("second-s3cret")
         until(lambda: one.holds(scene.namespace, "second-s3cret"), "the rotation")
         one.confirmed("DELETE", "access/a")
         until(lambda: one.secret(scene.namespace) is None and not attached(), "the removal")
+        until(lambda: conditions(read(one.kube, scene.namespace)).get("Ready") == ("False", "Requested"), "the status")
         told = one.agent.log.read_text()
+    assert "was not taken" not in told
     assert "cannot be watched" not in told
     assert "Traceback" not in told
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from portreeve.core.admission_objects import Admitted, Refused
 from portreeve.core.agent_messages import ApplySecret, DeleteSecret, Outcome, PatchServiceAccount, ReadServiceAccount
+from portreeve.core.cluster_events import Event, Subject, pull_secret_attached
 from portreeve.core.credential import AuthEntry, CredentialRef, Login
 from portreeve.core.observation import AccountSeen, SecretSeen
 from portreeve.core.policy import AllowedSource, RegistryPolicy, Stage
@@ -24,6 +26,7 @@ from portreeve.kube import admission
 from portreeve.kube.admission import Applied, Gone, Probe
 from portreeve.kube.client import Client
 from portreeve.reconciler.requests import Requests
+from portreeve.reconciler.telling import manifest
 from tests.deploy.installed import AGENT, CHART, MANAGER, Installed, pod, secret
 from tests.kube.conftest import as_token
 from tests.tools.cel import CelChecker
@@ -389,3 +392,15 @@ def test_the_guard_holds_even_for_a_role_that_is_wider(charts: Charts, cel_check
 def test_without_its_guard_the_agent_makes_no_pods_at_all(charts: Charts) -> None:
     role = charts.render(CHART, {"server": "https://x.example", "guard": {"enabled": False}}).of("ClusterRole", AGENT)
     assert not [rule for rule in role["rules"] if "pods" in rule["resources"] and "create" in rule["verbs"]]
+
+
+def test_it_says_what_it_has_to_say_as_events(scene: Installed) -> None:
+    """Repeated ones are new ones with a series: the role lets it create Events, and not change them."""
+    subject = Subject(scene.namespace, "ServiceAccount", "default", "any")
+    for count in (1, 2):
+        said = manifest(Event(pull_secret_attached(subject), datetime.now(UTC), count))
+        made = scene.agent.create(said).expect(201).body
+        assert made.get("series", {}).get("count", 1) == count
+        path = f"/apis/events.k8s.io/v1/namespaces/{scene.namespace}/events/{made['metadata']['name']}"
+        changed = scene.agent.request("PATCH", path, {"note": "other"}, "application/merge-patch+json")
+        assert changed.status == 403

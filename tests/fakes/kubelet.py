@@ -63,5 +63,14 @@ SECRET_MISSING: Final = (
 )
 """kubernetes/website pull request 48718: reason FailedToRetrieveImagePullSecret, since 1.28."""
 
+PULLED: Final = 'Successfully pulled image "{image}" in 1.21s (1.21s including waiting). Image size: 192385289 bytes.'
+"""kubelet 1.30 and later, pkg/kubelet/images/image_manager.go; figures as somebody's minikube had them."""
+
+PULLED_BEFORE: Final = 'Successfully pulled image "{image}" in 1m21.284220239s'
+"""kubernetes/kubernetes pull request 111772: before 1.26."""
+
+PRESENT: Final = 'Container image "{image}" already present on machine'
+"""Reason Pulled, where nothing was transferred."""
+
 BACK_OFF: Final = 'Back-off pulling image "{image}"'
 """Any of them; reason BackOff, and the message of a waiting container before 1.32."""

@@ -106,7 +106,7 @@ class RealCluster:
         path = resource.path(namespace="" if kind is Kind.NAMESPACE else self.namespace)
         query = self._selection(kind).query() | {"resourceVersion": at, "resourceVersionMatch": "Exact"}
         body = self.person.request("GET", path, query=query).expect(200).body
-        decoder = self.client._decoder(into)
+        decoder = self.client._decoders._decoder(into)
         return tuple(_seen(decoder.decode(json.dumps(one))) for one in body["items"])
 
     async def events(self, kind: Kind, after: str, count: int | None = None) -> list[tuple[Changed | Deleted, int]]:

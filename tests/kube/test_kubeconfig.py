@@ -265,4 +265,4 @@ async def test_a_certificate_that_a_plugin_renews_is_shown_and_older_connections
         for _ in range(4):
             assert await client.version() == kubernetes.version
             made.identity.refused()
-        assert len(client._older) == 1
+        assert len(client._asking._older) == 1

@@ -12,8 +12,9 @@ import pytest
 
 from portreeve.core.manifests import Place
 from portreeve.errors import Denied, PortreeveError, Throttled, Unavailable
-from portreeve.kube import client as client_module
-from portreeve.kube.client import Client, Page, Selection, WatchEvent
+from portreeve.kube import asking as asking_module
+from portreeve.kube.answers import Page, WatchEvent
+from portreeve.kube.client import Client, Selection
 from portreeve.kube.errors import Gone
 from portreeve.kube.objects import LabelledMetadata, Meta, Pod, Workload, owner_of
 from portreeve.kube.reflector import (
@@ -134,7 +135,7 @@ async def test_a_watch_that_nobody_answers_is_given_up(
     through_proxy: Client, proxy: FaultProxy, kube_client: KubeClient, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A half-open connection: the request was taken, and nothing comes, not even a bookmark."""
-    monkeypatch.setattr(client_module, "WATCH_WAIT_S", 0.3)
+    monkeypatch.setattr(asking_module, "WATCH_WAIT_S", 0.3)
     proxy.inject(Delays(asyncio.Event()), "GET", contains="watch=true")
     reflector = Reflector(through_proxy, CONFIG_MAPS, Meta, ours(namespace), uniform=longest, sleep=at_once)
     async with watching(reflector) as events:

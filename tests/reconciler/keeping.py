@@ -7,7 +7,7 @@ import base64
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -123,10 +123,12 @@ async def keeping(
     generation: int = 0,
     limits: Limits = QUICK,
     clock: Callable[[], datetime] = utc,
+    monotonic: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> AsyncIterator[Kept]:
     """A reconciler until the end of the block."""
     draw = random.Random(1)
-    clocks = Clocks(clock, time.monotonic, draw.random, draw.uniform)
+    clocks = Clocks(clock, monotonic, draw.random, draw.uniform, sleep)
     kept: list[Kept] = []
 
     async def send(report: Report) -> None:

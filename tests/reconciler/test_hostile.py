@@ -17,7 +17,8 @@ import pytest
 from portreeve.core.agent_messages import ApplySecret, Outcome
 from portreeve.core.credential import AuthEntry, CredentialRef, Login
 from portreeve.core.secret import SecretValue
-from portreeve.kube.client import Client, Selection, _shallow
+from portreeve.kube.answers import shallow
+from portreeve.kube.client import Client, Selection
 from portreeve.kube.identity import FixedIdentity, Identity
 from portreeve.kube.kubeconfig import Connection
 from portreeve.kube.objects import LabelledMetadata, Namespace, OwnedMetadata, Secret, ServiceAccount
@@ -243,7 +244,7 @@ async def test_a_list_of_large_objects_is_asked_for_in_smaller_pages(
 @pytest.mark.parametrize("deep", [1, 99, 100, 101, 5_000, 100_000])
 def test_what_nests_too_deep_is_emptied_and_nothing_else(deep: int) -> None:
     text = '{"a":"[{\\"","b":' + '{"c":[' * deep + '{"d":1}' + "]}" * deep + ',"e":[{}]}'
-    found = json.loads(_shallow(text.encode()))
+    found = json.loads(shallow(text.encode()))
     assert (found["a"], found["e"]) == ('[{"', [{}])
     assert (found == json.loads(text)) if deep < 100 else found["b"]
 
@@ -254,7 +255,7 @@ async def test_what_goes_while_a_watch_fails_for_a_mistake_is_missed_by_nobody(
 ) -> None:
     name, kube = spaces[0], kube_client
     monkeypatch.setattr(watching_module, "AGAIN_S", 0.2)
-    good, broken = client._event, [1]
+    good, broken = client._decoders.event, [1]
 
     def event(line: bytes, into: type[Any], what: str) -> Any:
         if broken and what == "watch secrets" and b"DELETED" in line:
@@ -262,7 +263,7 @@ async def test_what_goes_while_a_watch_fails_for_a_mistake_is_missed_by_nobody(
             raise RuntimeError("a mistake")
         return good(line, into, what)
 
-    monkeypatch.setattr(client, "_event", event)
+    monkeypatch.setattr(client._decoders, "event", event)
     async with keeping(client, tmp_path) as kept:
         await kept.want(grant("r", "r.example.com/team", name, password="ours"))
         await until(partial(has_phase, kept, name, "Delivered"), "told")

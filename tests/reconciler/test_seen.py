@@ -49,6 +49,15 @@ def test_a_pod_has_to_pull_until_all_its_images_are_there(phase: str, statuses: 
     assert [str(one) for one in found.images] == ["r.example.com/team/a:1"], "what cannot be read uses no registry"
 
 
+def test_pods_of_the_same_images_share_what_was_read_of_them() -> None:
+    """Ten thousand of them are kept."""
+    one, other = seen.pod(pod("Running")), seen.pod(pod("Pending"))
+    assert one is not None
+    assert other is not None
+    assert one.images is other.images
+    assert one.pulling is not other.pulling
+
+
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
 def test_a_pod_that_has_ended_is_none(phase: str) -> None:
     assert seen.pod(pod(phase)) is None

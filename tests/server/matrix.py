@@ -109,8 +109,8 @@ async def _send(scene: Scene, cell: Cell) -> httpx2.Response:
         **names,
         "name": names.get(one.plural, ""),
         "plan_id": names["plans"],
-        **one.expected.get("path", {}),
     }
+    words |= {word: text.format_map(words) for word, text in one.expected.get("path", {}).items()}
     path = one.path.format_map(words)
     query = {name: value.format_map(words) for name, value in one.expected.get("query", {}).items()}
     headers = dict(one.expected.get("headers", {}))

@@ -12,10 +12,12 @@ from typing import Any, Final
 
 import httpx2
 
+from portreeve.core.access_requests import AccessRequest
 from portreeve.core.blast_radius import RunningImage
 from portreeve.server.database.writer import Transaction
 from portreeve.server.documents.kinds import BY_PLURAL
 from portreeve.server.images.service import Observation, observe
+from portreeve.wire.channel import access_request_document
 from tests.server.plane import Plane, document
 
 CALLERS: Final = {
@@ -32,6 +34,7 @@ NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "images": "shop.example.com/shop/api", "policytemplates": "shop.example.com/shop",
         "audit": "shop-registry", "calendar": "shop-registry",
         "access-needed": "shared.example.com/shop/app", "access-unused": "shop-idle", "attachments": "shop-access",
+        "access-requests": "shop-wish",
     },
     "other": {
         "groups": "development", "environments": "dev-us", "namespaces": "pay", "projects": "pay-team",
@@ -40,11 +43,13 @@ NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "images": "pay.example.com/pay/api", "policytemplates": "pay.example.com/pay",
         "audit": "pay-registry", "calendar": "pay-registry",
         "access-needed": "shared.example.com/pay/app", "access-unused": "pay-idle", "attachments": "pay-access",
+        "access-requests": "pay-wish",
     },
     "none": {
         "groups": "no-group", "environments": "no-environment", "namespaces": "no-namespace", "projects": "no-project",
         "registries": "no-registry", "access": "no-access", "policies": "no-policy", "exemptions": "no-exemption",
-        "teams": "no-team", "rolebindings": "no-binding", "users": "no-user", "plans": "0000000000",
+        "access-requests": "no-wish", "teams": "no-team", "rolebindings": "no-binding", "users": "no-user",
+        "plans": "0000000000",
     },
 }  # fmt: skip
 """Tenancy → what stands in paths → name."""
@@ -233,12 +238,18 @@ async def _report(plane: Plane) -> None:
         at = NAMES[tenancy]
         image = RunningImage(at["environments"], at["namespaces"], "Deployment/api", f"{at['images']}:1")
         asleep = [{"owner": "CronJob/nightly", "image": f"{at['access-needed']}:1"}]
-        told = {**facts, "inventory": {at["namespaces"]: {"workloads": asleep}}}
+        told = {**facts, "inventory": {at["namespaces"]: {"workloads": asleep}}, "accessRequests": [_wish(at)]}
 
         async def job(transaction: Transaction, image: RunningImage = image, told: Any = told) -> None:
             await observe(transaction, Observation(image.environment, 1, told, [(image, "")]))
 
         await plane.server.writer.run(job)
+
+
+def _wish(at: Mapping[str, str]) -> dict[str, Any]:
+    """What the namespace asks for: a registry that belongs to nobody in particular, and is granted nowhere."""
+    wish = AccessRequest(at["namespaces"], at["access-requests"], "uid", 1, SHARED["metadata"]["name"], reason="why")
+    return access_request_document(wish)
 
 
 async def _ask_for_exemptions(scene: Scene) -> None:

@@ -16,9 +16,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from portreeve.core.authorization import Decision
+from portreeve.core.authorization import Clause, Decision, Scope
 from portreeve.core.permissions import Action, Kind
 from portreeve.errors import Stalled
+from portreeve.server.access_requests import service as request_service
 from portreeve.server.audit import service as audit_service
 from portreeve.server.credentials.service import Credentials
 from portreeve.server.desired import routes as desired_routes
@@ -212,6 +213,18 @@ MUTATIONS: dict[str, tuple[Change, str]] = {
             or patch.setattr(inventory_service._Sees, "place", lambda *_: True)
         ),
         "twin_unused/other/J",
+    ),
+    "requests of namespaces are not filtered": (
+        lambda patch, _: patch.setattr(request_service, "visible_scope", lambda _, kind: Scope(kind, (Clause(),))),
+        "list_access_requests/other/O",
+    ),
+    "requests of namespaces do not look at the kinds of a token": (
+        lambda patch, _: patch.setattr(request_service, "in_scope", lambda *_: True),
+        "twin_access_requests/own/K",
+    ),
+    "a request is refused without a decision": (
+        lambda patch, _: patch.setattr(request_service, "may", always),
+        "deny_access_request/other/E",
     ),
     "a desired state is shown without a decision": (
         lambda patch, _: patch.setattr(desired_routes, "may", always),

@@ -196,7 +196,8 @@ async def good_request(scene: Scene, name: str) -> tuple[int, str]:
         "name": scene.names("own", "P").get(one.plural, ""),
         "plan_id": scene.plans["own"],
     }
-    names |= {"form": "json", "purpose": "pull", "template_name": "sources-only", **one.expected.get("path", {})}
+    names |= {"form": "json", "purpose": "pull", "template_name": "sources-only"}
+    names |= {word: text.format_map(names) for word, text in one.expected.get("path", {}).items()}
     if name in REACHED:
         names["name"] = REAL
         answer = await scene.root.request(one.method, one.path.format_map(names), **REACHED[name])

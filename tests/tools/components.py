@@ -1,6 +1,6 @@
 """Find the real parts that tests run against, or get them: the one place that knows all the ways.
 
-    python -m tests.tools.components --get kubernetes|oracle|cel|referrers|helm|promql|registry|postgres|all
+    python -m tests.tools.components --get kubernetes|oracle|cel|referrers|helm|promql|nodes|registry|postgres|all
 
 `find_*` only looks; `get_*` looks, then builds or downloads. What could not be had comes back as `Missing`, with every
 way that was tried and what it said: a machine without network deserves better than a stack trace.
@@ -99,6 +99,15 @@ PROMQL = GoProgram(
     binary="portreeve-promql",
     version=_pinned("github.com/prometheus/prometheus", HERE / "promql"),
     timeout_s=1800,
+)
+
+NODES = GoProgram(
+    name="nodes",
+    source=HERE / "nodes",
+    binary="portreeve-nodes",
+    version=_pinned("go.podman.io/image/v5", HERE / "nodes"),
+    timeout_s=1800,  # 45 CPU-seconds were measured, 75 s beside others
+    tags=("containers_image_openpgp", "containers_image_fulcio_stub", "containers_image_rekor_stub"),
 )
 
 POSTGRES_PACKAGES = Path("/usr/lib/postgresql")
@@ -410,6 +419,7 @@ def main(arguments: list[str]) -> int:
         # After Kubernetes, with which they share nearly all of their packages.
         "helm": lambda: get_program(HELM, cache, progress),
         "promql": lambda: get_program(PROMQL, cache, progress),
+        "nodes": lambda: get_program(NODES, cache, progress),
     }
     parser = argparse.ArgumentParser(prog="python -m tests.tools.components", description=main.__doc__)
     parser.add_argument("--get", required=True, choices=[*getters, "all"], action="append")

@@ -13,6 +13,7 @@ from tests.tools.cluster import Cluster, KubeClient
 from tests.tools.components import (
     CEL,
     HELM,
+    NODES,
     ORACLE,
     PROMQL,
     REFERRERS,
@@ -23,6 +24,7 @@ from tests.tools.components import (
     find_program,
     find_registry,
 )
+from tests.tools.nodes import NodeJudge
 from tests.tools.oracle import Oracle
 from tests.tools.postgres import PostgresServer
 from tests.tools.promql import Prometheus
@@ -55,6 +57,16 @@ def reference_oracle() -> Iterator[Oracle]:
         give_up(found)
     with Oracle(found.path) as oracle:
         yield oracle
+
+
+@pytest.fixture(scope="session")
+def node_judge() -> Iterator[NodeJudge]:
+    """What reads node files on a node."""
+    found = find_program(NODES, default_cache())
+    if isinstance(found, Missing):
+        give_up(found)
+    with NodeJudge(found.path) as judge:
+        yield judge
 
 
 @pytest.fixture(scope="session")

@@ -61,6 +61,7 @@ class GoProgram:
     Args:
         version: names the place in the cache for people; the digest beside it is what counts.
         links: further names of the binary, for programs that go by their own name.
+        tags: build tags, which leave out what needs C libraries.
     """
 
     name: str
@@ -70,10 +71,11 @@ class GoProgram:
     timeout_s: float
     ldflags: tuple[str, ...] = ("-s", "-w")
     links: tuple[str, ...] = field(default=())
+    tags: tuple[str, ...] = field(default=())
 
     def digest(self) -> str:
-        """What decides the outcome: sources and pins, linker flags, Go line, platform."""
-        parts = [GO_LINE, sys.platform, platform.machine(), *self.ldflags]
+        """What decides the outcome: sources and pins, linker flags, tags, Go line, platform."""
+        parts = [GO_LINE, sys.platform, platform.machine(), *self.ldflags, *self.tags]
         for path in sorted(self.source.iterdir()):
             if path.suffix == ".go" or path.name in ("go.mod", "go.sum"):
                 parts += [path.name, hashlib.sha256(path.read_bytes()).hexdigest()]
@@ -125,6 +127,7 @@ def build(program: GoProgram, cache: Path, progress: Progress) -> Path | list[At
 
 def _go_build(go: Go, program: GoProgram, binary: Path, progress: Progress) -> Ran:
     command = [str(go.command), "build", "-v", "-trimpath", "-buildvcs=false", "-mod=readonly"]
+    command += ["-tags", ",".join(program.tags)] if program.tags else []
     command += ["-ldflags", " ".join(program.ldflags), "-o", str(binary), "."]
     progress(f"{program.name}: building with {go.description}, at most {program.timeout_s / 60:.0f} min")
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""Which alerts fire, and with what words: Prometheus' own engine and templates.
+"""Which alerts fire, and with what words; what is read of a page: Prometheus' own engine, templates and parser.
 
     with Prometheus(find_program(PROMQL, default_cache()).path) as prometheus:
         firing = prometheus.firing(rules, [Series({"__name__": "up"}, [0, 0, 0])], after_s=120)
@@ -61,3 +61,14 @@ class Prometheus:
         if answer["error"]:
             raise ValueError(answer["error"])
         return [Firing(**one) for one in answer["firing"]]
+
+    def scraped(self, page: bytes) -> list[tuple[dict[str, str], float]]:
+        """The series of a page in the text format, as they are stored: labels with `__name__`, and the value.
+
+        Raises:
+            ValueError: it is no such page.
+        """
+        answer = json.loads(self._process.ask(json.dumps({"page": page.decode()}).encode()))
+        if answer["error"]:
+            raise ValueError(answer["error"])
+        return [(one["labels"], float(one["value"])) for one in answer["scraped"]]

@@ -12,7 +12,8 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from portreeve.agent.connection import Connection
@@ -20,16 +21,12 @@ from portreeve.agent.state import StateDirectory
 from portreeve.core import channel
 from portreeve.core.channel import Ask, Document, Effect, Event, Keep, Renew, State, Tell, Use, Wait
 from portreeve.errors import Invalid, PortreeveError, Unauthenticated
+from portreeve.reconciler.document import judged
 from portreeve.reconciler.reporting import Reporter
-from portreeve.vault import signing
-from portreeve.vault.agent_keys import body_digest
 from portreeve.wire.channel import Signed, read_signed
 
 AGAIN_S: Final = 5.0
 """Seconds before it goes on after a mistake of ours."""
-
-PURPOSE: Final = "desired state"
-"""What the control plane's signature is for. Source: server/desired/document.py."""
 
 log = logging.getLogger("portreeve.agent")
 
@@ -39,6 +36,16 @@ class Actor(Protocol):
 
     async def act(self, document: Mapping[str, Any]) -> None:
         """A document is believed, and is on the disk. It does not come again: what fails is for the actor to repeat."""
+
+
+class Channel(StrEnum):
+    """How the channel stands, as it is shown."""
+
+    STARTING = "starting"
+    ANSWERED = "answered"
+    FAILING = "failing"
+    """The last thing that was tried there failed; it is tried again."""
+    REFUSED = "refused"
 
 
 class Loop:
@@ -67,6 +74,9 @@ class Loop:
         self._came: tuple[bytes, Signed] | None = None
         self._flushing = reporter is None
         self.reporter = reporter or Reporter(connection.report, clock=clock, monotonic=time.monotonic, chance=chance)
+        self.heard_at: datetime | None = None
+        """When the control plane answered last."""
+        self.channel = Channel.STARTING
         begins, ends = connection.validity
         self.state = State(connection.enrolled.environment, begins, ends)
 
@@ -114,9 +124,11 @@ class Loop:
                 following = await self._carried_out(effect)
             except Unauthenticated as error:
                 log.warning("refused by the control plane: %s", error.code)
+                self.channel = Channel.REFUSED
                 return self._failed(effect, channel.ShutOut(self._clock(), self._chance()))
             except PortreeveError as error:
                 log.warning("%s: %s", error.code, error.message)
+                self.channel = Channel.FAILING
                 if isinstance(effect, Keep):
                     # What is not on the disk was never believed: else a restart could believe something older.
                     self.state = replace(self.state, known=before)
@@ -151,6 +163,7 @@ class Loop:
 
     async def _asked(self, generation: int) -> Event:
         data = await self._connection.ask(generation)
+        self.heard_at, self.channel = self._clock(), Channel.ANSWERED
         if data is None:
             return channel.Unchanged(self._clock())
         signed = read_signed(data)
@@ -159,34 +172,16 @@ class Loop:
 
     def judged(self, signed: Signed) -> Document:
         """What a document says of itself, and whether the pinned key has signed it."""
-        found = signed.document
-        key = self._connection.enrolled.signing_key
-        try:
-            not_after = datetime.strptime(found["notAfter"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-            generation, written, previous = found["generation"], found["hash"], found["previousHash"]
-            environment = found["environment"]
-        except (KeyError, TypeError, ValueError):
-            generation = None
-        if type(generation) is not int or not all(isinstance(one, str) for one in (written, previous, environment)):
-            raise Invalid("message_invalid", "a desired state does not say which one it is")
-        proven = signing.verify(key, PURPOSE, signed.body, signed.signature)
-        return Document(environment, generation, written, previous, not_after, body_digest(signed.body), proven)
+        return judged(signed, self._connection.enrolled.signing_key)
 
     async def _tell(self, code: str) -> None:
         """Say that all is well, or why not. That it cannot be said stops nothing."""
         log.log(logging.WARNING if code else logging.INFO, "desired state: %s", code or "accepted")
         if code == "agent_refused":
             return
-        status, reason = ("False", _word(code)) if code else ("True", "Believed")
-        generation = self.state.known.generation
-        self.reporter.believed(generation)
-        self.reporter.condition("DesiredStateAccepted", status, reason)
+        self.reporter.accepted(self.state.known.generation, code)
         if self._flushing:
             try:
                 await self.reporter.flush()
             except PortreeveError as error:
                 log.warning("%s: %s", error.code, error.message)
-
-
-def _word(code: str) -> str:
-    return "".join(part.capitalize() for part in code.split("_"))

@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,8 @@ from typing import Final
 
 from portreeve.agent.connection import Connection
 from portreeve.agent.enrolment import MAX_JOIN, chance, enrol, read_token, uniform
+from portreeve.agent.figures import Figures
+from portreeve.agent.listening import Address, Listening, read_address
 from portreeve.agent.loop import Loop
 from portreeve.agent.state import StateDirectory
 from portreeve.core.pacing import USUAL
@@ -61,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found = asyncio.run(enrol(state, asked.server, read_token(_join()), asked.cluster))
             sys.stdout.write(f"enrolled for {found.environment}\n")
             return 0
-        return asyncio.run(_run(state, _cluster(asked.kubeconfig, asked.context), asked.rate))
+        return asyncio.run(_run(state, _cluster(asked.kubeconfig, asked.context), asked.rate, asked.metrics))
     except PortreeveError as error:
         sys.stderr.write(f"{error.diagnostics()}\n")
         return error.handling.exit_code
@@ -87,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument(
         "--rate", type=_rate, default=USUAL.most, metavar="N", help="Requests a second at most [%(default)g]."
     )
+    running.add_argument(
+        "--metrics",
+        type=_address,
+        metavar="[HOST:]PORT",
+        help="Answer GET /metrics and /healthz there; a port alone is one of loopback. Without it, nothing listens.",
+    )
     for verb in (enrolling, running):
         verb.add_argument("--state", type=Path, default=STATE, metavar="DIR", help=f"Where keys are kept [{STATE}].")
     return parser
@@ -111,6 +120,13 @@ def _rate(text: str) -> float:
     return rate
 
 
+def _address(text: str) -> Address:
+    try:
+        return read_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _cluster(kubeconfig: Path | None, context: str) -> Cluster:
     """The cluster that this agent keeps. A kubeconfig has to be named: none is picked up from where people keep theirs.
 
@@ -123,22 +139,30 @@ def _cluster(kubeconfig: Path | None, context: str) -> Cluster:
     return connection(find(environment), context, environment=environment, now=utc_now)
 
 
-async def _run(state: StateDirectory, cluster: Cluster, rate: float) -> int:
-    loop = asyncio.get_running_loop()
+async def _run(state: StateDirectory, cluster: Cluster, rate: float, metrics: Address | None) -> int:
     clocks = Clocks(utc_now, time.monotonic, chance, uniform)
     limits = replace(USUAL, rate=min(rate, USUAL.rate), burst=min(2 * rate, USUAL.burst), most=rate)
     async with Connection(state, utc_now) as channel, Client(cluster) as client:
         reconciler = Reconciler(client, state.opening_key(), state.path, channel.report, clocks, limits=limits)
         asking = Loop(state, channel, reconciler, clock=utc_now, chance=chance, reporter=reconciler.reporter)
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(reconciler.serve()), group.create_task(asking.run())]
-                for one in (signal.SIGTERM, signal.SIGINT):
-                    loop.add_signal_handler(one, _end, tasks)
-        except ExceptionGroup as failed:
-            told = [one for one in failed.exceptions if isinstance(one, PortreeveError)]
-            raise told[0] if told else failed from None
+        async with AsyncExitStack() as stack:
+            if metrics is not None:
+                figures = Figures(asking, channel, reconciler, time.monotonic, utc_now())
+                await stack.enter_async_context(Listening(figures.page, figures.healthy).at(metrics))
+            await _until_ended(reconciler, asking)
     return 0
+
+
+async def _until_ended(reconciler: Reconciler, asking: Loop) -> None:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(reconciler.serve()), group.create_task(asking.run())]
+            for one in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(one, _end, tasks)
+    except ExceptionGroup as failed:
+        told = [one for one in failed.exceptions if isinstance(one, PortreeveError)]
+        raise told[0] if told else failed from None
 
 
 def _end(tasks: Sequence[asyncio.Task[None]]) -> None:

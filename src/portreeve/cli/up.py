@@ -22,7 +22,8 @@ EPILOG = """\b
 Examples:
   portreeve up
   portreeve up --port 9000 -v
-  portreeve up --link"""
+  portreeve up --link
+  portreeve up --kubeconfig ~/.kube/config --context kind-dev --environment dev"""
 
 
 @click.command(epilog=EPILOG)
@@ -30,15 +31,39 @@ Examples:
 @click.option("--host", help="Address to listen on; others than this machine's own need more.  [default: 127.0.0.1]")
 @click.option("--data", type=click.Path(path_type=Path), help="Directory of the database; portreeve info shows it.")
 @click.option("--behind-proxy", is_flag=True, help="A proxy in front of it does TLS; needed with --host without TLS.")
+@click.option(
+    "--kubeconfig",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Keep the cluster that it names from here, without an agent. Programs that it names are run.",
+)
+@click.option("--context", default="", metavar="NAME", help="Of the kubeconfig; else its current one.")
+@click.option("--environment", metavar="NAME", help="The environment that the kubeconfig's cluster is.")
 @click.option("--link", is_flag=True, help="Write a new sign-in link for an administrator, and stop.")
 @terminal_options
-def command(port: int | None, host: str | None, data: Path | None, behind_proxy: bool, link: bool) -> int:
+def command(
+    port: int | None,
+    host: str | None,
+    data: Path | None,
+    behind_proxy: bool,
+    kubeconfig: Path | None,
+    context: str,
+    environment: str | None,
+    link: bool,
+) -> int:
     """Start the control plane on this machine.
 
     It listens on loopback and keeps its data in an embedded database. The first start writes a link that signs its
     administrator in, once and within ten minutes. The address of another database may hold a password, so it is taken
     from PORTREEVE_SERVER_DATABASE alone.
+
+    With --kubeconfig and --environment it also does what an agent would do in that cluster: for a local start, and on
+    the embedded database alone. An agent that is enrolled later takes the cluster over.
     """
+    if (kubeconfig is None) != (environment is None) or (context and kubeconfig is None):
+        raise click.UsageError(
+            "--kubeconfig and --environment belong together, and --context to them", click.get_current_context()
+        )
     begun = time.monotonic()
     terminal = current()
     try:
@@ -46,6 +71,8 @@ def command(port: int | None, host: str | None, data: Path | None, behind_proxy:
     except ModuleNotFoundError as error:
         raise _not_installed(error) from None
     settings = _settings(port=port, host=host, data=data)
+    if kubeconfig is not None and environment is not None:
+        settings = _keeping(settings, environment, kubeconfig, context)
     if link:
         terminal.data(start.link(settings).address.reveal().decode())
         return 0
@@ -54,7 +81,15 @@ def command(port: int | None, host: str | None, data: Path | None, behind_proxy:
 
     def ready(told: start.Ready) -> None:
         terminal.note(f"Portreeve answers at {told.address}; data is in {settings.data}")
-        terminal.note(discover(settings.surroundings).summary())
+        found = discover(settings.surroundings)
+        terminal.note(found.summary())
+        if found.contexts and not settings.local_clusters:
+            terminal.note(
+                "--kubeconfig FILE --context NAME --environment NAME keeps a cluster from here, without an agent"
+            )
+        for one in settings.local_clusters:
+            where = f"context {one.context} of " if one.context else ""
+            terminal.note(f"{one.environment} is kept from here while it has no agent, by {where}{one.kubeconfig}")
         if settings.private_addresses:
             terminal.note(
                 f"registries may be contacted at private addresses in {', '.join(settings.private_addresses)}"
@@ -84,6 +119,15 @@ def _settings(*, port: int | None, host: str | None, data: Path | None) -> Setti
     if not found.private_addresses and _on_this_machine(str(given["host"] or found.host)):
         given["private_addresses"] = LOOPBACK
     return replace(found, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+
+def _keeping(settings: Settings, environment: str, kubeconfig: Path, context: str) -> Settings:
+    """The settings, with this cluster in the place of one that they name for the environment."""
+    from portreeve.server.settings import LocalCluster
+
+    others = tuple(one for one in settings.local_clusters if one.environment != environment)
+    asked = LocalCluster(environment, kubeconfig.absolute(), context, asked=True)
+    return replace(settings, local_clusters=(*others, asked))
 
 
 def _on_this_machine(host: str) -> bool:

@@ -39,6 +39,12 @@ class State(StrEnum):
     SUSPENDED = "suspended"
     """Two have held its identity."""
     REVOKED = "revoked"
+    LOCAL = "local"
+    """The control plane keeps the cluster itself: no certificate is anybody's then."""
+
+
+ADMITTED: Final = frozenset({State.ACTIVE, State.LOCAL})
+"""States of agents that may come: with a certificate, or as the control plane itself."""
 
 
 class Verdict(StrEnum):

@@ -59,6 +59,7 @@ class Action(StrEnum):
     AGENT_SUSPEND = "agent.suspend"
     API_TOKEN_CREATE = "api_token.create"  # noqa: S105 -- the name of an action
     API_TOKEN_REVOKE = "api_token.revoke"  # noqa: S105 -- as above
+    ACCESS_REFUSE = "access.refuse"
     AUDIT_EXPORT = "audit.export"
     BACKUP_CREATE = "backup.create"
     BACKUP_RESTORE = "backup.restore"

@@ -43,6 +43,9 @@ class Outcome(StrEnum):
 NEEDED: Final = frozenset({Stage.DNS, Stage.TCP, Stage.TLS, Stage.API, Stage.CHALLENGE, Stage.TOKEN, Stage.PULL})
 """Stages without which no image can be pulled. The others are about what else can be done, and should not be."""
 
+REACHED: Final = frozenset({Stage.DNS, Stage.TCP, Stage.TLS, Stage.API})
+"""Stages without which the registry cannot be said to have answered."""
+
 EXPIRES_SOON: Final = timedelta(days=30)
 """The first of the alerts before a credential ends (rule 13)."""
 

@@ -23,6 +23,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from portreeve.core.access_requests import Refusal
 from portreeve.core.authorization import selectable
 from portreeve.core.cluster import (
     LabelSelector,
@@ -104,6 +105,7 @@ class DesiredState:
     """What one environment should hold. `grants` and `masked` are sorted.
 
     `sources` is None without a policy: nothing is restricted. `masked` names the accesses that the policy replaces.
+    `refusals` answer requests of namespaces; that one is granted, the grants say.
     `generation` is handed in by `next_generation` and is 0 until then; `not_after` (UTC, aware) ends its validity.
     """
 
@@ -116,6 +118,7 @@ class DesiredState:
     not_after: datetime | None = None
     generation: int = 0
     hash: str = ""
+    refusals: tuple[Refusal, ...] = ()
 
 
 def plane(environment: Environment, capabilities: Capabilities) -> Plane:
@@ -154,6 +157,7 @@ def desired(
         grants,
         tuple(sorted(grant.owner.removeprefix("access ") for grant in masked)),
         not_after,
+        refusals=estate.refusals.get(environment.name, ()),
     )
     return replace(state, hash=digest(document(state)))
 
@@ -296,7 +300,7 @@ def _sources(
 
 def document(state: DesiredState) -> dict[str, Any]:
     """The state as plain values, without generation and hash: what the hash is over. It never holds a secret."""
-    return {
+    found = {
         "environment": state.environment,
         "type": str(state.type),
         "policy": _policy_document(state.policy),
@@ -308,6 +312,19 @@ def document(state: DesiredState) -> dict[str, Any]:
         ],
         "masked": list(state.masked),
         "notAfter": _time(state.not_after),
+    }
+    # Only where there are any: what says the same as ever has the hash that it ever had.
+    return found | ({"requests": [_refusal_document(one) for one in state.refusals]} if state.refusals else {})
+
+
+def _refusal_document(one: Refusal) -> dict[str, Any]:
+    return {
+        "namespace": one.namespace,
+        "name": one.name,
+        "uid": one.uid,
+        "generation": one.generation,
+        "state": "Refused",
+        "why": one.why,
     }
 
 

@@ -16,6 +16,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
+from portreeve.core.access_requests import Refusal
 from portreeve.core.cluster import Namespace
 from portreeve.core.credential import CredentialRef
 from portreeve.core.environments import Environment, EnvironmentGroup, EnvironmentType
@@ -66,6 +67,7 @@ class Estate:
     `credentials`: registry → its stored pull credential; a registry without one is anonymous. `minted`: registry → the
     token that is delivered in its place, None where nothing can be delivered. `older`: registry → the
     version before, while a rotation still delivers it, too. `capabilities`: environment → what it last reported.
+    `refusals`: environment → requests of its namespaces that are refused, sorted.
     `versions`: document → version, 1 where it is not given.
     """
 
@@ -82,6 +84,7 @@ class Estate:
     minted: Mapping[str, CredentialRef | None] = field(default_factory=dict)
     older: Mapping[str, CredentialRef] = field(default_factory=dict)
     capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
+    refusals: Mapping[str, tuple[Refusal, ...]] = field(default_factory=dict)
     versions: Mapping[Key, int] = field(default_factory=dict)
 
     def documents(self) -> Iterator[tuple[Key, Any]]:

@@ -70,6 +70,7 @@ class Cause(StrEnum):
     UNREACHABLE = "unreachable"
     DISK = "disk_full"
     NODE_THROTTLED = "node_throttled"
+    NODE_REFUSED = "node_refused"
     SIGNATURE = "signature"
     CORRUPT = "corrupt"
     SERVER = "registry_failed"
@@ -90,6 +91,7 @@ _AS_SAID: Final[Mapping[pull_failure.Cause, Cause]] = {
     pull_failure.Cause.UNREACHABLE: Cause.UNREACHABLE,
     pull_failure.Cause.DISK: Cause.DISK,
     pull_failure.Cause.NODE_THROTTLED: Cause.NODE_THROTTLED,
+    pull_failure.Cause.NODE_REFUSED: Cause.NODE_REFUSED,
     pull_failure.Cause.SIGNATURE: Cause.SIGNATURE,
     pull_failure.Cause.CORRUPT: Cause.CORRUPT,
     pull_failure.Cause.SERVER: Cause.SERVER,

@@ -7,8 +7,9 @@ is never passed off as something else. The message itself is shown to nobody who
 addresses with tokens in them, so only the image and the host are taken out of it.
 
 Left out: collecting events (the agent does), and the "why" of a verdict: a pod that admission refused was never pulled.
-Sources: messages of containerd 1.6 to 2.1 (core/remotes, pkg/cri), cri-o 1.30, moby 27, kubelet 1.30 to 1.36
-(pkg/kubelet/images, events/event.go); OCI Distribution Specification 1.1, "Error Codes".
+Sources: messages of containerd 1.6 to 2.4 (core/remotes, pkg/cri), cri-o 1.30, containers/image 5 (what a policy
+rejects or blocks), moby 27, kubelet 1.30 to 1.36 (pkg/kubelet/images, events/event.go); OCI Distribution Specification
+1.1, "Error Codes".
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Cause(StrEnum):
     UNREACHABLE = "unreachable"
     DISK = "disk_full"
     NODE_THROTTLED = "node_throttled"
+    NODE_REFUSED = "node_refused"
     SIGNATURE = "signature"
     CORRUPT = "corrupt"
     SERVER = "registry_failed"
@@ -109,6 +111,9 @@ ADVICE: Final[dict[Cause, Advice]] = {
     Cause.NODE_THROTTLED: Advice(
         "the kubelet itself pulls more slowly than it is asked to", "wait; or raise registryPullQPS of the kubelet"
     ),
+    Cause.NODE_REFUSED: Advice(
+        "the node's own configuration lets nothing be pulled from there", "see the files for nodes: portreeve render -h"
+    ),
     Cause.SIGNATURE: Advice(
         "the node requires a signature that the image does not have", "sign the image, or see the node's policy"
     ),
@@ -132,6 +137,13 @@ _SIGNS: Final[tuple[tuple[Cause, re.Pattern[str]], ...]] = tuple(
         ),
         (Cause.EXPIRED, r"authorization token has expired|token (?:has )?expired|ExpiredToken|password has expired"),
         (Cause.SECRET_MISSING, r"FailedToRetrieveImagePullSecret|Unable to retrieve some image pull secrets"),
+        (
+            Cause.NODE_REFUSED,
+            (
+                r"refused-by-portreeve\.invalid|no (?:resolve|pull) hosts"
+                r"|is rejected by policy|registry \S{1,255} is blocked in"
+            ),
+        ),
         (Cause.GATE, r"projectpolicyviolation|412 Precondition Failed|prevent(?:ed)? .{0,80}vulnerab"),
         (Cause.SIGNATURE, r"SignatureValidationFailed|signature .{0,80}(?:required|not accepted|was rejected)"),
         (Cause.NODE_THROTTLED, r"pull QPS exceeded|RegistryUnavailable.{0,40}QPS"),

@@ -335,6 +335,9 @@ _FIXES: Final[Mapping[Cause, Callable[[Explanation], tuple[str, ...]]]] = {
     Cause.UNREACHABLE: _network,
     Cause.DISK: _says("kubectl describe nodes   # DiskPressure; remove unused images and logs there"),
     Cause.NODE_THROTTLED: _says("wait; or raise registryPullQPS of the kubelet"),
+    Cause.NODE_REFUSED: _says(
+        "see the node's policy.json, registries.conf or certs.d; portreeve render writes them anew from the policy"
+    ),
     Cause.SIGNATURE: _says("sign the image, or see the signature policy of the node"),
     Cause.CORRUPT: _says("try again; if it stays, look at proxies and the registry's storage"),
     Cause.SERVER: _validated,

@@ -33,7 +33,8 @@ import msgspec
 from portreeve.core.admission_objects import Admitted, Refused, Said, Seen, Untold, holds, without_defaults
 from portreeve.core.render import POLICY_NAME
 from portreeve.errors import Conflict, Invalid, NotFound, PortreeveError
-from portreeve.kube.client import Answered, Client
+from portreeve.kube.answers import Answered
+from portreeve.kube.client import Client
 from portreeve.kube.errors import RefusedByAdmission, generation_in
 from portreeve.kube.objects import OwnedMetadata, Partial
 from portreeve.kube.ownership import Ownership, ownership

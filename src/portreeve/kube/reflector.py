@@ -36,7 +36,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from portreeve.errors import PortreeveError, Unavailable
-from portreeve.kube.client import EVERYTHING, METADATA, METADATA_LIST, PLAIN, Client, Page, Selection, WatchEvent
+from portreeve.kube.answers import Page, WatchEvent
+from portreeve.kube.asking import PLAIN
+from portreeve.kube.client import EVERYTHING, METADATA, METADATA_LIST, Client, Selection
 from portreeve.kube.errors import Gone
 from portreeve.kube.objects import Meta
 from portreeve.kube.resources import Resource

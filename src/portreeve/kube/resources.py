@@ -44,6 +44,8 @@ SERVICE_ACCOUNTS: Final = Resource("", "v1", "ServiceAccount", "serviceaccounts"
 NODES: Final = Resource("", "v1", "Node", "nodes", namespaced=False)
 PODS: Final = Resource("", "v1", "Pod", "pods")
 EVENTS: Final = Resource("", "v1", "Event", "events")
+CLUSTER_EVENTS: Final = Resource("events.k8s.io", "v1", "Event", "events")
+"""The same as they are written today; what is written there is read as the ones above, too."""
 REPLICA_SETS: Final = Resource("apps", "v1", "ReplicaSet", "replicasets")
 DEPLOYMENTS: Final = Resource("apps", "v1", "Deployment", "deployments")
 STATEFUL_SETS: Final = Resource("apps", "v1", "StatefulSet", "statefulsets")

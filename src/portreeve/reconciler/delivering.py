@@ -107,6 +107,17 @@ class Delivering:
         self.state = State()
         self.ticks = self.sent = 0
         """How often time has passed, and how many requests were begun."""
+        self.counted = requests.counted
+        self.beat: float | None = None
+        """When it looked last, by `monotonic`: far back, it hangs."""
+
+    @property
+    def resting(self) -> bool:
+        """Whether nothing is under way, waited for or held back: whatever is less urgent may ask the API server."""
+        waiting = bool(self._tasks or self._events) or any(
+            line.queued is not None for line in self.state.lines.values()
+        )
+        return not waiting and not self.state.bucket.quiet(self._monotonic())
 
     # What comes in
 
@@ -188,6 +199,7 @@ class Delivering:
         try:
             self._begin()
             while True:
+                self.beat = self._monotonic()
                 try:
                     busy = self._turn()
                 except PortreeveError as error:

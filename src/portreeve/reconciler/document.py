@@ -1,4 +1,4 @@
-"""The grants of a desired state as they came over the channel, as the core's values, their credentials opened.
+"""A desired state as it came: which one it is, and its grants as the core's values, their credentials opened.
 
 A credential that does not open keeps none of the others from being delivered: its grant has no login, and what was
 delivered under its key before stays (`core.delivery`). Which ones those are is told beside the document.
@@ -15,15 +15,23 @@ import binascii
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
+from portreeve.core import channel
+from portreeve.core.access_requests import Refusal
+from portreeve.core.access_status import AccessGrant, Decisions
 from portreeve.core.cluster import LabelSelector, NamespaceSelection, Operator, Requirement
 from portreeve.core.credential import CredentialRef, Login, decode_login, source_of
-from portreeve.core.delivery import Document, DocumentGrant
+from portreeve.core.delivery import DELIVERED, Document, DocumentGrant
 from portreeve.core.policy import Delivery, DeliveryMode, ServiceAccounts, ServiceAccountSelection
 from portreeve.errors import Invalid, PortreeveError
-from portreeve.vault import sealing
+from portreeve.vault import sealing, signing
+from portreeve.vault.agent_keys import body_digest
 from portreeve.vault.sealing import OpeningKey
+from portreeve.wire.channel import Signed
+
+PURPOSE: Final = "desired state"
+"""What the control plane's signature is for. Source: server/desired/document.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,25 @@ class Opened:
 
     document: Document
     unopened: Mapping[str, str]
+
+
+def judged(signed: Signed, key: bytes) -> channel.Document:
+    """What a document says of itself, and whether this key of the control plane's has signed it.
+
+    Raises:
+        Invalid: `message_invalid`: it does not say which one it is.
+    """
+    found = signed.document
+    try:
+        not_after = datetime.strptime(found["notAfter"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        generation, written, previous = found["generation"], found["hash"], found["previousHash"]
+        environment = found["environment"]
+    except (KeyError, TypeError, ValueError):
+        generation = None
+    if type(generation) is not int or not all(isinstance(one, str) for one in (written, previous, environment)):
+        raise Invalid("message_invalid", "a desired state does not say which one it is")
+    proven = signing.verify(key, PURPOSE, signed.body, signed.signature)
+    return channel.Document(environment, generation, written, previous, not_after, body_digest(signed.body), proven)
 
 
 def opened(found: Mapping[str, Any], key: OpeningKey) -> Opened:
@@ -60,6 +87,42 @@ def opened(found: Mapping[str, Any], key: OpeningKey) -> Opened:
     else:
         return Opened(document, unopened)
     raise fault
+
+
+def decisions(found: Mapping[str, Any]) -> Decisions:
+    """What a document that is believed decides on requests for registries; it opens nothing.
+
+    Raises:
+        Invalid: `message_invalid`: it does not have the shape that we know.
+    """
+    try:
+        grants = tuple(_access_grant(grant) for grant in found["grants"])
+        refusals = tuple(_refusal(one) for one in found.get("requests", ()))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        fault = Invalid(
+            "message_invalid", "the decisions of a desired state are not of the shape that this agent knows"
+        )
+    else:
+        return Decisions(grants, refusals)
+    raise fault
+
+
+def _access_grant(found: Mapping[str, Any]) -> AccessGrant:
+    stated = found["credential"]
+    return AccessGrant(
+        str(found["owner"]),
+        str(found["registry"]),
+        tuple(map(str, found["keys"])),
+        _selection(found["namespaces"]),
+        DeliveryMode(found["delivery"]["mode"]) in DELIVERED,
+        None if stated is None else CredentialRef(str(stated["id"]), int(stated["version"])),
+    )
+
+
+def _refusal(found: Mapping[str, Any]) -> Refusal:
+    return Refusal(
+        str(found["namespace"]), str(found["name"]), str(found["uid"]), int(found["generation"]), str(found["why"])
+    )
 
 
 @dataclass(frozen=True, slots=True)

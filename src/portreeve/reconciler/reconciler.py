@@ -24,16 +24,19 @@ from portreeve.errors import Denied, Invalid, NotFound, PortreeveError
 from portreeve.kube.client import Client
 from portreeve.kube.objects import Meta
 from portreeve.kube.resources import MUTATING_POLICIES, Resource
-from portreeve.reconciler.delivering import Delivering
+from portreeve.reconciler.delivering import Delivering, Told
 from portreeve.reconciler.document import opened
 from portreeve.reconciler.enforcing import Enforcing
 from portreeve.reconciler.inventory import InventoryKeeper, InventoryPart
 from portreeve.reconciler.records import Journal
 from portreeve.reconciler.reporting import Reporter
+from portreeve.reconciler.requesting import Requesting
 from portreeve.reconciler.requests import Requests
+from portreeve.reconciler.telling import Telling
 from portreeve.reconciler.watching import EVERY_KIND, Watching
 from portreeve.vault.sealing import OpeningKey
 from portreeve.wire.channel import Report
+from portreeve.wire.desired_policy import read_sources
 
 AGAIN_S: Final = 5.0
 ATTACH_POLICY: Final = "portreeve-attach"
@@ -47,12 +50,16 @@ log = logging.getLogger("portreeve.agent")
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """Time and chance, from outside: UTC, seconds that nobody sets, [0, 1), and evenly between two numbers."""
+    """Time and chance, from outside: UTC, seconds that nobody sets, [0, 1), and evenly between two numbers.
+
+    `sleep` is what long waits are made of, so that a test need not wait for them.
+    """
 
     utc: Callable[[], datetime]
     monotonic: Callable[[], float]
     chance: Callable[[], float]
     uniform: Callable[[float, float], float]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 class Reconciler:
@@ -79,14 +86,24 @@ class Reconciler:
         self._clocks = clocks
         self.reporter = Reporter(send, clock=clocks.utc, monotonic=clocks.monotonic, chance=clocks.chance)
         self.journal = Journal(directory)
+        self.requesting = Requesting(
+            client, self.reporter.changed, clock=clocks.utc, monotonic=clocks.monotonic, uniform=clocks.uniform
+        )
         self.delivering = Delivering(
             Requests(client, monotonic=clocks.monotonic, chance=clocks.chance),
             self.journal,
-            self.reporter.told,
+            self._delivered,
             clock=clocks.utc,
             monotonic=clocks.monotonic,
             chance=clocks.chance,
             limits=limits,
+        )
+        self.telling = Telling(
+            client,
+            lambda: (line.told for line in self.delivering.state.lines.values() if line.told is not None),
+            lambda: self.delivering.resting,
+            clock=clocks.utc,
+            monotonic=clocks.monotonic,
         )
         self.enforcing = Enforcing(
             client,
@@ -98,10 +115,10 @@ class Reconciler:
             changed=lambda: self.reporter.put_conditions(self.enforcing.conditions()),
         )
         inventory = InventoryPart(InventoryKeeper(), self.reporter.changed)
-        self.reporter.add_parts((inventory,))
+        self.reporter.add_parts((inventory, self.requesting))
         self.watching = Watching(
             client,
-            (self.delivering, inventory, self.reporter, _Complete(self.reporter)),
+            (self.delivering, inventory, self.telling, self.requesting, self.reporter, _Complete(self.reporter)),
             uniform=clocks.uniform,
             changed=self._saw_or_not,
         )
@@ -112,6 +129,8 @@ class Reconciler:
         try:
             found = opened(document, self._key)
             await self.enforcing.act(document)
+            held = document.get("sources")
+            self.telling.policy(None if held is None else read_sources(held))
         except Invalid as error:
             log.error("%s: %s", error.code, error.message)
             self.reporter.condition("DocumentRead", "False", "MessageInvalid", error.message)
@@ -136,6 +155,7 @@ class Reconciler:
         else:
             self.reporter.condition("CredentialsOpened", "True", "Opened")
         self.delivering.want(found.document)
+        self.requesting.want(document)
 
     async def serve(self) -> None:
         """Keep the cluster, until cancelled."""
@@ -144,6 +164,8 @@ class Reconciler:
             "delivery": self.delivering.serve,
             "enforcement": self.enforcing.serve,
             "reports": self.reporter.serve,
+            "requests": self.requesting.serve,
+            "events": self.telling.serve,
             "capabilities": self._look,
         }
         try:
@@ -160,7 +182,7 @@ class Reconciler:
             except Exception:
                 # A mistake of ours in one part must not take the credentials of a cluster away with it.
                 log.exception("%s failed, and begins anew", name)
-            await asyncio.sleep(AGAIN_S)
+            await self._clocks.sleep(AGAIN_S)
 
     async def _look(self) -> None:
         """Tell what the cluster can do, now and then."""
@@ -170,10 +192,14 @@ class Reconciler:
                 attaching = await self._attaching()
             except PortreeveError as error:
                 log.warning("the cluster's version is not known: %s", error.code)
-                await asyncio.sleep(AGAIN_S)
+                await self._clocks.sleep(AGAIN_S)
                 continue
             self.reporter.capabilities({"kubernetes": shown(version, 64)[:64], "mutatingAdmissionPolicy": attaching})
-            await asyncio.sleep(LOOK_S)
+            await self._clocks.sleep(LOOK_S)
+
+    def _delivered(self, what: Told) -> None:
+        self.reporter.told(what)
+        self.requesting.told(what)
 
     async def _attaching(self) -> bool:
         """Whether the cluster gives pods our entry by itself: the administrator has installed the policy for it."""

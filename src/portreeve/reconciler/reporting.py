@@ -22,6 +22,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -117,6 +118,10 @@ class Reporter:
         self._ahead_ms = 0
         self._sending = asyncio.Lock()
         self._news = asyncio.Event()
+        self.taken_at: datetime | None = None
+        """When a report was taken last."""
+        self.counted: Counter[tuple[str, ...]] = Counter()
+        """(taken or failed,) → how many reports."""
         self.ready = asyncio.Event()
         """Set once the cluster was looked at as a whole."""
 
@@ -154,6 +159,12 @@ class Reporter:
     def believed(self, generation: int) -> None:
         """A document is believed; what is observed is observed under it."""
         self._generation = max(self._generation, generation)
+
+    def accepted(self, generation: int, code: str) -> None:
+        """Whether the document that came is believed: "", or why not; `generation` is the last that was."""
+        self.believed(generation)
+        status, reason = ("False", _word(code)) if code else ("True", "Believed")
+        self.condition("DesiredStateAccepted", status, reason)
 
     def told(self, what: Told | ReportDocument) -> None:
         """What the delivery machine reports."""
@@ -311,7 +322,10 @@ class Reporter:
             # It may have been taken all the same: then the next number is not awaited, and all is said once more.
             self._changed_secrets |= secrets
             self._changed_namespaces |= namespaces
+            self.counted["failed",] += 1
             raise
+        self.counted["taken",] += 1
+        self.taken_at = self._clock()
         self._number, self._whole = number, False
         self._said_conditions, self._said_capabilities = conditions, capabilities
         for part in parts:
@@ -378,3 +392,7 @@ def _fitting(names: Iterable[str], held: Mapping[str, Any], most: int) -> set[st
             break
         found.add(name)
     return found
+
+
+def _word(code: str) -> str:
+    return "".join(part.capitalize() for part in code.split("_"))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -78,6 +79,8 @@ class Requests:
         self._client = client
         self._monotonic = monotonic
         self._chance = chance
+        self.counted: Counter[tuple[str, ...]] = Counter()
+        """(kind of request, outcome) → how many."""
 
     async def carried_out(self, request: Request) -> Answer:
         """How the request ended. Nothing is raised: not for what a server says, nor for a mistake of ours about it."""
@@ -95,6 +98,7 @@ class Requests:
         except Exception:
             # Nobody knows how far it came. Raised, it would be waited for as if the server were silent.
             log.exception("%s in %s failed", type(request).__name__, request.namespace)
+        self.counted[type(request).__name__, str(outcome)] += 1
         account = request.name if isinstance(request, ReadServiceAccount | PatchServiceAccount) else ""
         return Answer(
             request.ask, request.namespace, account, outcome, self._monotonic(), self._chance(), found, after_s

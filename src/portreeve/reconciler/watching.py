@@ -86,6 +86,7 @@ class Watching:
         self._kinds = tuple(kinds)
         self._changed = changed
         self.blind: dict[str, str] = {}
+        self.plurals = tuple(one.resource.plural for one in self._kinds)
 
     async def serve(self) -> None:
         """Until cancelled."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +22,8 @@ from starlette.responses import Response
 
 from portreeve.errors import Invalid, PortreeveError, Problem, Stalled
 from portreeve.server import discovery, health, keys, logs
+from portreeve.server.access_requests import routes as access_request_routes
+from portreeve.server.access_requests.service import Forget as ForgetRefusals
 from portreeve.server.agents import routes as agent_routes
 from portreeve.server.agents.channel import WAIT_S, Channel
 from portreeve.server.agents.doorbell import Doorbell
@@ -58,6 +60,11 @@ from portreeve.server.http.problems import Rejected
 from portreeve.server.images import routes as image_routes
 from portreeve.server.images.service import Forget
 from portreeve.server.inventory import routes as inventory_routes
+from portreeve.server.local.clusters import Reached
+from portreeve.server.local.keeping import Keeping, LocalAgents
+from portreeve.server.metrics import routes as metrics_routes
+from portreeve.server.metrics.figures import Mode
+from portreeve.server.metrics.service import Metrics, Requests
 from portreeve.server.people import routes as people_routes
 from portreeve.server.people.authenticator import People
 from portreeve.server.plans import routes as plan_routes
@@ -116,6 +123,9 @@ class Server:
     egress: EgressRules
     agents: Agents
     doorbell: Doorbell
+    requests: Requests
+    metrics: Metrics
+    local: LocalAgents
     rotations: Rotations
     departures: Departures
     clock: Callable[[], datetime] = utc_now
@@ -131,15 +141,17 @@ class Server:
         self.alerts.start()
         self.limits.start()
         self.doorbell.start()
+        self.local.start()
         self.rotations.start()
         self.departures.start()
 
     def problems(self) -> tuple[Problem, ...]:
         """What somebody has to look at, and what stops no request."""
-        return (*self.audit.problems(), *self.refresh.problems(), *self.alerts.problems())
+        return (*self.audit.problems(), *self.refresh.problems(), *self.alerts.problems(), *self.local.problems())
 
     async def stop(self) -> None:
         """Finish what was begun."""
+        await self.local.stop()
         await self.departures.stop()
         await self.rotations.stop()
         await self.doorbell.stop()
@@ -163,11 +175,12 @@ def build(
     resolver: Resolver = resolve_here,
     minter: Minter | None = None,
     authority: Authority | None = None,
+    clusters: Sequence[Reached] = (),
 ) -> Server:
     """The objects of a control plane with these settings; nothing is contacted yet.
 
-    `minter` is for tests: without one, tokens are minted over the network. So is leaving out `authority`: a new one
-    knows no agent that was enrolled before.
+    `clusters` are those that are kept from here. `minter` is for tests: without one, tokens are minted over the
+    network. So is leaving out `authority`: a new one knows no agent that was enrolled before.
 
     Raises:
         Invalid: `address_entry`: a network in the settings is none; `trust_bundle`.
@@ -176,13 +189,16 @@ def build(
     writer = Writer(database, clock)
     keeper = Keeper(masters)
     credentials = Credentials(keeper, new_id)
-    followers = (credentials, Forget(), ForgetFound(), ForgetEgress(), ForgetAgent())
+    followers = (credentials, Forget(), ForgetFound(), ForgetEgress(), ForgetAgent(), ForgetRefusals())
     documents = Documents(writer, clock, new_id, followers=followers)
     desired = DesiredStates(writer, database, keeper, signing, clock)
     trust = keys.agent_trust(settings)
     agents = Agents(writer, database, authority or certificates.generate(clock()), signing.public, trust, clock)
+    doorbell = Doorbell(writer, database, desired, agents.seen)
     rules = AddressRules.of(settings.private_addresses)
     contacts = Contacts(keeper, database, rules, clock, resolver)
+    refresh = Refresh(writer, database, keeper, minter or NetworkMinter(rules, resolver), clock, new_id)
+    requests = Requests()
     return Server(
         settings=settings,
         database=database,
@@ -202,14 +218,17 @@ def build(
         ),
         people=People(writer, database, clock, new_id, settings),
         rewrap=Rewrap(keeper, writer, database, new_id),
-        refresh=Refresh(writer, database, keeper, minter or NetworkMinter(rules, resolver), clock, new_id),
+        refresh=refresh,
         alerts=Alerts(writer, database, clock, new_id),
         contacts=contacts,
         browsing=Browsing(contacts, writer),
         limits=Limits(contacts, writer, database, clock),
         egress=EgressRules(writer, database, rules, clock, resolver),
         agents=agents,
-        doorbell=Doorbell(writer, database, desired, agents.seen),
+        requests=requests,
+        metrics=Metrics(documents, requests, refresh.results, Mode(settings.metrics), clock),
+        doorbell=doorbell,
+        local=LocalAgents(clusters, Keeping(writer, agents, desired, doorbell, clock, new_id)),
         departures=Departures(writer, documents, desired, clock, new_id),
         rotations=Rotations(writer, database, credentials, clock, new_id),
         clock=clock,
@@ -244,6 +263,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
     app.state.authenticator = server.people
     for router in (
         health.routes(server.database, server.problems),
+        metrics_routes.routes(server.metrics),
         discovery.routes(server.settings.surroundings),
         people_routes.routes(server.people),
         plan_routes.routes(server.plans, server.writer),
@@ -255,6 +275,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
         exemption_routes.routes(server.writer, server.clock),
         image_routes.routes(server.documents, server.database, server.clock),
         inventory_routes.routes(server.documents),
+        access_request_routes.routes(server.documents, server.plans, server.writer),
         calendar_routes.routes(server.documents, server.clock),
         audit_routes.routes(server.audit),
         registry_routes.routes(
@@ -312,6 +333,7 @@ def _outermost(server: Server) -> Callable[[Request, Callable[[Request], Awaitab
             logs.request_failed(request, error)
             response = problems.answer(_internal(), request.state.request_id)
         response.headers["X-Request-Id"] = request.state.request_id
+        server.requests.answered(request.method, response.status_code)
         logs.request_answered(request, response.status_code, (perf_counter() - begun) * 1000)
         return response
 

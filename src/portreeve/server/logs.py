@@ -92,6 +92,16 @@ def not_delivered(registry: str, environment: str, code: str) -> None:
     log.warning("credential not delivered", registry=registry, environment=environment, code=code)
 
 
+def kept(environment: str) -> None:
+    """A cluster is kept from here, by somebody's wish at the start of this process."""
+    log.info("cluster kept from here", environment=environment)
+
+
+def not_kept(environment: str, code: str) -> None:
+    """A cluster that is to be kept from here, and is not: somebody else keeps it, or may."""
+    log.warning("cluster not kept from here", environment=environment, code=code)
+
+
 def agent_refused(cause: str) -> None:
     """Somebody was not taken for an agent; who they say that they are is not proven, so it is not written."""
     log.warning("agent refused", cause=cause)

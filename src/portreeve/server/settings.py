@@ -27,6 +27,20 @@ SURROUNDINGS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class LocalCluster:
+    """An environment whose cluster the control plane keeps itself: the file that it is reached by, and its context.
+
+    `context` is "" for the file's current one. `asked`: it was named on the command line, so somebody is there to hear
+    that it cannot be.
+    """
+
+    environment: str
+    kubeconfig: Path
+    context: str = ""
+    asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the control plane is told from outside."""
 
@@ -67,12 +81,19 @@ class Settings:
     tls_key: Path | None = None
     """File of the certificate's private key, in PEM; None means that `tls_certificate` holds it, too."""
 
+    tls_handshakes: int = 32
+    """TLS handshakes at once; further connections wait for one to end. Each costs about a millisecond of one core."""
+
     agents_trust: Path | None = None
     """File of the certificates that agents find behind the public address, in PEM: the only ones that they trust. None
     means what `tls_certificate` says of itself; behind a proxy that ends TLS it has to be named."""
 
     surroundings: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What other programs on this machine are found by (`SURROUNDINGS`); not set by a variable of ours."""
+
+    local_clusters: tuple[LocalCluster, ...] = ()
+    """Environments that are kept from here, without an agent: `ENVIRONMENT=FILE[:CONTEXT]`. Empty, as what a
+    kubeconfig names is run with our rights, and is for whoever starts this process to decide."""
 
     audit_checkpoints: Path | None = None
     """Directory of checkpoints.txt; None means `data`. Best a disk that whoever runs the database cannot write."""
@@ -86,6 +107,10 @@ class Settings:
 
     oidc_create_users: bool = True
     """Whether somebody whom a provider vouches for becomes a user at the first sign-in. They may do nothing by that."""
+
+    metrics: str = "summary"
+    """How much `/metrics` tells apart: `summary`, or `detailed`, with series for each exemption, and for images by
+    environment (docs/howto/metrics.md)."""
 
     @property
     def keys_directory(self) -> Path:
@@ -137,17 +162,30 @@ def read(environment: Mapping[str, str], data: Path, keys: Path | None = None) -
         master_key=given.get("master_key", ""),
         tls_certificate=_path(given.get("tls_certificate", "")),
         tls_key=_path(given.get("tls_key", "")),
+        tls_handshakes=_handshakes(given.get("tls_handshakes", "32")),
         agents_trust=_path(given.get("agents_trust", "")),
         surroundings={name: environment[name] for name in SURROUNDINGS if name in environment},
+        local_clusters=tuple(_local(one) for one in _listed(given.get("local_clusters", ""))),
         audit_checkpoints=_path(given.get("audit_checkpoints", "")),
         oidc_file=given.get("oidc_file", ""),
         oidc_create_users=_switch("oidc_create_users", given.get("oidc_create_users", "true")),
+        metrics=_word("metrics", given.get("metrics", "summary"), ("summary", "detailed")),
         **lists,
     )
 
 
 def _path(text: str) -> Path | None:
     return Path(text) if text else None
+
+
+def _local(text: str) -> LocalCluster:
+    environment, equals, place = text.partition("=")
+    # Names of contexts may hold colons, as those of EKS do; the path is what stands before the first.
+    file, _, context = place.partition(":")
+    if not equals or not file:
+        wrong = "PORTREEVE_SERVER_LOCAL_CLUSTERS names an environment without a file, or a file without one"
+        raise Invalid("settings_invalid", wrong, hint="ENVIRONMENT=FILE or ENVIRONMENT=FILE:CONTEXT, joined by commas")
+    return LocalCluster(environment.strip(), Path(file.strip()), context.strip())
 
 
 def _listed(text: str) -> tuple[str, ...]:
@@ -158,6 +196,18 @@ def _switch(name: str, text: str) -> bool:
     if text not in {"true", "false"}:
         raise Invalid("settings_invalid", f"PORTREEVE_SERVER_{name.upper()} is neither true nor false")
     return text == "true"
+
+
+def _word(name: str, text: str, known: tuple[str, ...]) -> str:
+    if text not in known:
+        raise Invalid("settings_invalid", f"PORTREEVE_SERVER_{name.upper()} is none of {', '.join(known)}")
+    return text
+
+
+def _handshakes(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1024):
+        raise Invalid("settings_invalid", "PORTREEVE_SERVER_TLS_HANDSHAKES is not a number from 1 to 1024")
+    return int(text)
 
 
 def _port(text: str) -> int:

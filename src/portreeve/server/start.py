@@ -1,8 +1,8 @@
 """From a command to the first request, and from a signal to the end: what `portreeve up` does.
 
 Theory of operation. The order keeps a refused start from changing anything: first the directory and its lock, then the
-address, then the master keys against what the database says of them, and only then the migrations and, at the very
-first start, the administrator. The link is told once the address answers.
+address, then the clusters that are kept from here, then the master keys against what the database says of them, and
+only then the migrations and, at the very first start, the administrator. The link is told once the address answers.
 
 A signal ends it in order: no new connections, `GRACE_S` for requests under way, then what the writer has taken. A
 second signal does not wait for the requests.
@@ -33,6 +33,8 @@ from portreeve.server.database.engine import connect, embedded_file
 from portreeve.server.database.migrate import is_at_head, to_head
 from portreeve.server.database.tables import PASSWORDS
 from portreeve.server.database.writer import Transaction, Writer, unavailable
+from portreeve.server.handshakes import Handshakes
+from portreeve.server.local import clusters
 from portreeve.server.people.links import Link
 from portreeve.server.protocol import BoundedProtocol
 from portreeve.server.settings import Settings
@@ -137,10 +139,18 @@ async def _run(
     behind_proxy: bool,
     ready: Callable[[Ready], None],
 ) -> int:
+    # First, as everything that can be wrong with it is known from the settings.
+    reached = await asyncio.to_thread(clusters.reached, settings, environment, utc_now)
     master_keys = await _prepared(settings, environment)
     signing = await asyncio.to_thread(keys.signing_key, settings)
     authority = await asyncio.to_thread(keys.agent_authority, settings, utc_now())
-    server = build(settings, master_keys, signing, authority=authority)
+    server = build(settings, master_keys, signing, authority=authority, clusters=reached)
+    try:
+        # It begins with the others; so who is refused is refused before that.
+        await server.local.refuse_held()
+    except BaseException:
+        await server.database.close()
+        raise
     app = application(server)
     async with app.router.lifespan_context(app):
         await _refuse_exposed(server, behind_proxy=behind_proxy)
@@ -209,7 +219,8 @@ def configured(settings: Settings, app: object, agents_authority: str) -> uvicor
     """How it is served. With TLS, whoever has a certificate of `agents_authority` (PEM) may show it; nobody must.
 
     Browsers are told which authority is meant, so they ask nobody for a certificate that they do not have. Which of
-    them still count is asked later, request by request.
+    them still count is asked later, request by request. Handshakes are done by `handshakes`, not by the listening
+    socket, which would do all of them at once.
     """
     found = uvicorn.Config(
         app,  # type: ignore[arg-type] # its type is wider than uvicorn's
@@ -230,6 +241,9 @@ def configured(settings: Settings, app: object, agents_authority: str) -> uvicor
         found.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
         found.ssl.verify_mode = ssl.CERT_OPTIONAL
         found.ssl.load_verify_locations(cadata=agents_authority)
+        shaking = Handshakes(found.ssl, BoundedProtocol, at_once=settings.tls_handshakes)
+        found.http_protocol_class = shaking  # type: ignore[assignment] # it is called as the class would be
+        found.ssl = None
     return found
 
 

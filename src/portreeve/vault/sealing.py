@@ -21,8 +21,11 @@ Sources: RFC 9180; draft-ietf-hpke-pq (MLKEM768-X25519, KEM 0x647a); FIPS 203.
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -38,6 +41,8 @@ _MLKEM_SEED_BYTES: Final = 64
 _MLKEM_PUBLIC_BYTES: Final = 1184
 _X25519_BYTES: Final = 32
 _FINGERPRINT_BYTES: Final = 8
+
+_MAX_FILE_BYTES: Final = 1024
 
 _FORMAT: Final = b"\x01"
 _SEALED: Final = b"PRS" + _FORMAT
@@ -124,6 +129,44 @@ def read_private(data: SecretValue) -> OpeningKey:
     """
     mlkem, x25519 = _halves(data.reveal(), _PRIVATE, _MLKEM_SEED_BYTES)
     return OpeningKey(SecretValue(mlkem), SecretValue(x25519))
+
+
+def from_file(path: Path) -> OpeningKey:
+    """The private key in a file, one line of base64; a new one is made where there is none, for its owner alone.
+
+    Raises:
+        Invalid: `sealing_key`: the file holds none. Stalled: `sealing_key_file`: it can be neither read nor made.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return _created(path)
+    except OSError as error:
+        raise _unusable(path, error) from None
+    with os.fdopen(descriptor, "rb") as file:
+        text = file.read(_MAX_FILE_BYTES)
+    try:
+        data = base64.b64decode(text.strip(), validate=True)
+    except ValueError:
+        data = b""
+    return read_private(SecretValue(data))
+
+
+def _created(path: Path) -> OpeningKey:
+    key = generate()
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(base64.b64encode(private_bytes(key).reveal()) + b"\n")
+            file.flush()
+            os.fsync(descriptor)
+    except OSError as error:
+        raise _unusable(path, error) from None
+    return key
+
+
+def _unusable(path: Path, error: OSError) -> Stalled:
+    return Stalled("sealing_key_file", f"the key {path} cannot be used: {error.strerror}", hint="see its mode")
 
 
 def seal(secret: SecretValue, delivery: Delivery, key: SealingKey) -> bytes:

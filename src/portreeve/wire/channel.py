@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+from portreeve.core.access_requests import MAX_REASON, MOST_ACCOUNTS, MOST_REQUESTS, AccessRequest
 from portreeve.core.namespace_view import MOST_LINES, MOST_NAMES, MOST_ROWS
 from portreeve.core.secret import SecretValue
 from portreeve.errors import Invalid, Problem
@@ -96,6 +97,7 @@ class Report:
     any more. `inventory` replaces all that was said of each namespace that it names; one of which nothing else is said
     has nothing any more. An empty one says that the agent keeps an inventory, and that it is as before; a whole
     report without images and without an inventory is that of an agent that has not seen its cluster yet.
+    `access_requests` are all of the cluster's; None means unchanged in a whole report, too.
     """
 
     number: int
@@ -110,6 +112,7 @@ class Report:
     namespaces_removed: tuple[str, ...] = ()
     capabilities: Mapping[str, Any] | None = None
     inventory: tuple[Mapping[str, Any], ...] | None = None
+    access_requests: tuple[AccessRequest, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +199,7 @@ def read_report(value: Any) -> Report:
         namespaces.get("removed", ()),
         found.get("capabilities"),
         found.get("inventory"),
+        found.get("accessRequests"),
     )
 
 
@@ -220,7 +224,38 @@ def report_document(report: Report) -> dict[str, Any]:
         found["capabilities"] = dict(report.capabilities)
     if report.inventory is not None:
         found["inventory"] = [dict(one) for one in report.inventory]
+    if report.access_requests is not None:
+        found["accessRequests"] = [access_request_document(one) for one in report.access_requests]
     return found
+
+
+def access_request_document(one: AccessRequest) -> dict[str, Any]:
+    """A request as it is sent, and as it is kept."""
+    return {
+        "namespace": one.namespace,
+        "name": one.name,
+        "uid": one.uid,
+        "generation": one.generation,
+        "registry": one.registry,
+        "mode": one.mode,
+        "serviceAccounts": list(one.accounts),
+        "reason": one.reason,
+    }
+
+
+def read_access_request(value: Any, at: str = "accessRequests[]") -> AccessRequest:
+    """A request as it is sent, and as it is kept."""
+    found = _ACCESS_REQUEST(value, at)
+    return AccessRequest(
+        found["namespace"],
+        found["name"],
+        found["uid"],
+        found["generation"],
+        found["registry"],
+        found["mode"],
+        found["serviceAccounts"],
+        found["reason"],
+    )
 
 
 def read_signed(data: bytes) -> Signed:
@@ -429,6 +464,18 @@ _INVENTORY: Final = _record(
         "leftOut": (False, _number),
     }
 )
+_ACCESS_REQUEST: Final = _record(
+    {
+        "namespace": (True, _text(63)),
+        "name": (True, _text(MAX_NAME)),
+        "uid": (True, _text(64)),
+        "generation": (True, _number),
+        "registry": (True, _text(MAX_NAME)),
+        "mode": (True, _text(64)),
+        "serviceAccounts": (True, _rows(_text(MAX_NAME), MOST_ACCOUNTS)),
+        "reason": (True, _text(MAX_REASON)),
+    }
+)
 _NAMESPACE: Final = _record({"name": (True, _text(63)), "labels": (False, _labels)})
 _REPORT: Final = _record(
     {
@@ -457,5 +504,6 @@ _REPORT: Final = _record(
             _record({"kubernetes": (False, _text(64)), "mutatingAdmissionPolicy": (False, _switch)}),
         ),
         "inventory": (False, _rows(_INVENTORY, MOST_NAMESPACES)),
+        "accessRequests": (False, _rows(read_access_request, MOST_REQUESTS)),
     }
 )

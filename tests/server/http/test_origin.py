@@ -87,3 +87,13 @@ async def test_every_answer_has_the_headers_and_none_lets_others_read_it(plane: 
         assert {name: answer.headers[name] for name in ALWAYS} == dict(ALWAYS)
         assert not [name for name in answer.headers if name.startswith("access-control-")]
         assert "strict-transport-security" not in answer.headers
+
+
+def test_a_server_that_ends_tls_itself_is_https_on_loopback_too() -> None:
+    ours = named(tls_certificate=Path("server.pem"), port=8443)
+    assert ours.asked("127.0.0.1:8443") == "https://127.0.0.1:8443"
+    assert ours.base == "https://127.0.0.1:8443"
+    assert ours.secure
+    behind = named(tls_certificate=Path("server.pem"), public_url="https://portreeve.example.com")
+    assert behind.asked("localhost:8420") == "https://localhost:8420"
+    assert named(public_url="https://portreeve.example.com").asked("localhost:8420") == "http://localhost:8420"

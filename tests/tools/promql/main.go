@@ -8,13 +8,17 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/url"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/textparse"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/template"
@@ -41,6 +45,7 @@ type request struct {
 	Series []series `json:"series"`
 	StepS  int64    `json:"stepS"`
 	AtS    int64    `json:"atS"`
+	Page   *string  `json:"page"`
 }
 
 type firing struct {
@@ -49,9 +54,15 @@ type firing struct {
 	Annotations map[string]string `json:"annotations"`
 }
 
+type scraped struct {
+	Labels map[string]string `json:"labels"`
+	Value  string            `json:"value"`
+}
+
 type answer struct {
-	Firing []firing `json:"firing"`
-	Error  string   `json:"error"`
+	Firing  []firing  `json:"firing"`
+	Scraped []scraped `json:"scraped"`
+	Error   string    `json:"error"`
 }
 
 type sample struct {
@@ -99,9 +110,40 @@ func main() {
 			}
 			said.Firing = append(said.Firing, firing...)
 		}
+		if asked.Page != nil {
+			said.Scraped, err = read(*asked.Page)
+			if err != nil {
+				said.Error = err.Error()
+			}
+		}
 		if err := out.Encode(said); err != nil {
 			return
 		}
+	}
+}
+
+// A page as a server reads what it has scraped.
+func read(page string) ([]scraped, error) {
+	parser, err := textparse.New([]byte(page), "text/plain; version=0.0.4", "", false, false, false, labels.NewSymbolTable())
+	if err != nil {
+		return nil, err
+	}
+	all := []scraped{}
+	for {
+		entry, err := parser.Next()
+		if errors.Is(err, io.EOF) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if entry != textparse.EntrySeries {
+			continue
+		}
+		_, _, value := parser.Series()
+		var found labels.Labels
+		parser.Labels(&found)
+		all = append(all, scraped{found.Map(), strconv.FormatFloat(value, 'g', -1, 64)})
 	}
 }
 

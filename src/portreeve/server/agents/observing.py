@@ -16,7 +16,7 @@ from portreeve.errors import Conflict, Invalid
 from portreeve.server.agents import store
 from portreeve.server.database.writer import Transaction
 from portreeve.server.images.service import Observation, observe, running_with_digests, said
-from portreeve.wire.channel import ImageLine, Report
+from portreeve.wire.channel import ImageLine, Report, access_request_document
 
 MOST_IMAGES: Final = 200_000
 """Lines of images of one environment, over all reports; all of them are held in memory."""
@@ -41,7 +41,7 @@ async def take(transaction: Transaction, environment: str, report: Report) -> in
     if report.whole and report.number <= last:
         # One that was late, or is sent once more: what came behind it counts.
         raise Conflict("report_gap", f"a report with a number beyond {last} is awaited")
-    facts = merged({} if report.whole else await said(connection, environment), report)
+    facts = merged(await said(connection, environment), report)
     images: list[tuple[RunningImage, str]] | None = None
     if not _blind(report) and (report.whole or report.images_added or report.images_removed):
         running = {} if report.whole else dict(await running_with_digests(connection, environment))
@@ -60,7 +60,13 @@ def _blind(report: Report) -> bool:
 
 
 def merged(before: Mapping[str, Any], report: Report) -> dict[str, Any]:
-    """The facts of an environment after this report."""
+    """The facts of an environment after this report; a whole one leaves nothing of those before but requests.
+
+    Requests are answered in the desired state. An agent that begins anew, and has not looked for them yet, must not
+    have these answers come and go.
+    """
+    if report.whole:
+        before = {name: held for name, held in before.items() if name == "accessRequests"}
     found = dict(before)
     if report.capabilities is not None:
         found.update(report.capabilities)
@@ -78,6 +84,8 @@ def merged(before: Mapping[str, Any], report: Report) -> dict[str, Any]:
         for name in report.namespaces_removed:
             known.pop(name, None)
         found["namespaces"] = [known[name] for name in sorted(known)]
+    if report.access_requests is not None:
+        found["accessRequests"] = [access_request_document(one) for one in report.access_requests]
     if report.inventory is not None:
         found["inventory"] = _replaced(before.get("inventory") or {}, report.inventory)
     return found

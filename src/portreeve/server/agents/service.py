@@ -5,6 +5,9 @@ certificate for a key of their own, and the token counts for nobody else; the sa
 lasts, as the answer can have been lost. Everything after that is `core.agent_identity`, applied in the transaction that
 it changes. Whatever is wrong with an identity, the answer is the same one; the log has the cause.
 
+An environment has one row here, and so one holder. Where that is the control plane itself (`server.local`), the row has
+no key and admits no certificate; an agent that joins takes its place like any other's, in the one transaction.
+
 Sources: threats AG-01, AG-02 and AG-05; invariant I9.
 """
 
@@ -19,6 +22,7 @@ from typing import Final
 from portreeve.core import agent_identity
 from portreeve.core.agent_identity import RENEWABLE, Enrolment, Shown, State, Verdict
 from portreeve.core.audit import Action, Actor, ObjectKind, Outcome, Target, Via, ViaKind, escaped
+from portreeve.core.environments import EnvironmentType
 from portreeve.core.estate import Key
 from portreeve.core.secret import SecretValue
 from portreeve.errors import Conflict, Unauthenticated
@@ -35,6 +39,7 @@ from portreeve.server.http.caller import SYSTEM, Acting, Caller
 from portreeve.server.people.tokens import digest, new_token
 from portreeve.vault import sealing
 from portreeve.vault.certificates import LIFE, Authority, Certificate, Identity, key_of_request, trust_hash
+from portreeve.vault.sealing import SealingKey
 from portreeve.wire.channel import Join, Joined
 
 PREFIX: Final = "prtj_"
@@ -42,6 +47,9 @@ PREFIX: Final = "prtj_"
 
 LASTS: Final = timedelta(hours=1)
 """Of a join token: somebody has to go to the cluster with it, and a pipeline may wait for an approval."""
+
+HERE: Final = Via(ViaKind.SYSTEM, "local")
+"""How the control plane is known where it keeps a cluster itself."""
 
 _UID: Final = 20
 """Characters of a uid that an audit event names a certificate by."""
@@ -155,10 +163,66 @@ class Agents:
             held = replace(held, expires_at=transaction.now + LIFE)
             await recipient(transaction, row.environment, asked.sealing_key)
             await _store(transaction, held)
+            if before is not None and before.enrolment.state is State.LOCAL:
+                transaction.record(
+                    _entry(row.environment, Action.AGENT_REVOKE, request, "agent_enrolled", by=_actor(held))
+                )
             transaction.record(_entry(row.environment, Action.AGENT_ENROL, request, by=_actor(held)))
             return joined
 
         return await self.writer.run(job)
+
+    async def hold(self, environment: str, key: SealingKey, cluster: str, request: str, *, begins: bool) -> bool:
+        """Be an environment's agent here, with this key; whether there is such an environment.
+
+        Args:
+            begins: somebody has just asked for it, so an agent that was shut out is replaced.
+        Raises:
+            Conflict: `agent_enrolled`, `local_agent_revoked`, `environment_type`.
+        """
+        sealed_for = key.fingerprint.hex()
+
+        async def job(transaction: Transaction) -> bool:
+            present = transaction.snapshot.documents.get(Key("Environment", environment))
+            if present is None:
+                return False
+            before = await store.of_environment(transaction.connection, environment)
+            _refuse_held(environment, before, sealed_for, begins=begins)
+            found = transaction.snapshot.environment(environment)
+            if found is None or found.type is not EnvironmentType.KUBERNETES:
+                raise Conflict("environment_type", f"{environment} is no Kubernetes cluster", hint="name one that is")
+            if before is not None and before.enrolment.state is State.LOCAL and before.sealed_for == sealed_for:
+                return True
+            last = agent_identity.last_counter(before.enrolment) if before and before.uid == present.uid else 0
+            now = transaction.now
+            enrolment = replace(agent_identity.enrolled(last, b"", now), state=State.LOCAL)
+            await recipient(transaction, environment, sealing.public_bytes(key))
+            # There is no certificate whose end could be told.
+            await _store(transaction, Held(environment, present.uid, enrolment, cluster, sealed_for, now, now, now))
+            transaction.record(_entry(environment, Action.AGENT_ENROL, request, by=Actor("portreeve", HERE)))
+            return True
+
+        return await self.writer.run(job)
+
+    async def refuse_held(self, environment: str, key: SealingKey) -> None:
+        """See that nobody else is an environment's agent, where it is about to be kept here.
+
+        Raises:
+            Conflict: as `hold`.
+        """
+        async with self.database.reader.connect() as connection:
+            held = await store.of_environment(connection, environment)
+        _refuse_held(environment, held, key.fingerprint.hex(), begins=True)
+
+    async def refuse_lost(self, transaction: Transaction, environment: str, key: SealingKey) -> None:
+        """See that an environment is still kept here, with this key, where something of it is written.
+
+        Raises:
+            Conflict: `agent_enrolled`, `local_agent_revoked`.
+        """
+        held = await store.of_environment(transaction.connection, environment)
+        if held is None or held.enrolment.state is not State.LOCAL or held.sealed_for != key.fingerprint.hex():
+            raise _held_elsewhere(environment, held)
 
     async def admit(self, certificate: Certificate, request: str) -> Agent:
         """Who shows this certificate and has proven to hold its key.
@@ -342,6 +406,29 @@ def _entry(environment: str, action: Action, request: str, why: str = "", *, by:
     if why == "refused":
         return Entry(actor, action, target, request, Outcome.REFUSED, "enrolment_refused")
     return Entry(actor, action, target, request, reason=why or None)
+
+
+def _refuse_held(environment: str, held: Held | None, sealed_for: str, *, begins: bool) -> None:
+    if held is None or held.enrolment.state is State.LOCAL:
+        return
+    # Who was shut out here was so by name; that the program starts once more takes nothing of that back.
+    replaced = held.enrolment.state is State.REVOKED and held.sealed_for != sealed_for
+    if not (begins and replaced):
+        raise _held_elsewhere(environment, held)
+
+
+def _held_elsewhere(environment: str, held: Held | None) -> Conflict:
+    if held is None or held.enrolment.state is State.REVOKED:
+        return Conflict(
+            "local_agent_revoked",
+            f"what kept {environment} was shut out by name, and nothing takes its place by itself",
+            hint=f"start again with --kubeconfig; if it was kept from here, delete local-{environment}.key before that",
+        )
+    return Conflict(
+        "agent_enrolled",
+        f"an agent is enrolled for {environment}, and there is one at a time",
+        hint=f"leave --kubeconfig out; or shut the agent out first: portreeve revoke --agent {environment}",
+    )
 
 
 def _not_enrolled() -> Unauthenticated:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from portreeve.core.agent_identity import Enrolment, State
+from portreeve.core.agent_identity import ADMITTED, Enrolment, State
 from portreeve.server.database.tables import AGENTS, ENROLMENTS
 from portreeve.server.documents.snapshot import AgentRow
 
@@ -126,7 +126,8 @@ async def void_enrolments(connection: AsyncConnection, environment: str, now: da
 
 async def shut_out(connection: AsyncConnection, environments: Collection[str]) -> set[str]:
     """Those of the environments whose agent is admitted no more, or that are gone."""
-    rows = await connection.scalars(select(AGENTS.c.environment).where(AGENTS.c.state == str(State.ACTIVE)))
+    admitted = sorted(map(str, ADMITTED))
+    rows = await connection.scalars(select(AGENTS.c.environment).where(AGENTS.c.state.in_(admitted)))
     return set(environments) - set(rows)
 
 

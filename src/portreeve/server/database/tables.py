@@ -399,11 +399,27 @@ ENROLMENTS: Final = Table(
     Index("ix_enrolments_environment", "environment"),
 )
 
+ACCESS_REFUSALS: Final = Table(
+    "access_refusals",
+    METADATA,
+    # Requests for registries that stand in a cluster, and that somebody has decided against.
+    Column("environment", Name, primary_key=True),
+    Column("namespace", Name, primary_key=True),
+    Column("name", Name, primary_key=True),
+    # Those of the custom resource: another object, or another wish, is not refused.
+    Column("uid", Name, nullable=False),
+    Column("generation", Number, nullable=False),
+    Column("why", Name, nullable=False),
+    Column("decided_by", Name, nullable=False),
+    Column("decided_at", Moment, nullable=False),
+)
+
 OBSERVATIONS: Final = Table(
     "observations",
     METADATA,
     Column("environment", Name, primary_key=True),
-    # {"kubernetes": "1.36.2", "namespaces": [{"name", "labels"}], "conditions": [...], "pullSecrets": [...]}
+    # {"kubernetes": "1.36.2", "namespaces": [{"name", "labels"}], "conditions": [...], "pullSecrets": [...],
+    # "inventory": {...}, "accessRequests": [...]}
     Column("facts", Json, nullable=False),
     Column("generation", Number, nullable=False),
     Column("revision", Number, nullable=False),

@@ -2,7 +2,10 @@
 
     {"environment", "type", "generation", "hash", "previousHash", "notAfter",
      "policy": {"name", "version", "stage", "enforcedBy", "renderDigest"} | null,
-     "sources": …, "grants": [{…, "credential": {"id", "version", "expiresAt", "sealed"}}], "masked": […]}
+     "sources": …, "grants": [{…, "credential": {"id", "version", "expiresAt", "sealed"}}], "masked": […],
+     "requests": [{"namespace", "name", "uid", "generation", "state": "Refused", "why"}]}
+
+`requests` are answers to what namespaces ask for, and missing where there is none.
 
 `hash` is that of `core.desired`: over what is wanted. A sealed credential is another one at each sealing and belongs to
 its generation, so it is covered by the signature and not by the hash. The signature is over the canonical bytes of all

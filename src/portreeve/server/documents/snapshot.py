@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from portreeve import providers
+from portreeve.core.access_requests import AccessRequest, Refusal
 from portreeve.core.authorization import Principal, Resource, Scope
 from portreeve.core.blast_radius import Inventory, RunningImage
 from portreeve.core.credential import CredentialRef
@@ -88,12 +89,16 @@ class TokenRow:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """How the last validation of a registry ended: `reason` is the code of the first stage that failed, "" for none."""
+    """How the last validation of a registry ended: `reason` is the code of the first stage that failed, "" for none.
+
+    `answered` is whether it was reached at all, whatever it said.
+    """
 
     outcome: str
     reason: str
     at: datetime
     ms: int
+    answered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,7 @@ class Reported:
     """What an environment said last of itself: conditions in the form of Kubernetes.
 
     `inventory` is namespace → what the channel calls one, without images; None if no inventory is kept there.
+    `requests` are registries that namespaces ask for.
     """
 
     generation: int
@@ -121,6 +127,19 @@ class Reported:
     inventory: Mapping[str, Mapping[str, Any]] | None = None
     pull_secrets: int = 0
     """How many namespaces have a pull secret of ours."""
+    phases: Mapping[str, int] = field(default_factory=dict)
+    """Phase of a pull secret, as the agent words it → how many namespaces."""
+    requests: tuple[AccessRequest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRow:
+    """A request for a registry that somebody has decided against."""
+
+    environment: str
+    refusal: Refusal
+    by: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -141,6 +160,8 @@ class Snapshot:
     """Environment → its agent, for those that were ever enrolled."""
     reports: Mapping[str, Reported] = field(default_factory=dict)
     """Environment → what it said last, for those that have reported."""
+    refusals: Mapping[tuple[str, str, str], RefusalRow] = field(default_factory=dict)
+    """Environment, namespace and name of a request → what was decided against it, also where it is gone."""
 
     def with_documents(self, revision: int, written: Iterable[Stored], deleted: Iterable[Key] = ()) -> Snapshot:
         """The snapshot after these changes."""
@@ -198,6 +219,15 @@ class Snapshot:
         """The snapshot without an environment's agent."""
         return replace(self, agents={name: held for name, held in self.agents.items() if name != environment})
 
+    def with_refusal(self, revision: int, row: RefusalRow) -> Snapshot:
+        """The snapshot after somebody has decided against a request."""
+        place = (row.environment, row.refusal.namespace, row.refusal.name)
+        return replace(self, revision=revision, refusals={**self.refusals, place: row})
+
+    def without_refusals(self, environment: str) -> Snapshot:
+        """The snapshot without what was decided in an environment."""
+        return replace(self, refusals={at: row for at, row in self.refusals.items() if at[0] != environment})
+
     def with_agents_seen(self, agents: Mapping[str, AgentRow]) -> Snapshot:
         """The same snapshot with other times at which agents were seen, and with all that was worked out of it."""
         found = replace(self, agents=agents)
@@ -240,6 +270,7 @@ class Snapshot:
             minted=self._minted(),
             older=self._older(),
             capabilities=self.capabilities,
+            refusals=self._refused(),
             versions={key: one.version for key, one in self.documents.items()},
         )
 
@@ -307,6 +338,16 @@ class Snapshot:
         if found is None:
             found = self._parts[stored.key] = parts(stored.value, self.estate, stored.state)
         return found
+
+    def _refused(self) -> dict[str, tuple[Refusal, ...]]:
+        """Environment → what is refused of that which is asked for there now."""
+        found: dict[str, list[Refusal]] = {}
+        for (environment, namespace, name), row in sorted(self.refusals.items()):
+            reported = self.reports.get(environment)
+            asked = reported.requests if reported else ()
+            if any((one.namespace, one.name) == (namespace, name) and row.refusal.about(one) for one in asked):
+                found.setdefault(environment, []).append(row.refusal)
+        return {environment: tuple(held) for environment, held in found.items()}
 
     def _pulling(self) -> Iterator[tuple[Stored, CredentialRow]]:
         for (registry, purpose), row in self.credentials.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from portreeve.core.access_requests import Refusal
 from portreeve.core.blast_radius import RunningImage
+from portreeve.core.checklist import REACHED
 from portreeve.core.cluster import Namespace
 from portreeve.core.estate import Capabilities, Key
 from portreeve.core.refresh import Held, Notice, Why
 from portreeve.errors import Conflict
 from portreeve.server.database.tables import (
+    ACCESS_REFUSALS,
     AGENTS,
     CHANGES,
     CREDENTIAL_OVERLAPS,
@@ -25,8 +29,18 @@ from portreeve.server.database.tables import (
     OBSERVATIONS,
     REGISTRY_CHECKS,
 )
-from portreeve.server.documents.snapshot import AgentRow, Checked, CredentialRow, Overlap, Reported, Snapshot, TokenRow
+from portreeve.server.documents.snapshot import (
+    AgentRow,
+    Checked,
+    CredentialRow,
+    Overlap,
+    RefusalRow,
+    Reported,
+    Snapshot,
+    TokenRow,
+)
 from portreeve.server.documents.stored import Stored, read
+from portreeve.wire.channel import read_access_request
 
 AGENT = "Agent"
 CHECK = "Check"
@@ -48,6 +62,7 @@ async def load(connection: AsyncConnection, revision: int) -> Snapshot:
     images = (await connection.execute(select(IMAGES))).all()
     checks = (await connection.execute(select(REGISTRY_CHECKS))).all()
     agents = (await connection.execute(select(AGENTS))).all()
+    refusals = map(_refusal, (await connection.execute(select(ACCESS_REFUSALS))).all())
     running: dict[str, list[RunningImage]] = {}
     for row in images:
         running.setdefault(row.environment, []).append(_image(row))
@@ -61,6 +76,7 @@ async def load(connection: AsyncConnection, revision: int) -> Snapshot:
         {row.registry: checked(row) for row in checks},
         {row.environment: agent(row) for row in agents},
         {row.environment: reported(row.facts, row.generation, row.reported_at) for row in observed},
+        {(row.environment, row.refusal.namespace, row.refusal.name): row for row in refusals},
     )
 
 
@@ -160,15 +176,24 @@ def agent(row: Row[Any]) -> AgentRow:
 
 def reported(facts: Mapping[str, Any], generation: int, at: datetime) -> Reported:
     """What an environment said last, out of its stored observation."""
+    phases = Counter(str(one.get("phase", "")) for one in facts.get("pullSecrets", ()))
     # Where somebody else's Secret has our name, there is none of ours.
     ours = [one for one in facts.get("pullSecrets", ()) if one.get("phase") != "NameTaken"]
-    return Reported(generation, at, tuple(facts.get("conditions", ())), facts.get("inventory"), len(ours))
+    inventory, conditions = facts.get("inventory"), tuple(facts.get("conditions", ()))
+    requests = tuple(read_access_request(one) for one in facts.get("accessRequests", ()))
+    return Reported(generation, at, conditions, inventory, len(ours), phases, requests)
 
 
 def checked(row: Row[Any]) -> Checked:
     """How a registry's last validation ended, out of its stored checklist."""
     reason = next((check.get("code", "") for check in row.checks if check["outcome"] == "failed"), "")
-    return Checked(row.outcome, reason, row.checked_at, row.ms)
+    reached = not any(check["outcome"] == "failed" and check["stage"] in REACHED for check in row.checks)
+    return Checked(row.outcome, reason, row.checked_at, row.ms, reached)
+
+
+def _refusal(row: Row[Any]) -> RefusalRow:
+    refusal = Refusal(row.namespace, row.name, row.uid, row.generation, row.why)
+    return RefusalRow(row.environment, refusal, row.decided_by, row.decided_at)
 
 
 def _stored(row: Row[Any]) -> Stored:

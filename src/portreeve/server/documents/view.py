@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from portreeve.core.agent_identity import ADMITTED, State
 from portreeve.core.enforcement_messages import STATES
 from portreeve.core.estate import policy_type
 from portreeve.core.leaving import Said, left
@@ -147,7 +148,7 @@ def agent_shown(name: str, snapshot: Snapshot, now: datetime) -> dict[str, Any]:
             "lastSeen": time(row.seen_at) if row else None,
             "cluster": row.cluster if row else None,
             "enrolledAt": time(row.enrolled_at) if row else None,
-            "certificateExpiresAt": time(row.expires_at) if row else None,
+            "certificateExpiresAt": time(row.expires_at) if row and row.state != State.LOCAL else None,
         },
         "generation": said.generation if said else None,
         "reportedAt": time(said.at) if said else None,
@@ -157,17 +158,19 @@ def agent_shown(name: str, snapshot: Snapshot, now: datetime) -> dict[str, Any]:
 
 def _connected(name: str, snapshot: Snapshot, now: datetime) -> bool:
     row = snapshot.agents.get(name)
-    return row is not None and row.state == "active" and row.seen_at is not None and now - row.seen_at <= CONNECTED
+    return row is not None and row.state in ADMITTED and row.seen_at is not None and now - row.seen_at <= CONNECTED
 
 
 def _connection(row: AgentRow | None, *, connected: bool) -> dict[str, Any]:
     if row is None:
         return {"type": "Connected", "status": "Unknown", "reason": "NoAgent", "message": "no agent was ever enrolled"}
-    if row.state != "active":
+    if row.state not in ADMITTED:
         return {"type": "Connected", "status": "False", "reason": row.state.capitalize(), "message": "it is shut out"}
     if row.seen_at is None:
         return {"type": "Connected", "status": "Unknown", "reason": "NotSeenYet", "message": "it has not come yet"}
     reason, message = ("Polling", "it asks for what is wanted") if connected else ("Silent", "it has not come lately")
+    if row.state == State.LOCAL:
+        reason, message = ("Local" if connected else reason, "run by the control plane, without an agent")
     return {"type": "Connected", "status": str(connected), "reason": reason, "message": message}
 
 

@@ -75,6 +75,11 @@ SHARED: Final[dict[str, Schema]] = {
     "NeededAccess": record(
         environment=TEXT, namespace=TEXT, registry=TEXT, uses=COUNT, owners=rows(TEXT), images=rows(TEXT), command=TEXT
     ),
+    "AccessRequest": record(
+        environment=TEXT, namespace=TEXT, name=TEXT, uid=TEXT, generation=COUNT, registry=TEXT, reason=TEXT,
+        delivery={"type": "object"}, state=TEXT, grantedBy=TEXT, why=TEXT, decidedBy=TEXT, decidedAt=or_null(TEXT),
+        command=TEXT,
+    ),
     "UnusedAccess": record(environment=TEXT, namespace=TEXT, registry=TEXT, kind=TEXT, name=TEXT),
 }  # fmt: skip
 
@@ -88,6 +93,9 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
     "list_inventory": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("Inventory")))),
     "list_needed": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("NeededAccess")))),
     "list_unused": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("UnusedAccess")))),
+    "list_access_requests": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("AccessRequest")))),
+    "approve_access_request": (201, named("Plan")),
+    "deny_access_request": (200, named("AccessRequest")),
     "list_calendar": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("CalendarEntry")))),
     "read_verdict": (
         200,
@@ -134,6 +142,7 @@ _OTHER_FORMS: Final = {
     "export_audit": ("the whole log, a line for each event and checkpoint", "application/jsonl"),
     "feed_calendar": ("an event for each end (RFC 5545)", "text/calendar"),
     "read_egress_rules": ("a policy for pods", "application/yaml"),
+    "read_metrics": ("the text format of Prometheus", "text/plain"),
     "watch": ("events, until either side hangs up", "text/event-stream"),
 }
 """Operation → what it answers, and its media type, where that is not JSON."""

@@ -93,6 +93,12 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         }
         for step in ("approve", "deny", "revoke")
     },
+    "approve_access_request": {"type": "object", "additionalProperties": False, "properties": {}},
+    "deny_access_request": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"comment": {"type": "string", "maxLength": 1000}},
+    },
     "renew_exemptions": {
         "type": "object",
         "additionalProperties": False,
@@ -105,7 +111,13 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
 }
 """Operation → schema of its body, where that is no document. Subjects add theirs with `body`."""
 
-OPTIONAL_BODIES: Final = {"approve_exemptions", "deny_exemptions", "revoke_exemptions"}
+OPTIONAL_BODIES: Final = {
+    "approve_exemptions",
+    "deny_exemptions",
+    "revoke_exemptions",
+    "approve_access_request",
+    "deny_access_request",
+}
 
 _HEADERS: Final = {
     "If-Match": "the ETag that was read",

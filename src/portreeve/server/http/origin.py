@@ -34,16 +34,18 @@ class Origins:
     port: int
     named: frozenset[str]
     """Further values of Host, in lower case; one without a port stands for every port."""
+    tls: bool = False
+    """Whether the server ends TLS itself, so that its own addresses are https, too."""
 
     @property
     def secure(self) -> bool:
         """Whether browsers come by https."""
-        return self.public_url.startswith("https://")
+        return self.public_url.startswith("https://") or (self.tls and not self.public_url)
 
     @property
     def base(self) -> str:
         """What stands before the path in an address of ours."""
-        return self.public_url or f"http://127.0.0.1:{self.port}"
+        return self.public_url or f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def known(self, host: str) -> bool:
         """Whether a Host header names us."""
@@ -58,8 +60,9 @@ class Origins:
     def asked(self, host: str) -> str:
         """The origin that a request with this Host was sent to."""
         host = host.lower()
-        plain = _split(host)[0] in LOOPBACK and host != self._public_host
-        return f"{'https' if self.secure and not plain else 'http'}://{host}"
+        if _split(host)[0] in LOOPBACK and host != self._public_host:
+            return f"{'https' if self.tls else 'http'}://{host}"
+        return f"{'https' if self.secure or self.tls else 'http'}://{host}"
 
     @property
     def _public_host(self) -> str:
@@ -71,7 +74,10 @@ def origins(settings: Settings) -> Origins:
     listening = f"[{settings.host}]" if ":" in settings.host else settings.host
     own = {f"{listening}:{settings.port}".lower()} if settings.host not in {"0.0.0.0", "::", ""} else set()  # noqa: S104 -- it is left out here
     return Origins(
-        settings.public_url, settings.port, frozenset(own | {name.lower() for name in settings.allowed_hosts})
+        settings.public_url,
+        settings.port,
+        frozenset(own | {name.lower() for name in settings.allowed_hosts}),
+        settings.tls_certificate is not None,
     )
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -62,6 +63,9 @@ from portreeve.server.refresh.needs import Need, needs
 TICK_S: Final = 5
 """Seconds between sweeps: with a minute of backing off and an attempt that hangs, less than two minutes."""
 
+SUCCESS: Final = "success"
+"""The result of an attempt that brought a token; the others are the kinds of failure."""
+
 _CHANCE: Final = secrets.SystemRandom()
 
 
@@ -87,6 +91,8 @@ class Refresh:
         self._chance = chance
         self._holder = new_id()
         self.minting: dict[str, asyncio.Task[None]] = {}
+        self.results: Counter[str] = Counter()
+        """How attempts of this process ended: SUCCESS, or the kind of failure."""
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
@@ -161,6 +167,7 @@ class Refresh:
         """Mint and settle. What is raised here is the database's: the lease ends, and it is tried again."""
         try:
             minted = await self._minted(need, mint)
+            self.results[str(minted.why) if isinstance(minted, Failed) else SUCCESS] += 1
             if isinstance(minted, Failed):
                 await self._settle(minted, None)
             else:

@@ -25,7 +25,7 @@ from portreeve.core.audit import Action as Recorded
 from portreeve.core.audit import ObjectKind, Target, escaped
 from portreeve.core.authorization import Resource
 from portreeve.core.blast_radius import RunningImage
-from portreeve.core.checklist import Check, Outcome, judged
+from portreeve.core.checklist import REACHED, Check, Outcome, judged
 from portreeve.core.estate import Key
 from portreeve.core.permissions import Action, Kind
 from portreeve.core.policy import Registry, RegistryAccess
@@ -238,7 +238,8 @@ async def _kept(
         revision = transaction.next_revision()
         key = Key(documents_store.CHECK, contact.name)
         await documents_store.note(transaction.connection, revision, key, "updated", revision, transaction.now)
-        checked = Checked(str(outcome), reason or "", transaction.now, ms)
+        reached = not any(check.outcome is Outcome.FAILED and check.stage in REACHED for check in checks)
+        checked = Checked(str(outcome), reason or "", transaction.now, ms, reached)
         transaction.snapshot = transaction.snapshot.with_check(revision, contact.name, checked)
 
     await parts.writer.run(job)

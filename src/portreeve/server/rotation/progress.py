@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from portreeve.core.agent_identity import ADMITTED
 from portreeve.core.cluster import SYSTEM_NAMESPACES
 from portreeve.core.desired import Grant, granted
 from portreeve.core.environments import Environment
@@ -47,7 +48,7 @@ async def held_in(
     agent = snapshot.agents.get(environment.name)
     return EnvironmentHeld(
         environment.name,
-        agent is not None and agent.state == "active",
+        agent is not None and agent.state in ADMITTED,
         None if agent is None else agent.seen_at or agent.enrolled_at,
         sees(facts),
         _must_hold(snapshot, environment, grants),

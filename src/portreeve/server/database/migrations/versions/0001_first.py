@@ -25,6 +25,18 @@ MOMENT: Final[TypeEngine[Any]] = sa.BigInteger()
 def upgrade() -> None:
     """From an empty database."""
     op.create_table(
+        "access_refusals",
+        sa.Column("environment", NAME, nullable=False),
+        sa.Column("namespace", NAME, nullable=False),
+        sa.Column("name", NAME, nullable=False),
+        sa.Column("uid", NAME, nullable=False),
+        sa.Column("generation", NUMBER, nullable=False),
+        sa.Column("why", NAME, nullable=False),
+        sa.Column("decided_by", NAME, nullable=False),
+        sa.Column("decided_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("environment", "namespace", "name", name=op.f("pk_access_refusals")),
+    )
+    op.create_table(
         "agent_keys",
         sa.Column("environment", NAME, nullable=False),
         sa.Column("sealing_key", BYTES, nullable=False),
@@ -434,3 +446,4 @@ def downgrade() -> None:
     op.drop_table("answers")
     op.drop_table("agents")
     op.drop_table("agent_keys")
+    op.drop_table("access_refusals")

@@ -1,0 +1,1 @@
+"""A subject: how everything stands, as figures for Prometheus."""
