@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,13 +36,15 @@ class RealClock:
 
 @dataclass
 class Agent:
-    """The agent of one environment: what it is run with, and its process."""
+    """The agent of one environment: what it is run with, and its process. `variables` are added to the environment."""
 
     state: Path
     kubeconfig: Path
     log: Path
     process: subprocess.Popen[bytes] | None = None
     arguments: tuple[str, ...] = ()
+    program: str = PROGRAM
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def enrol(self, url: str, shown: bytes) -> None:
         """Raises: CalledProcessError."""
@@ -51,7 +54,12 @@ class Agent:
     def start(self) -> None:
         words = ["run", "--state", str(self.state), "--kubeconfig", str(self.kubeconfig), *self.arguments]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-c", PROGRAM, *words], stderr=log)
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", self.program, *words],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self.variables},
+            )
 
     def kill(self) -> None:
         """As the kernel does it, without any notice."""

@@ -8,6 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from portreeve.core.agent_messages import (
     Answer,
@@ -36,11 +38,12 @@ from portreeve.core.agent_messages import (
 )
 from portreeve.core.cluster import LabelSelector, NamespaceSelection
 from portreeve.core.credential import CredentialRef, Login
-from portreeve.core.delivery import Document, DocumentGrant
+from portreeve.core.delivery import DELIVERED, Document, DocumentGrant, selecting
 from portreeve.core.leases import QUIET_S
 from portreeve.core.observation import (
     MANAGER,
     OWNER_LABEL,
+    PULL_SECRET,
     AccountSeen,
     EntryFact,
     Kind,
@@ -53,7 +56,7 @@ from portreeve.core.observation import (
 from portreeve.core.pacing import ANSWER_S, SLOW_S, Limits
 from portreeve.core.policy import Delivery, DeliveryMode, ServiceAccounts
 from portreeve.core.reconcile import step
-from portreeve.core.reconcile_state import State
+from portreeve.core.reconcile_state import MOST_GONE, State
 from portreeve.core.reference import parse, parse_prefix
 from portreeve.core.secret import SecretValue
 
@@ -528,3 +531,69 @@ def test_a_namespace_that_was_made_anew_is_not_going_because_the_one_before_it_w
     agent.do(Answer(applied.ask, "shop", "", Outcome.GONE, agent.at, 0.5))
     agent.tick(61.0)
     assert not agent.state.lines["shop"].space.terminating  # type: ignore[union-attr] # it is there
+
+
+def test_what_comes_and_goes_for_years_is_not_remembered_for_years() -> None:
+    agent = Agent().lists(SPACE).given(grant(delivery=mode(DeliveryMode.STANDING)))
+    agent.answer(only(agent.tick(), ReadSecret), Outcome.NOT_FOUND)
+    agent.answer(only(agent.tick(), ApplySecret), seen=OURS)
+    agent.tick()
+    for number in range(MOST_GONE + 50):
+        name, uid, version = f"job-{number}", f"u{number}", str(100 + number)
+        agent.do(Changed(WorkloadSeen(SPACE.name, f"Pod/{name}", uid, version)))
+        agent.do(Changed(AccountSeen(SPACE.name, name, uid, version, {}, (PULL_SECRET,))))
+        agent.do(Changed(NamespaceSeen(name, uid, version)))
+        agent.tick(60.0)
+        agent.do(Deleted(Kind.WORKLOAD, SPACE.name, f"Pod/{name}", uid))
+        agent.do(Deleted(Kind.ACCOUNT, SPACE.name, name, uid))
+        agent.do(Deleted(Kind.NAMESPACE, name, name, uid))
+        agent.tick(60.0)
+    line = agent.state.lines[SPACE.name]
+    assert len(line.gone) <= MOST_GONE + 2
+    assert len(line.account_paces) <= 2
+    assert len(agent.state.lines) <= 3
+
+
+def test_a_late_word_of_what_is_gone_brings_nothing_back() -> None:
+    agent = Agent().lists(SPACE, OURS).given(grant())
+    agent.tick()
+    agent.do(Deleted(Kind.SECRET, SPACE.name, PULL_SECRET, OURS.uid))
+    for number in range(2 * MOST_GONE):
+        agent.do(Deleted(Kind.WORKLOAD, SPACE.name, f"Pod/{number}", str(number)))
+    agent.do(Changed(OURS))
+    assert agent.state.lines[SPACE.name].secret is None
+
+
+def test_what_one_namespace_says_of_a_login_is_not_believed_of_another() -> None:
+    hub = grant(registry="hub", source=parse_prefix("docker.io/shop"), credential=CredentialRef("c-2", 1, LATER))
+    everywhere = NamespaceSelection(("shop", "till"))
+    grants = [replace(one, namespaces=everywhere) for one in (grant(2, login=None), hub)]
+    till = replace(OURS, namespace="till", uid="s2")
+    agent = Agent().lists(SPACE, OURS, NamespaceSeen("till", "n2", "5"), till).given(*grants)
+    reads = [one for one in agent.tick() if isinstance(one, ReadSecret)]
+    assert [one.namespace for one in reads] == ["shop", "till"]
+    forged, own = (Login("robot", SecretValue(text)) for text in ("forged", "own"))
+    agent.answer(reads[0], seen=replace(OURS, logins={KEY: forged}))
+    applied = [one for one in agent.tick() if isinstance(one, ApplySecret)]
+    agent.answer(reads[1], seen=replace(till, logins={KEY: own}))
+    applied += [one for one in agent.tick() if isinstance(one, ApplySecret)]
+    found = {one.namespace: {entry.key: entry.login for entry in one.entries}[KEY] for one in applied}
+    assert found == {"shop": forged, "till": own}
+
+
+SELECTIONS = st.builds(
+    NamespaceSelection,
+    st.lists(st.sampled_from("abc"), max_size=2, unique=True).map(tuple),
+    st.none() | st.builds(LabelSelector, st.lists(st.sampled_from([("t", "x"), ("t", "y")]), max_size=1).map(tuple)),
+)
+MODES = st.sampled_from(DeliveryMode)
+
+
+@given(st.lists(st.tuples(SELECTIONS, MODES), max_size=8), st.sampled_from("abcd"), st.sampled_from(["x", "y", ""]))
+def test_grants_that_are_looked_up_are_those_that_select(
+    drawn: list[tuple[NamespaceSelection, DeliveryMode]], name: str, label: str
+) -> None:
+    grants = [grant(number, namespaces=one, delivery=mode(how)) for number, (one, how) in enumerate(drawn)]
+    space = NamespaceSeen(name, "n", "1", {"t": label} if label else {})
+    expected = [one for one in grants if one.namespaces.selects(name, space.labels) and one.delivery.mode in DELIVERED]
+    assert list(selecting(document(1, *grants), space)) == expected

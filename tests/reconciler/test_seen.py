@@ -99,7 +99,7 @@ def metadata(*managed: tuple[str, dict[str, Any]], labels: dict[str, str] | None
         "resourceVersion": "7",
         "labels": labels or {"app.kubernetes.io/managed-by": "portreeve"},
         "annotations": {ENTRIES_ANNOTATION: encode_facts(facts((entry,)))},
-        "managedFields": [{"manager": name, "fieldsV1": fields} for name, fields in managed],
+        "managedFields": [{"manager": name, "operation": "Apply", "fieldsV1": fields} for name, fields in managed],
     }
 
 
@@ -146,3 +146,9 @@ def test_what_a_secret_holds_is_read_as_far_as_it_can_be(content: Any, logins: d
     assert read.immutable
     found = {key: (login.username, login.password.reveal()) for key, login in (read.logins or {}).items()}
     assert found == logins
+
+
+def test_what_comes_under_our_name_by_an_ordinary_write_is_somebody_elses() -> None:
+    written = metadata((MANAGER, DATA), (MANAGER, DATA))
+    written["managedFields"][1]["operation"] = "Update"
+    assert not seen.secret(msgspec.convert({"metadata": written}, OwnedMeta).metadata).marked

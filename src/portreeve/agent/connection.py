@@ -25,7 +25,14 @@ from portreeve.wire.channel import Report, read_joined, report_document
 
 PATH: Final = "/agent/v1/"
 MAX_TEXT: Final = 1_000
-_KINDS: Final[Mapping[int, type[PortreeveError]]] = {401: Unauthenticated, 409: Conflict, 422: Invalid, 500: Stalled}
+_KINDS: Final[Mapping[int, type[PortreeveError]]] = {
+    400: Invalid,
+    401: Unauthenticated,
+    409: Conflict,
+    413: Invalid,
+    422: Invalid,
+    500: Stalled,
+}
 
 
 class Connection:

@@ -14,16 +14,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from portreeve.agent.connection import Connection
 from portreeve.agent.state import StateDirectory
 from portreeve.core import channel
 from portreeve.core.channel import Ask, Document, Effect, Event, Keep, Renew, State, Tell, Use, Wait
-from portreeve.errors import PortreeveError, Unauthenticated
+from portreeve.errors import Invalid, PortreeveError, Unauthenticated
 from portreeve.reconciler.document import judged
 from portreeve.reconciler.reporting import Reporter
 from portreeve.wire.channel import Signed, read_signed
+
+AGAIN_S: Final = 5.0
+"""Seconds before it goes on after a mistake of ours."""
 
 log = logging.getLogger("portreeve.agent")
 
@@ -78,19 +81,33 @@ class Loop:
         self.state = State(connection.enrolled.environment, begins, ends)
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Go on until cancelled.
+
+        Raises:
+            Invalid: what was kept cannot be read from the disk.
+        """
         await self.begin()
         event: Event = channel.Began(self._clock())
         while True:
-            event = await self.turn(event)
+            try:
+                event = await self.turn(event)
+            except Exception:
+                # A mistake of ours about one message must not take the credentials of a cluster away with it.
+                log.exception("the channel failed, and goes on")
+                await self._pause(AGAIN_S)
+                event = channel.Began(self._clock())
 
     async def begin(self) -> None:
         """Take up what was kept: nothing older is believed any more, and it goes on to count until it ends."""
         held = self._state.document()
         if held is None:
             return
-        signed = read_signed(held)
-        document = self.judged(signed)
+        try:
+            signed = read_signed(held)
+            document = self.judged(signed)
+        except Invalid:
+            log.warning("the document that was kept is damaged, and counts for nothing")
+            return
         if not document.signed or document.environment != self.state.environment:
             log.warning("the document that was kept is not one of this control plane's, and counts for nothing")
             return

@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
 import time
@@ -50,6 +51,8 @@ def utc_now() -> datetime:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program; its exit code."""
     os.umask(0o077)
+    # A core would hold every credential. (Handlers that the kernel pipes cores to are told of this limit, too.)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     asked = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
@@ -152,10 +155,14 @@ async def _run(state: StateDirectory, cluster: Cluster, rate: float, metrics: Ad
 
 async def _until_ended(reconciler: Reconciler, asking: Loop) -> None:
     loop = asyncio.get_running_loop()
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(reconciler.serve()), group.create_task(asking.run())]
-        for one in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(one, _end, tasks)
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(reconciler.serve()), group.create_task(asking.run())]
+            for one in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(one, _end, tasks)
+    except ExceptionGroup as failed:
+        told = [one for one in failed.exceptions if isinstance(one, PortreeveError)]
+        raise told[0] if told else failed from None
 
 
 def _end(tasks: Sequence[asyncio.Task[None]]) -> None:

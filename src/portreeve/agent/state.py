@@ -179,12 +179,12 @@ class StateDirectory:
     def _read(self, name: str) -> bytes | None:
         try:
             descriptor = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb") as file:
+                return file.read(MAX_BYTES)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise _unusable(self.path / name, f"cannot be read: {error.strerror}") from None
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(MAX_BYTES)
 
     def _write(self, name: str, data: bytes) -> None:
         """Put a file in the place of the one before, at once and on the disk."""

@@ -41,6 +41,10 @@ class Outcome(StrEnum):
     NOT_FOUND = "not found"
     REFUSED = "refused"
     """422, or a quota, or somebody's admission webhook."""
+    TOO_LARGE = "too large"
+    """It was not sent: no Secret holds as much."""
+    UNFIT = "unfit"
+    """It was not sent: the format of a pull secret has no place for a credential of it."""
     THROTTLED = "throttled"
     UNAVAILABLE = "unavailable"
     UNKNOWN = "unknown"
@@ -62,6 +66,8 @@ class Phase(StrEnum):
     IMMUTABLE = "immutable"
     FORBIDDEN = "forbidden"
     REFUSED = "refused"
+    TOO_LARGE = "too large"
+    UNFIT = "unfit"
     REMOVED = "removed"
 
 

@@ -33,6 +33,7 @@ from portreeve.core.namespace_view import (
     TemplateSaid,
     View,
     view_of,
+    written,
 )
 
 NEEDED: Final = frozenset({"Pod", "ServiceAccount", *TEMPLATES})
@@ -41,7 +42,11 @@ NEEDED: Final = frozenset({"Pod", "ServiceAccount", *TEMPLATES})
 MOST_EVENTS: Final = 1_000
 """Events held of one namespace; they end by themselves after an hour."""
 BATCH_LINES: Final = 50_000
-"""Lines in one delta, unless a single namespace has more. What is left comes with the next one."""
+BATCH_CHARACTERS: Final = 8 << 20
+"""Lines, and characters as JSON, in one delta, unless a single namespace has more. What is left comes with the next."""
+
+AROUND: Final = 60
+"""Characters around the names of a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +125,17 @@ class Inventory:
         added: list[tuple[str, Line]] = []
         removed: list[tuple[str, Line]] = []
         changed: list[tuple[str, View]] = []
-        lines = 0
+        lines = characters = 0
         marked, self._marked, self._sent = self._marked | self._sent.keys(), set(), {}
         for namespace in sorted(marked):
             before, now = self._told.get(namespace, NOTHING), self.view(namespace)
             new, old = _difference(before.images, now.images)
             rest = now.rest != before.rest
             lines += len(new) + len(old) + (now.rows if rest else 0)
-            if lines > BATCH_LINES and self._sent:
+            characters += sum(written(one.owner) + written(one.image) + len(one.digest) for one in (*new, *old))
+            characters += (len(new) + len(old)) * (len(namespace) + AROUND)
+            characters += now.characters + now.rows * AROUND if rest else 0
+            if (lines > BATCH_LINES or characters > BATCH_CHARACTERS) and self._sent:
                 self._marked.add(namespace)
                 continue
             self._sent[namespace] = now

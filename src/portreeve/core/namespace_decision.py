@@ -8,7 +8,7 @@ Sources: mission rules 1 to 4; threats AG-08; kubernetes.md 2.4, 3.2 and 3.4.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -44,6 +44,13 @@ from portreeve.core.observation import PULL_SECRET, EntryFact, Record
 from portreeve.core.pacing import ANSWER_S, Pace
 from portreeve.core.policy import DeliveryMode
 from portreeve.core.reconcile_state import Line, State, pace_of
+
+_TROUBLES: Final[Mapping[Outcome, Phase]] = {
+    Outcome.FORBIDDEN: Phase.FORBIDDEN,
+    Outcome.REFUSED: Phase.REFUSED,
+    Outcome.TOO_LARGE: Phase.TOO_LARGE,
+    Outcome.UNFIT: Phase.UNFIT,
+}
 
 SETTLING_S: Final = 2 * ANSWER_S
 """A request that was sent longer ago is dead: the edge and the API server break it off after a minute."""
@@ -135,7 +142,17 @@ def _held(line: Line) -> tuple[EntryFact, ...]:
 
 def _wanted(line: Line, grants: tuple[DocumentGrant, ...], logins: Logins, now: datetime, at: float) -> Wanted:
     live = frozenset(registry for registry, lease in line.leased.items() if at < lease.until)
-    return wanted(grants, tuple(line.workloads.values()), live, _held(line), logins, now)
+    return wanted(grants, tuple(line.workloads.values()), live, _held(line), {**_read_logins(line), **logins}, now)
+
+
+def _read_logins(line: Line) -> Logins:
+    """Logins that the Secret alone still has. They count here and nowhere else: who can write into a namespace can
+    forge our marks there, and would choose what another namespace pulls with.
+    """
+    seen = line.secret
+    if seen is None or not seen.marked or not seen.logins:
+        return {}
+    return {fact.credential: seen.logins[fact.key] for fact in seen.entries or () if fact.key in seen.logins}
 
 
 def _about_secret(line: Line, record: Record, want: Wanted) -> tuple[Request | None, Phase]:
@@ -216,9 +233,8 @@ def _wake(line: Line, due: Iterable[Request], at: float) -> float | None:
 
 def _status(line: Line, record: Record, want: Wanted, phase: Phase) -> Status | None:
     """What is told; None if nothing is to be said of the namespace."""
-    troubles = {Outcome.FORBIDDEN: Phase.FORBIDDEN, Outcome.REFUSED: Phase.REFUSED}
-    if phase is Phase.PENDING and line.trouble in troubles:
-        phase = troubles[line.trouble]
+    if phase is Phase.PENDING:
+        phase = _TROUBLES.get(line.trouble, phase)
     if line.told is None and phase is Phase.REMOVED:
         return None
     if line.told is not None and phase is Phase.PENDING:

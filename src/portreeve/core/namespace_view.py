@@ -19,13 +19,15 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from portreeve.core.observation import PULL_SECRET
 from portreeve.core.pull_failure import Cause
+
+Row = TypeVar("Row")
 
 BETWEEN: Final = ("ReplicaSet", "Job")
 """Kinds that stand between a workload and its pods, where something controls them."""
@@ -36,6 +38,9 @@ MOST_LINES: Final = 20_000
 """Lines of images, and of templates, of one namespace."""
 MOST_ROWS: Final = 1_000
 """Lines of any other list of one namespace."""
+MOST_CHARACTERS: Final = 3 << 20
+"""Of the names in the lines of images of one namespace; in those of templates two thirds of it, and in each other list
+a twelfth. With what stands around them that is half of what a report may have, whatever somebody calls his images."""
 MOST_NAMES: Final = 20
 """Owners, or ServiceAccounts, that one reference names; the others are counted."""
 
@@ -201,6 +206,15 @@ class View:
         return replace(self, images=())
 
     @property
+    def characters(self) -> int:
+        """How long its names are besides those of images, about."""
+        pairs = [*self.templates, *((one.owner, one.image) for one in self.failures)]
+        references = [(one.secret, *one.owners, *one.accounts) for one in self.references]
+        others = [(one.name, one.app) for one in self.accounts]
+        owners = [one.owner for one in self.missed]
+        return sum(sum(map(written, texts)) for texts in (*pairs, *references, *others, owners, self.registries))
+
+    @property
     def rows(self) -> int:
         """How many lines there are besides those of images."""
         lists = (self.templates, self.references, self.accounts, self.missed, self.failures, self.registries)
@@ -274,20 +288,37 @@ def view_of(space: Space) -> View:
     images = _images(space)
     running = {(line.owner, line.image) for line in images}
     templates = sorted({(one.owner, image) for one in space.templates() for image in one.images} - running)
-    lists = (_references(space), _kept(space), _missed(space), _failures(space), _registries(space))
-    left = sum(max(0, len(one) - MOST_LINES) for one in (images, templates))
-    left += sum(max(0, len(one) - MOST_ROWS) for one in lists)
-    references, accounts, missed, failures, registries = lists
-    return View(
-        tuple(images[:MOST_LINES]),
-        tuple(templates[:MOST_LINES]),
-        tuple(references[:MOST_ROWS]),
-        tuple(accounts[:MOST_ROWS]),
-        tuple(missed[:MOST_ROWS]),
-        tuple(failures[:MOST_ROWS]),
-        tuple(registries[:MOST_ROWS]),
-        left,
+    references, accounts, missed = _references(space), _kept(space), _missed(space)
+    failures, registries = _failures(space), _registries(space)
+    small = MOST_CHARACTERS // 12
+    view = View(
+        _fitting(images, MOST_LINES, MOST_CHARACTERS, lambda one: (one.owner, one.image, one.digest)),
+        _fitting(templates, MOST_LINES, MOST_CHARACTERS * 2 // 3, lambda one: one),
+        _fitting(references, MOST_ROWS, small, lambda one: (one.secret, *one.owners, *one.accounts)),
+        _fitting(accounts, MOST_ROWS, small, lambda one: (one.name, one.app)),
+        _fitting(missed, MOST_ROWS, small, lambda one: (one.owner,)),
+        _fitting(failures, MOST_ROWS, small, lambda one: (one.owner, one.image)),
+        _fitting(registries, MOST_ROWS, small, lambda one: (one,)),
     )
+    found = (
+        len(images) + len(templates) + len(references) + len(accounts) + len(missed) + len(failures) + len(registries)
+    )
+    return replace(view, left_out=found - len(view.images) - view.rows)
+
+
+def _fitting(rows: list[Row], most: int, characters: int, texts: Callable[[Row], Iterable[str]]) -> tuple[Row, ...]:
+    """The first rows, as many as are told."""
+    room = characters
+    for number, row in enumerate(rows[:most]):
+        room -= sum(map(written, texts(row)))
+        if room < 0:
+            return tuple(rows[:number])
+    return tuple(rows[:most])
+
+
+def written(text: str) -> int:
+    """Characters of printable ASCII text, as it stands in JSON."""
+    return len(text) + text.count("\\") + text.count('"')
 
 
 def _images(space: Space) -> list[Line]:

@@ -2,6 +2,7 @@
 
 An object is *marked* when it carries our label and nobody but our field manager holds a field that we write: a second
 manager of one of them means that somebody took the object over, or applied the same value and would lose it with ours.
+Whoever wants to can forge that; why it is enough for our one name is in docs/adr/0019.
 It is *ours* when its UID is recorded, too. What a Secret holds is told by an annotation, as names and versions and
 never as values, so that it is known without reading the Secret and after any loss of the agent's own records.
 
@@ -13,6 +14,7 @@ Sources: threats AG-08; kubernetes.md 2.4 "Collision behaviour"; Kubernetes, "Se
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,6 +34,16 @@ OWNER_LABEL: Final = ("app.kubernetes.io/managed-by", "portreeve")
 
 ENTRIES_ANNOTATION: Final = "portreeve.io/entries"
 """What our Secret holds, as `encode_facts` writes it."""
+
+
+MOST_FACTS: Final = 4_000
+"""Entries that an annotation of 256 KB, the API server's limit, can name."""
+
+MAX_ID: Final = 64
+MAX_KEY: Final = 1_024
+"""Characters of a credential's id, and of a key of `auths`."""
+
+_TIME: Final = re.compile(r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
 class Kind(StrEnum):
@@ -77,16 +89,25 @@ def encode_facts(told: tuple[EntryFact, ...]) -> str:
 
 
 def decode_facts(text: str) -> tuple[EntryFact, ...] | None:
-    """What `encode_facts` has written; None for anything else, as anybody with rights to the Secret may write here."""
+    """What `encode_facts` has written; None for anything else, as anybody with rights to the Secret may write here.
+
+    It is reported, so nothing passes that a report cannot hold.
+    """
     try:
-        return tuple(_decoded(one) for one in json.loads(text))
+        found = json.loads(text)
+        return tuple(_decoded(one) for one in found) if len(found) <= MOST_FACTS else None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 
+def _fits(key: str, credential: str, version: int) -> bool:
+    return credential.isprintable() and len(credential) <= MAX_ID and len(key) <= MAX_KEY and 0 <= version < 2**53
+
+
 def _decoded(one: dict[str, Any]) -> EntryFact:
     key, credential, version, live, ends = (one[name] for name in ("key", "credential", "version", "live", "expiresAt"))
-    if not (type(key) is type(credential) is str and type(version) is int and type(live) is bool):
+    typed = type(key) is type(credential) is str and type(version) is int and type(live) is bool
+    if not (typed and _fits(key, credential, version) and (ends is None or _TIME.fullmatch(ends))):
         raise TypeError
     expires_at = None if ends is None else datetime.strptime(ends, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     return EntryFact(key, CredentialRef(credential, version, expires_at), live)

@@ -48,6 +48,12 @@ from portreeve.core.pacing import FRESH, RETRY_AFTER_S, USUAL, Bucket, Limits, P
 
 FULL: Final = Bucket(USUAL.burst)
 
+_STUCK: Final = frozenset({Outcome.FORBIDDEN, Outcome.REFUSED, Outcome.TOO_LARGE, Outcome.UNFIT})
+"""What only a person undoes."""
+
+MOST_GONE: Final = 200
+"""UIDs of deleted workloads and ServiceAccounts that are remembered of one namespace: pods come and go for years."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -190,7 +196,7 @@ def _put(line: Line, seen: Seen) -> Line:
 
 
 def _removed(line: Line, kind: Kind, name: str, uid: str) -> Line:
-    line = replace(line, gone={**line.gone, (kind, name): uid})
+    line = replace(line, gone=_remembered({**line.gone, (kind, name): uid}))
     match kind:
         case Kind.NAMESPACE:
             return replace(line, space=None)
@@ -200,6 +206,13 @@ def _removed(line: Line, kind: Kind, name: str, uid: str) -> Line:
             return replace(line, accounts=_without(line.accounts, name), stale=line.stale - {name})
         case Kind.WORKLOAD:
             return replace(line, workloads=_without(line.workloads, name))
+
+
+def _remembered(gone: dict[tuple[Kind, str], str]) -> dict[tuple[Kind, str], str]:
+    """Without the oldest of many; the Secret's and the namespace's stay, as answers about them may be late."""
+    many = [place for place in gone if place[0] in {Kind.WORKLOAD, Kind.ACCOUNT}]
+    over = set(many[: max(0, len(many) - MOST_GONE)])
+    return {place: uid for place, uid in gone.items() if place not in over}
 
 
 def _without(held: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -223,7 +236,25 @@ def deleted(state: State, event: Deleted) -> State:
     known = _known(line, event.kind, name)
     if known is not None and known.uid != event.uid:
         return state
-    return _with(state, _removed(line, event.kind, name, event.uid))
+    line = _removed(line, event.kind, name, event.uid)
+    if event.kind is Kind.ACCOUNT:
+        # Waits that have ended, of those that went: of each the name is a new one, where jobs bring their own.
+        paces = line.account_paces.items()
+        kept = {one: pace for one, pace in paces if one in line.accounts or pace.ask or pace.due_at > state.at}
+        line = replace(line, account_paces=kept)
+    after = _with(state, line)
+    return _without_past(after) if event.kind is Kind.NAMESPACE else after
+
+
+def _without_past(state: State) -> State:
+    """Without namespaces that went earlier, which nothing is known of or waited for: they come and go for years."""
+    past = {name for name, line in state.lines.items() if _empty(line) and _at_rest(line, state.at)}
+    return replace(state, lines={name: line for name, line in state.lines.items() if name not in past})
+
+
+def _at_rest(line: Line, at: float) -> bool:
+    """Whether every wait of it has ended: a namespace of the same name may come, and is not asked for sooner then."""
+    return all(pace.due_at <= at for pace in (line.pace, *line.account_paces.values()))
 
 
 def listed(state: State, event: Listed) -> State:
@@ -315,8 +346,6 @@ def answered(state: State, answer: Answer) -> State:
         line = _account_answered(line, answer, pace)
     else:
         line = _secret_answered(line, answer, state.document.generation if state.document else 0)
-        if isinstance(answer.seen, SecretSeen):
-            state = replace(state, logins={**_read_logins(answer.seen), **state.logins})
     return _with(state, line)
 
 
@@ -328,15 +357,8 @@ def _overtaken(line: Line, answer: Answer) -> bool:
     return answer.ask in line.overtaken or (answer.seen is not None and line.gone.get(place) == answer.seen.uid)
 
 
-def _read_logins(seen: SecretSeen) -> dict[CredentialRef, Login]:
-    """What a Secret of ours says of logins that nothing else has any more."""
-    if not seen.marked or seen.logins is None:
-        return {}
-    return {fact.credential: seen.logins[fact.key] for fact in seen.entries or () if fact.key in seen.logins}
-
-
 def _paced(pace: Pace, answer: Answer) -> Pace:
-    if answer.outcome in {Outcome.FORBIDDEN, Outcome.REFUSED}:
+    if answer.outcome in _STUCK:
         return pace.stuck(answer.at, answer.chance)
     return pace.failed(answer.at, answer.chance, answer.retry_after_s)
 

@@ -10,6 +10,7 @@ Sources: Kubernetes API concepts (lists in chunks, watch events, bookmarks).
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -19,6 +20,9 @@ from portreeve.core.secret import SecretValue
 from portreeve.errors import PortreeveError, Stalled
 from portreeve.kube.errors import Status, of_status
 from portreeve.transport.exchange import Response
+
+DEEPEST: Final = 200
+"""Levels of JSON that are read. No field of ours is as deep; `managedFields` may have 10,000, as somebody likes."""
 
 T = TypeVar("T")
 
@@ -106,8 +110,12 @@ class Decoders:
         Raises:
             Stalled: `kube_answer`.
         """
+        decoder = self._decoder(into)
         try:
-            read: T = self._decoder(into).decode(response.body.reveal())
+            try:
+                read: T = decoder.decode(response.body.reveal())
+            except RecursionError:
+                read = decoder.decode(shallow(response.body.reveal()))
         except (msgspec.DecodeError, UnicodeDecodeError):
             # The library's message names a path within the answer, and sometimes a value.
             fault = unreadable(what)
@@ -133,6 +141,8 @@ class Decoders:
             given = None if event.type == "BOOKMARK" else self._decoder(into).decode(event.object)
         except (msgspec.DecodeError, UnicodeDecodeError):
             fault = unreadable(what)
+        except RecursionError:
+            return self.event(shallow(line), into, what)
         else:
             return WatchEvent(event.type, given, version)
         raise fault
@@ -157,3 +167,22 @@ def unreadable(what: str) -> PortreeveError:
     return Stalled(
         "kube_answer", f"{what}: the answer is not of the shape that we know", hint="see that this is an API server"
     )
+
+
+_TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+
+
+def shallow(data: bytes) -> bytes:
+    """JSON with what is deeper than `DEEPEST` emptied: else one object that nests keeps all others from being read."""
+    pieces, depth, kept = [], 0, 0
+    for token in _TOKENS.finditer(data):
+        match token[0]:
+            case b"[" | b"{":
+                depth += 1
+                if depth == DEEPEST + 1:
+                    pieces.append(data[kept : token.end()])
+            case b"]" | b"}":
+                if depth == DEEPEST + 1:
+                    kept = token.start()
+                depth -= 1
+    return b"".join((*pieces, data[kept:]))

@@ -31,7 +31,7 @@ import msgspec
 
 from portreeve.core.observation import MANAGER
 from portreeve.core.secret import SecretValue
-from portreeve.errors import Invalid
+from portreeve.errors import Invalid, Stalled
 from portreeve.kube.answers import Answered, Decoders, Listed, Page, WatchEvent
 from portreeve.kube.asking import PLAIN, Asking
 from portreeve.kube.errors import Gone, described
@@ -42,6 +42,9 @@ T = TypeVar("T")
 
 FIELD_MANAGER: Final = MANAGER
 """Under which name the server records the fields that we set. One of the three marks of an object of ours."""
+
+LEAST_PAGE: Final = 10
+"""As many of the largest objects that a server stores are an answer that is read."""
 
 PAGE: Final = 500
 """Objects of a list at once, as client-go has it: 5 MB of pods."""
@@ -145,14 +148,20 @@ class Client:
         """
         what = described("list", resource.plural, namespace=selection.namespace)
         path = resource.path(namespace=selection.namespace)
-        query = selection.query() | {"limit": str(limit)}
+        query = selection.query()
         if not_older_than:
             query |= {"resourceVersion": not_older_than, "resourceVersionMatch": "NotOlderThan"}
         attempts, further = 1, ""
         while True:
-            asked = query if not further else selection.query() | {"limit": str(limit), "continue": further}
+            asked = {"limit": str(limit)} | (query if not further else selection.query() | {"continue": further})
             try:
                 response = await self._asking.asked(what, "GET", path, query=asked, accept=accept)
+            except Stalled as error:
+                if error.code != "answer_too_large" or limit <= LEAST_PAGE:
+                    raise
+                # A few hundred objects as large as they may be: whoever makes them must not blind us.
+                limit = max(LEAST_PAGE, limit // 8)
+                continue
             except Gone:
                 if not further or attempts == LIST_ATTEMPTS:
                     raise

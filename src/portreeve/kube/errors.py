@@ -103,7 +103,7 @@ def refusal(what: str, status: int, headers: Mapping[str, str], body: bytes) -> 
     """
     try:
         read = _READER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         read = Status()
     return of_status(what, status, read, retry_after=headers.get("retry-after", ""))
 

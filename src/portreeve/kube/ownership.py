@@ -42,10 +42,12 @@ def ownership(metadata: OwnedMetadata, recorded_uid: str) -> Ownership:
 
 
 def holders(metadata: OwnedMetadata, paths: Iterable[tuple[str, ...]]) -> frozenset[str]:
-    """Managers that have set at least one of the fields at these paths."""
+    """Managers that have set at least one of the fields at these paths. We set ours by apply alone: what has come under
+    our name in another way is somebody's who has borrowed it, and is told from us.
+    """
     paths = tuple(paths)
     return frozenset(
-        one.manager
+        one.manager if one.manager != FIELD_MANAGER or one.operation == "Apply" else f"{one.manager}, {one.operation}"
         for one in metadata.managed_fields or ()
         if any(_below(one.fields, path) is not None for path in paths)
     )

@@ -113,7 +113,7 @@ Event = Added[O] | Modified[O] | Deleted | Synced | Relisted | Interrupted
 
 
 class Reflector(Generic[O]):
-    """Keeps up with one kind, for one taker: `events()` is called once."""
+    """Keeps up with one kind, for one taker: `events()` is called once, and again only after it has failed."""
 
     def __init__(
         self,
@@ -171,6 +171,10 @@ class Reflector(Generic[O]):
             if fault is not None:
                 yield Interrupted(fault, wait_s)
             await self._sleep(wait_s)
+
+    def begin_anew(self) -> None:
+        """List again before anything else, after a mistake: what went meanwhile is told, as of any list."""
+        self._version = ""
 
     async def _went_back(self) -> bool:
         """Whether the server has not come as far as what was seen: it was restored while nothing could be asked.

@@ -153,6 +153,8 @@ class Delivering:
     def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         """As `watching.Taker`."""
         before = self._kept.get(resource.plural, {}).pop((namespace, name), None)
+        if resource == SECRETS:
+            self._immutable.pop(namespace, None)
         if before is None or resource.plural not in self._complete:
             return
         kind = _KINDS[resource.plural]

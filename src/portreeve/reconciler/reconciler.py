@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from portreeve.core.pacing import USUAL, Limits
+from portreeve.core.reference import shown
 from portreeve.errors import Denied, Invalid, NotFound, PortreeveError
 from portreeve.kube.client import Client
 from portreeve.kube.objects import Meta
@@ -134,6 +135,11 @@ class Reconciler:
             log.error("%s: %s", error.code, error.message)
             self.reporter.condition("DocumentRead", "False", "MessageInvalid", error.message)
             return
+        except Exception:
+            # It is on the disk already: raised, it would end this agent now and at each start.
+            log.exception("the desired state was not understood")
+            self.reporter.condition("DocumentRead", "False", "NotUnderstood", "a mistake of the agent: see its log")
+            return
         self.reporter.condition("DocumentRead", "True", "Read")
         self.reporter.registries(
             {
@@ -188,7 +194,7 @@ class Reconciler:
                 log.warning("the cluster's version is not known: %s", error.code)
                 await self._clocks.sleep(AGAIN_S)
                 continue
-            self.reporter.capabilities({"kubernetes": version, "mutatingAdmissionPolicy": attaching})
+            self.reporter.capabilities({"kubernetes": shown(version, 64)[:64], "mutatingAdmissionPolicy": attaching})
             await self._clocks.sleep(LOOK_S)
 
     def _delivered(self, what: Told) -> None:

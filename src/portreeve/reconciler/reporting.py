@@ -5,6 +5,12 @@ once. A report goes out a moment after the first change, so that a rotation of a
 and says only what is not acknowledged yet. What was sent and not acknowledged is said again with the next one. Where
 the control plane misses a report it says so (`report_gap`), and gets everything, as from an agent that has begun.
 
+The control plane takes so much at once. What is more goes with the reports right behind, and until the last of them the
+cluster counts as not seen (`ClusterSeen`), so that nobody takes what is missing for gone. Whole namespaces' secrets go
+first. An inventory that the control plane refuses is left out for a while, and that is told: how deliveries stand must
+not depend on what somebody has written into a pod. Numbers follow the clock, so that a start knows no number of the one
+before; if that clock was ahead, a whole report is refused, and the next one jumps.
+
 The first report waits until the cluster was looked at as a whole, or until `BLIND_S`: it would take the place of what
 is known of the environment with nothing.
 
@@ -14,6 +20,7 @@ Left out: the transport, and what the parts mean. Source: the design's documents
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -23,9 +30,9 @@ from typing import Any, Final, Protocol
 from portreeve.core.agent_messages import Phase, ReportDocument, Status, Verdict
 from portreeve.core.agent_messages import Report as Told
 from portreeve.core.pacing import FRESH
-from portreeve.errors import Conflict, PortreeveError
+from portreeve.errors import Conflict, Invalid, PortreeveError
 from portreeve.kube.resources import NAMESPACES, Resource
-from portreeve.wire.channel import Report
+from portreeve.wire.channel import MAX_NUMBER, MOST_LABELS, MOST_NAMESPACES, Report
 
 GATHER_S: Final = 0.2
 """Seconds that changes are gathered for. The way from a revocation to what is shown has five."""
@@ -33,18 +40,34 @@ GATHER_S: Final = 0.2
 BLIND_S: Final = 30.0
 """After this the first report is sent in any case."""
 
+SECRETS_BYTES: Final = 3 << 20
+NAMESPACES_BYTES: Final = 2 << 20
+"""Of one report, as JSON. With an inventory (`core.inventory`) that is below the 16 MB that the control plane takes."""
+
+BARE_S: Final = 600.0
+"""How long nothing is said of the inventory after it was refused."""
+
+JUMP_MS: Final = 3_600_000
+"""How far numbers jump at first when those of an earlier start are higher; doubled each time."""
+
 _CONFLICTS: Final[Mapping[Phase, str]] = {
     Phase.TAKEN: "there is a Secret of this name that is not ours",
     Phase.IMMUTABLE: "somebody has made the pull secret immutable: delete it, and it is made anew",
     Phase.DISAGREEING: "grants bring different credentials for one key",
     Phase.FORBIDDEN: "the agent's role does not allow it",
     Phase.REFUSED: "the API server refuses it: a quota, or somebody's admission webhook",
+    Phase.TOO_LARGE: "it would be larger than a Secret may be: grant fewer registries, or one as a whole",
+    Phase.UNFIT: "a credential fits into no pull secret: its user name has a colon, or its password is no text",
 }
 """What people are told of a namespace that does not have what it should."""
 
 _WORDS: Final[Mapping[Phase, str]] = {phase: "".join(map(str.capitalize, phase.value.split())) for phase in Phase}
 
 log = logging.getLogger("portreeve.agent")
+
+
+MOST_REFUSALS: Final = 3
+"""Refusals that are answered at once; then it waits as after any failure."""
 
 
 class Part(Protocol):
@@ -91,6 +114,8 @@ class Reporter:
         self._said_capabilities: dict[str, Any] | None = None
         self._registries: Mapping[str, str] = {}
         self._parts: tuple[Part, ...] = ()
+        self._bare_until: float | None = None
+        self._ahead_ms = 0
         self._sending = asyncio.Lock()
         self._news = asyncio.Event()
         self.taken_at: datetime | None = None
@@ -157,8 +182,10 @@ class Reporter:
         self.changed()
 
     def registries(self, by_credential: Mapping[str, str]) -> None:
-        """Credential id → registry, by the documents so far."""
-        self._registries = {**self._registries, **by_credential}
+        """Credential id → registry, by the document; of earlier ones, what is delivered still."""
+        told = {entry["credential"] for one in self._secrets.values() for entry in one["entries"]}
+        earlier = {one: registry for one, registry in self._registries.items() if one in told}
+        self._registries = {**earlier, **by_credential}
 
     # As a `watching.Taker`: namespaces
 
@@ -167,6 +194,9 @@ class Reporter:
         if resource != NAMESPACES:
             return
         name, labels = found.metadata.name, found.metadata.labels or {}
+        if len(labels) > MOST_LABELS:
+            log.warning("namespace %s has %d labels; %d of them are reported", name, len(labels), MOST_LABELS)
+            labels = dict(sorted(labels.items())[:MOST_LABELS])
         if self._namespaces.get(name) != labels:
             self._namespaces[name] = labels
             self._changed_namespaces.add(name)
@@ -212,32 +242,61 @@ class Reporter:
             PortreeveError: it was not taken; it stays to be said.
         """
         async with self._sending:
-            for _ in range(2):
+            self._end_bareness()
+            refused = 0
+            while True:
                 self._sum_up()
                 self._news.clear()
                 try:
                     await self._flush()
-                except Conflict as error:
-                    if error.code != "report_gap" or self._whole:
+                except PortreeveError as error:
+                    refused += 1
+                    if refused > MOST_REFUSALS or not self._can_say_otherwise(error):
                         raise
-                    self._whole = True
                     continue
-                return
+                if not (self._changed_secrets or self._changed_namespaces):
+                    return
+
+    def _can_say_otherwise(self, error: PortreeveError) -> bool:
+        """Whether it may be taken if it is said in another way, which is arranged for then."""
+        match error:
+            case Conflict(code="report_gap"):
+                if self._whole:
+                    self._ahead_ms = max(JUMP_MS, 2 * self._ahead_ms)
+                self._whole = True
+                return True
+            case Invalid() if self._parts and self._bare_until is None:
+                log.warning("the control plane refuses a report: %s; it gets none with an inventory", error.code)
+                self._bare_until = self._monotonic() + BARE_S
+                message = f"the control plane has refused it ({error.code}); what it has of images may be old"
+                self.condition("InventoryTold", "False", "ReportRefused", message)
+                return True
+        return False
+
+    def _end_bareness(self) -> None:
+        if self._bare_until is not None and self._monotonic() >= self._bare_until:
+            # Whole: what the control plane has is of another time, and nothing else would take away what is gone.
+            self._bare_until, self._whole = None, True
+            self.condition("InventoryTold", "Unknown", "TriedAgain")
 
     async def _flush(self) -> None:
         whole = self._whole
+        parts = self._parts if self._bare_until is None else ()
         if whole:
-            for part in self._parts:
+            for part in parts:
                 part.reset()
-        secrets = set(self._secrets) if whole else set(self._changed_secrets)
-        namespaces = set(self._namespaces) if whole else set(self._changed_namespaces)
-        conditions = tuple(self._conditions[name] for name in sorted(self._conditions))
+            self._changed_secrets |= self._secrets.keys()
+            self._changed_namespaces |= self._namespaces.keys()
+        secrets = _fitting(self._changed_secrets, self._secrets, SECRETS_BYTES)
+        namespaces = _fitting(self._changed_namespaces, self._namespaces, NAMESPACES_BYTES)
+        goes_on = len(secrets) < len(self._changed_secrets) or len(namespaces) < len(self._changed_namespaces)
+        conditions = self._told_conditions(goes_on=goes_on)
         capabilities = self._capabilities
         fields: dict[str, Any] = {}
-        for part in self._parts:
+        for part in parts:
             fields.update(part.delta())
-        millis = int(self._clock().timestamp() * 1000)
-        number = max(self._number + 1, millis) if whole else self._number + 1
+        millis = int(self._clock().timestamp() * 1000) + self._ahead_ms
+        number = min(max(self._number + 1, millis) if whole else self._number + 1, MAX_NUMBER - 1)
         self._changed_secrets -= secrets
         self._changed_namespaces -= namespaces
         try:
@@ -269,8 +328,17 @@ class Reporter:
         self.taken_at = self._clock()
         self._number, self._whole = number, False
         self._said_conditions, self._said_capabilities = conditions, capabilities
-        for part in self._parts:
+        for part in parts:
             part.acknowledged()
+        if fields and self._conditions.get("InventoryTold", {}).get("status") == "Unknown":
+            self.condition("InventoryTold", "True", "Told")
+
+    def _told_conditions(self, *, goes_on: bool) -> tuple[Mapping[str, Any], ...]:
+        """All conditions. As long as the rest of what is there follows, nothing proves that something is gone."""
+        told = dict(self._conditions)
+        if goes_on and "ClusterSeen" in told and told["ClusterSeen"]["status"] == "True":
+            told["ClusterSeen"] = {**told["ClusterSeen"], "status": "Unknown", "reason": "ReportGoesOn"}
+        return tuple(told[name] for name in sorted(told))
 
     def _take(self, status: Status) -> None:
         name = status.namespace
@@ -312,6 +380,18 @@ class Reporter:
             self.condition("Delivered", "Unknown", "Reconciling", f"{pending} of {len(self._secrets)} namespaces")
         else:
             self.condition("Delivered", "True", "SecretSynced")
+
+
+def _fitting(names: Iterable[str], held: Mapping[str, Any], most: int) -> set[str]:
+    """The first of these names, as many as a report holds with what is held of them; one at least."""
+    found: set[str] = set()
+    size = 0
+    for name in sorted(names):
+        size += len(name) + 64 + (len(json.dumps(held[name])) if name in held else 0)
+        if found and (size > most or len(found) == MOST_NAMESPACES):
+            break
+        found.add(name)
+    return found
 
 
 def _word(code: str) -> str:

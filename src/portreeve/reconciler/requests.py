@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
@@ -56,7 +57,19 @@ from portreeve.reconciler import seen
 BROKEN_OFF_S: Final = 45.0
 """After this a request is broken off. The core takes one for lost after 60 s; what is lost must not come later."""
 
+ANNOTATION_CHARACTERS: Final = 255 << 10
+"""Of 256 KB that all annotations of an object may have. Source: apimachinery, TotalAnnotationSizeLimitB."""
+
+_NOT_SENT: Final = {
+    "pull_secret_too_large": Outcome.TOO_LARGE,
+    "credential_username": Outcome.UNFIT,
+    "credential_not_text": Outcome.UNFIT,
+}
+"""Mistakes in what was to be written, by their code."""
+
 Seen = SecretSeen | AccountSeen | None
+
+log = logging.getLogger("portreeve.agent")
 
 
 class Requests:
@@ -70,7 +83,7 @@ class Requests:
         """(kind of request, outcome) → how many."""
 
     async def carried_out(self, request: Request) -> Answer:
-        """How the request ended. Nothing is raised for what a server says, or does not say."""
+        """How the request ended. Nothing is raised: not for what a server says, nor for a mistake of ours about it."""
         outcome, found, after_s = Outcome.UNKNOWN, None, None
         try:
             async with asyncio.timeout(BROKEN_OFF_S):
@@ -82,6 +95,9 @@ class Requests:
             outcome, after_s = _outcome(error), error.retry_after_s
             if isinstance(error, Invalid) and error.code == "kube_invalid":
                 outcome = await self._why_invalid(request)
+        except Exception:
+            # Nobody knows how far it came. Raised, it would be waited for as if the server were silent.
+            log.exception("%s in %s failed", type(request).__name__, request.namespace)
         self.counted[type(request).__name__, str(outcome)] += 1
         account = request.name if isinstance(request, ReadServiceAccount | PatchServiceAccount) else ""
         return Answer(
@@ -134,14 +150,21 @@ def manifest(request: ApplySecret) -> dict[str, Any]:
     """The Secret as it is applied. UID and version are preconditions where it is there already.
 
     Raises:
-        Invalid: `pull_secret_too_large`.
+        Invalid: `pull_secret_too_large`; `credential_username`, `credential_not_text`: it has no place for a login.
     """
+    told = encode_facts(facts(request.entries))
+    if len(told) > ANNOTATION_CHARACTERS:
+        raise Invalid(
+            "pull_secret_too_large",
+            f"{len(request.entries):,} entries cannot be told in annotations",
+            hint="grant the namespace fewer registries, or one registry as a whole in place of many paths",
+        )
     conditions = {"uid": request.uid, "resourceVersion": request.resource_version} if request.uid else {}
     metadata = {
         "name": NAME,
         "namespace": request.namespace,
         "labels": dict(request.labels),
-        "annotations": {ENTRIES_ANNOTATION: encode_facts(facts(request.entries))},
+        "annotations": {ENTRIES_ANNOTATION: told},
         **conditions,
     }
     data = {KEY: SecretValue(base64.b64encode(render(request.entries).reveal()))}
@@ -168,5 +191,5 @@ def _outcome(error: PortreeveError) -> Outcome:
             # Without an answer nobody knows whether it was carried out.
             return Outcome.UNAVAILABLE if error.code == "kube_unavailable" else Outcome.UNKNOWN
         case Invalid():
-            return Outcome.REFUSED
+            return _NOT_SENT.get(error.code, Outcome.REFUSED)
     return Outcome.UNKNOWN

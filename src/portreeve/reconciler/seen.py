@@ -110,7 +110,9 @@ def _login(entry: Mapping[str, Any]) -> Login | None:
             username, _, password = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return None
-    return Login(username, SecretValue(password)) if username and password else None
+    # Anybody may have written here: what is no text is no login.
+    fits = type(username) is type(password) is str and username.isprintable()
+    return Login(username, SecretValue(password)) if fits and username and password else None
 
 
 def account(found: ServiceAccount) -> AccountSeen:

@@ -2,7 +2,8 @@
 
 Several take the same news (delivery, inventory), so that one watch is enough for each kind. A taker is told of what is
 there, of what is gone, and when the whole of a kind is known; until then an absence means nothing. It is told in the
-order of the watch, at once, and must not wait: nothing is queued here.
+order of the watch, at once, and must not wait: nothing is queued here. One that fails over an object keeps neither the
+others nor what follows from being told: whoever can write one object could else make an agent blind.
 
 Left out: what anybody makes of it.
 """
@@ -21,6 +22,9 @@ from portreeve.kube.objects import Event, Namespace, OwnedMeta, Pod, ServiceAcco
 from portreeve.kube.pull_secret import SWEEP
 from portreeve.kube.reflector import Added, Deleted, Interrupted, Modified, Reflector, Relisted, Synced
 from portreeve.kube.resources import EVENTS, NAMESPACES, PODS, SECRETS, SERVICE_ACCOUNTS, WORKLOADS, Resource
+
+AGAIN_S: Final = 5.0
+"""Seconds before a watch begins anew after a mistake of ours."""
 
 log = logging.getLogger("portreeve.agent")
 
@@ -100,24 +104,28 @@ class Watching:
             uniform=self._uniform,
             metadata_only=watched.metadata_only,
         )
-        async with aclosing(reflector.events()) as events:
-            async for event in events:
-                self._told(resource, event)
+        while True:
+            try:
+                async with aclosing(reflector.events()) as events:
+                    async for event in events:
+                        self._told(resource, event)
+            except Exception:
+                # A mistake of ours. With another reflector nobody would hear of what went meanwhile.
+                log.exception("the watch of %s failed, and begins anew", resource.plural)
+                self._is_blind(resource, "internal")
+                reflector.begin_anew()
+            await asyncio.sleep(AGAIN_S)
 
     def _told(self, resource: Resource, event: Any) -> None:
         match event:
             case Interrupted(error, wait_s):
                 log.warning("%s cannot be watched, again in %.0f s: %s", resource.plural, wait_s, error.code)
-                if self.blind.get(resource.plural) != error.code:
-                    self.blind[resource.plural] = error.code
-                    self._changed()
+                self._is_blind(resource, error.code)
                 return
             case Added(found) | Modified(found):
-                for taker in self._takers:
-                    taker.seen(resource, found)
+                self._tell(resource, lambda taker: taker.seen(resource, found))
             case Deleted((namespace, name), uid):
-                for taker in self._takers:
-                    taker.gone(resource, namespace, name, uid)
+                self._tell(resource, lambda taker: taker.gone(resource, namespace, name, uid))
             case Synced():
                 self._complete(resource, went_back=False)
             case Relisted(_, went_back):
@@ -125,6 +133,17 @@ class Watching:
         if self.blind.pop(resource.plural, None) is not None:
             self._changed()
 
+    def _is_blind(self, resource: Resource, code: str) -> None:
+        if self.blind.get(resource.plural) != code:
+            self.blind[resource.plural] = code
+            self._changed()
+
     def _complete(self, resource: Resource, *, went_back: bool) -> None:
+        self._tell(resource, lambda taker: taker.complete(resource, went_back=went_back))
+
+    def _tell(self, resource: Resource, tell: Callable[[Taker], None]) -> None:
         for taker in self._takers:
-            taker.complete(resource, went_back=went_back)
+            try:
+                tell(taker)
+            except Exception:
+                log.exception("%s: what was seen of one was not understood", resource.plural)

@@ -28,10 +28,11 @@ from portreeve.errors import Invalid, Problem
 MOST_IMAGES: Final = 50_000
 """Lines of images in one report; a cluster of 10,000 pods has about as many."""
 MOST_NAMESPACES: Final = 10_000
-MOST_ENTRIES: Final = 1_000
-"""Entries of one pull secret, which holds a megabyte."""
+MOST_ENTRIES: Final = 4_000
+"""Entries of one pull secret: its annotation, of 256 KB at most, names as many of the shortest."""
 MOST_CONDITIONS: Final = 100
-MOST_LABELS: Final = 64
+MOST_LABELS: Final = 1_000
+"""Labels of one namespace. Kubernetes has no limit of its own, and whoever labels a namespace must not end reports."""
 MAX_TEXT: Final = 1_024
 MAX_NAME: Final = 253
 MAX_NUMBER: Final = 2**53
@@ -266,12 +267,12 @@ def read_signed(data: bytes) -> Signed:
     try:
         whole = json.loads(data)
         document, signature = whole["document"], base64.b64decode(whole["signature"], validate=True)
+        # The bytes that are signed are the canonical ones: a document has one form.
+        body = json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
     except (ValueError, TypeError, KeyError, RecursionError):
-        document = signature = None
-    if not isinstance(document, dict) or not isinstance(signature, bytes):
+        document, signature, body = None, b"", b""
+    if not isinstance(document, dict):
         raise _invalid((Problem("field_type", "is no signed document", "document"),))
-    # The bytes that are signed are the canonical ones: a document has one form.
-    body = json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
     return Signed(body, signature, document)
 
 

@@ -75,11 +75,15 @@ def merged(before: Mapping[str, Any], report: Report) -> dict[str, Any]:
     if report.pull_secrets or report.withdrawn:
         held = {one["namespace"]: one for one in before.get("pullSecrets", ())}
         held.update((one["namespace"], _plain(one)) for one in report.pull_secrets)
-        found["pullSecrets"] = [held[name] for name in sorted(held) if name not in set(report.withdrawn)]
+        for name in report.withdrawn:
+            held.pop(name, None)
+        found["pullSecrets"] = [held[name] for name in sorted(held)]
     if report.namespaces_added or report.namespaces_removed:
         known = {one["name"]: one for one in before.get("namespaces") or ()}
         known.update((one["name"], {"labels": {}, **one}) for one in report.namespaces_added)
-        found["namespaces"] = [known[name] for name in sorted(known) if name not in set(report.namespaces_removed)]
+        for name in report.namespaces_removed:
+            known.pop(name, None)
+        found["namespaces"] = [known[name] for name in sorted(known)]
     if report.access_requests is not None:
         found["accessRequests"] = [access_request_document(one) for one in report.access_requests]
     if report.inventory is not None:
