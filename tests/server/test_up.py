@@ -67,6 +67,8 @@ def test_the_first_start_writes_a_link_and_the_second_none(either: Machine) -> N
 def test_it_makes_no_file_elsewhere_and_none_that_others_may_read(machine: Machine) -> None:
     with machine.up() as running:
         running.get("/readyz")
+        limits = Path(f"/proc/{running.process.pid}/limits").read_text()
+        assert re.search("Max core file size +0 ", limits), "a core would hold what is secret"
         # A file that is just being made has another name for a moment.
         assert {name for name in below(machine.home) if "/.audit.key-" not in name} <= OURS
         assert running.stop() == 0

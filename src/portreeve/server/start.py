@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import ipaddress
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -69,6 +70,8 @@ def run(
     """
     # Whatever is written, by a library too, is for nobody else.
     os.umask(0o077)
+    # A core would hold master keys and credentials.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     logs.configure()
     with _database_held(settings) as tell, _bound(settings) as listening:
         settings = replace(settings, port=listening.getsockname()[1])
