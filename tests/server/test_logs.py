@@ -144,3 +144,18 @@ async def test_without_its_database_it_lives_and_is_not_ready(plane: Plane, monk
     answer = await nobody.get("/readyz")
     assert (answer.status_code, answer.json()) == (503, {"status": "unavailable"})
     assert (await nobody.get("/healthz")).status_code == 200
+
+
+def test_a_logger_that_nobody_has_configured_shows_no_locals_either(capsys: pytest.CaptureFixture[str]) -> None:
+    structlog.reset_defaults()
+
+    def failing(secret: str) -> None:
+        raise RuntimeError(f"{len(secret)} characters")
+
+    try:
+        failing(CANARY)
+    except RuntimeError as error:
+        logs.task_failed("sweep", error)
+    out, err = capsys.readouterr()
+    assert "characters" in out + err
+    assert CANARY not in out + err

@@ -69,7 +69,8 @@ class _Forwarding(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Log it, whoever sent it."""
         error = record.exc_info[1] if record.exc_info else None
-        log.log(record.levelno, cleaned(record.getMessage()), logger=record.name, exc_info=error)
+        more = {"went_wrong": told(error)} if error is not None else {}
+        log.log(record.levelno, cleaned(record.getMessage()), logger=record.name, **more)
 
 
 def request_answered(request: Request, status: int, milliseconds: float) -> None:
@@ -79,12 +80,12 @@ def request_answered(request: Request, status: int, milliseconds: float) -> None
 
 def request_failed(request: Request, error: BaseException) -> None:
     """What was answered as `internal`: the only place where it is told why."""
-    log.error("internal", **_facts(request), exc_info=error)
+    log.error("internal", **_facts(request), went_wrong=told(error))
 
 
 def task_failed(task: str, error: BaseException) -> None:
     """What one of our own tasks could not do, and will try again."""
-    log.error("task failed", task=task, exc_info=error)
+    log.error("task failed", task=task, went_wrong=told(error))
 
 
 def not_delivered(registry: str, environment: str, code: str) -> None:
@@ -150,8 +151,18 @@ def with_traceback(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableM
     """As a processor of structlog: the exception in `exc_info` as what went wrong, and where."""
     error = event.pop("exc_info", None)
     if isinstance(error, BaseException):
-        event["exception"] = [_told(one) for one in _chain(error)]
+        event["exception"] = told(error)
+    elif "went_wrong" in event:
+        event["exception"] = event.pop("went_wrong")
     return event
+
+
+def told(error: BaseException) -> list[dict[str, Any]]:
+    """An exception, and those behind it, as what went wrong and where: never with the values that were at hand.
+
+    Told before it is logged, and not by a processor alone: structlog as it comes prints every frame with its locals.
+    """
+    return [_told(one) for one in _chain(error)]
 
 
 def cleaned(text: str) -> str:
