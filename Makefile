@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ARGS   ?= --help
+# Half of the tests wait for servers and programs: two for each of two processors keep them busy.
+WORKERS ?= 4
 
 # Where it is set, each run would rewrite the asserts of 500 files anew in each worker: eight seconds of its time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -34,13 +36,13 @@ static: $(STAMP)
 	$(BIN)/lint-imports --no-cache >.lint-imports.log || { cat .lint-imports.log; exit 1; }; rm -f .lint-imports.log
 
 fast: $(STAMP)
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal --hypothesis-profile=check -m 'not slow and not wide'
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal --hypothesis-profile=check -m 'not slow and not wide'
 
 test: $(STAMP) ## every test, with the real API server and the Go libraries
 	@$(BIN)/python -m tests.tools.components --get all || \
 	  echo "test: some real parts are missing (see above); their tests are skipped here and would fail in CI" >&2
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m 'not slow'
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m 'not slow'
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m slow
 
 soak: $(STAMP) ## 20,000 drawn clusters for the agent, and 300,000 small worlds in every order: make soak SEEDS=200000
 	PORTREEVE_SEEDS=$(or $(SEEDS),20000) $(BIN)/python -m pytest -q -m wide tests/simulation/test_agent.py -k drawn

@@ -28,11 +28,40 @@ WHOLE = frozenset({"control_plane", "postgres", "postgres_database"})
 """Fixtures that run a database server, or the program against a control plane that listens: seconds for each test."""
 
 
+LONGEST = (
+    "test_python_and_cel_agree_on_generated_references",
+    "test_a_kill_at_any_statement_loses_nothing_and_leaves_nothing_half_done",
+    "test_no_secret_is_in_any_byte_that_is_left",
+    "test_every_changed_byte_of_300_events_is_detected",
+    "test_more_drawn_worlds_break_none",
+    "test_the_matrix_holds_on_postgresql",
+    "test_hundreds_of_drawn_worlds_break_none",
+    "test_generated_and_good_requests_are_answered_as_described",
+    "test_killed_at_any_statement_it_comes_to_the_head",
+    "test_the_story_comes_out_as_it_says",
+    "test_an_etcd_that_was_restored_to_an_older_state_is_caught_up_with",
+    "test_reading_says_that_the_database_is_away",
+)
+"""Of half a minute and more: begun early, so that none of them is waited for at the end."""
+
+CHUNKS = 4
+"""As many parts of the list are begun at once; see WORKERS in the Makefile."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What goes through whole processes is `wide`, so that `make check` answers within two minutes."""
     for item in items:
         if WHOLE & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.wide)
+    long = [item for item in items if item.name.startswith(LONGEST)]
+    if len(long) < len(items):
+        rest = [item for item in items if not item.name.startswith(LONGEST)]
+        size = len(rest) // CHUNKS + 1
+        items[:] = [
+            item
+            for number in range(CHUNKS)
+            for item in (*long[number::CHUNKS], *rest[number * size : (number + 1) * size])
+        ]
 
 
 def pytest_collection_finish() -> None:
