@@ -62,7 +62,8 @@ def look(state: State, line: Line, now: datetime) -> tuple[Line, list[Effect], l
     record = line.record or Record("")
     if space is not None:
         # Entries that are recorded are not forgotten at once: a list that is behind may name an earlier namespace.
-        record = replace(record, namespace_uid=space.uid)
+        if record.namespace_uid != space.uid:
+            record = replace(record, namespace_uid=space.uid)
         if line.looked_at != space.uid:
             line = replace(line, looked_at=space.uid, leased={}, told=None)
     record = _adopted(line, record)
@@ -79,7 +80,9 @@ def look(state: State, line: Line, now: datetime) -> tuple[Line, list[Effect], l
         requests = [one for one in due if _pace(line, one).free(at)]
         status = _status(line, record, want, phase)
     line, record = _forgotten(line, record, due, at)
-    line = replace(line, wake_at=_wake(line, due, at))
+    wake_at = _wake(line, due, at)
+    if wake_at != line.wake_at:
+        line = replace(line, wake_at=wake_at)
     kept = record if record.secret_uid or record.attached else None
     effects: list[Effect] = []
     if kept != line.record:
@@ -95,16 +98,18 @@ def _adopted(line: Line, record: Record) -> Record:
     """The record as what is seen says: ours is what carries our marks, and gone is what is not there."""
     secret = line.secret
     if secret is None or not secret.marked:
-        return replace(record, secret_uid="")
+        return replace(record, secret_uid="") if record.secret_uid else record
     if line.record is None:
         # The record was lost, or never stored: with the Secret come the entries of its name.
         entries = {account.uid for account in line.accounts.values() if PULL_SECRET in account.pull_secrets}
         record = replace(record, attached=record.attached | entries)
-    return replace(record, secret_uid=secret.uid)
+    return record if record.secret_uid == secret.uid else replace(record, secret_uid=secret.uid)
 
 
 def _forgotten(line: Line, record: Record, due: Iterable[Request], at: float) -> tuple[Line, Record]:
     """Without recorded ServiceAccounts that have not had our entry for as long as a patch may be under way."""
+    if not record.attached and not line.dropping:
+        return line, record
     asked = {request.name for request in due if isinstance(request, ReadServiceAccount | PatchServiceAccount)}
     there = {
         account.uid
@@ -113,8 +118,10 @@ def _forgotten(line: Line, record: Record, due: Iterable[Request], at: float) ->
     }
     dropping = {uid: line.dropping.get(uid, at + SETTLING_S) for uid in record.attached - there}
     over = {uid for uid, until in dropping.items() if at >= until}
-    record = replace(record, attached=record.attached - over)
-    return replace(line, dropping={uid: until for uid, until in dropping.items() if uid not in over}), record
+    if over:
+        record = replace(record, attached=record.attached - over)
+        dropping = {uid: until for uid, until in dropping.items() if uid not in over}
+    return line if dropping == line.dropping else replace(line, dropping=dropping), record
 
 
 def _leasing(line: Line, grants: tuple[DocumentGrant, ...], at: float) -> Line:
@@ -132,7 +139,7 @@ def _leasing(line: Line, grants: tuple[DocumentGrant, ...], at: float) -> Line:
         lease = leases.looked_at(before, pulling, at)
         if lease is not None:
             leased[grant.registry] = lease
-    return replace(line, leased=leased)
+    return line if leased == line.leased else replace(line, leased=leased)
 
 
 def _held(line: Line) -> tuple[EntryFact, ...]:
@@ -214,7 +221,7 @@ def _about_accounts(line: Line, record: Record, grants: tuple[DocumentGrant, ...
             requests.append(
                 PatchServiceAccount(line.namespace, name, adding, account.resource_version, account.pull_secrets)
             )
-    return requests, replace(record, attached=frozenset(attached))
+    return requests, record if attached == record.attached else replace(record, attached=frozenset(attached))
 
 
 def _pace(line: Line, request: Request) -> Pace:

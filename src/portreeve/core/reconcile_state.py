@@ -335,13 +335,15 @@ def answered(state: State, answer: Answer) -> State:
         until = answer.at + min(answer.retry_after_s, RETRY_AFTER_S)
         state = replace(state, bucket=replace(state.bucket, quiet_until=until))
     if answer.outcome is Outcome.DONE:
-        state = replace(state, bucket=state.bucket.taken_gladly(state.limits))
+        bucket = state.bucket.taken_gladly(state.limits)
+        state = state if bucket is state.bucket else replace(state, bucket=bucket)
     elif answer.outcome in {Outcome.THROTTLED, Outcome.UNAVAILABLE}:
         state = replace(state, bucket=state.bucket.refused(state.limits))
     late = not answer.account and line.space is not None and line.space.uid != line.sent_space
     if answer.outcome is Outcome.GONE and line.space is not None and not late:
         line = replace(line, space=replace(line.space, terminating=True))
-    line = replace(line, overtaken=line.overtaken - {answer.ask})
+    if answer.ask in line.overtaken:
+        line = replace(line, overtaken=line.overtaken - {answer.ask})
     if answer.account:
         line = _account_answered(line, answer, pace)
     else:

@@ -94,7 +94,8 @@ class Client:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self._asking = Asking(connection)
+        # Watches have a session of their own: a pool looks through all its connections for each request.
+        self._asking, self._watching = Asking(connection), Asking(connection)
         self._decoders = Decoders()
 
     async def __aenter__(self) -> Self:
@@ -108,6 +109,7 @@ class Client:
     async def close(self) -> None:
         """End the connections, those of watches too."""
         await self._asking.close()
+        await self._watching.close()
 
     # Reading
 
@@ -210,7 +212,7 @@ class Client:
             "timeoutSeconds": str(timeout_s),
         }
         async with aclosing(
-            self._asking.lines(what, resource.path(namespace=selection.namespace), query, accept)
+            self._watching.lines(what, resource.path(namespace=selection.namespace), query, accept)
         ) as lines:
             async for line in lines:
                 yield self._decoders.event(line, into, what)
