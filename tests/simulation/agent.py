@@ -854,6 +854,8 @@ class World:
         secret = self.api.secrets.get(request.namespace)
         if secret is None or not secret.ours or secret.uid != request.uid:
             return
+        if request.resource_version not in ("", str(secret.rv)):
+            return  # it is about what was there before, and is refused
         keys = {key for one in grants for key in (auth_key(one.source), alias_key(one.source))}
         if any(self._valid(entry) for entry in secret.data if entry.key in keys):
             raise Broken(f"I10: what is granted and valid in {request.namespace} was deleted")
