@@ -271,7 +271,9 @@ def _granted(stored: Stored | None) -> set[tuple[str, object, object, object]]:
             return {(one.registry, (one.environment, one.project), one.namespaces, one.subjects)}
         case RegistryPolicy() as policy:
             return {
-                (one.registry, group, one.namespaces, None) for one in policy.access for group in policy.groups or ("",)
+                (one.registry, group, one.namespaces, one.subjects)
+                for one in policy.access
+                for group in policy.groups or ("",)
             }
         case _:
             return set()
