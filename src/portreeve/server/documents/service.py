@@ -121,6 +121,16 @@ class Documents:
         _refuse_undecided(caller, found, dry=True)
         return found
 
+    async def draft(self, caller: Caller, proposal: Proposal) -> Draft:
+        """What a proposal would store, if the caller may plan it; nothing is planned, and no version compared.
+
+        Raises:
+            NotFound, Denied: the caller may not.
+        """
+        draft = self._drafted(caller, proposal, await self._writer.current())
+        _refuse_undecided(caller, draft, dry=True)
+        return draft
+
     async def change(self, caller: Caller, proposal: Proposal, confirmation: Confirmation | None = None) -> Committed:
         """Make the change, with its events, or refuse it with the event of that.
 

@@ -80,6 +80,46 @@ SHARED: Final[dict[str, Schema]] = {
         delivery={"type": "object"}, state=TEXT, grantedBy=TEXT, why=TEXT, decidedBy=TEXT, decidedAt=or_null(TEXT),
         command=TEXT,
     ),
+    "EffectCounts": record(running=COUNT, allowed=COUNT, blocked=COUNT, unknown=COUNT, reported=COUNT),
+    "SourceRow": record(
+        field=TEXT, prefix=TEXT, namespaces=or_null(rows(TEXT)), note=TEXT, origin=TEXT, owner=TEXT,
+        removable={"type": "boolean"},
+    ),
+    "Freshness": record(of=COUNT, reported=COUNT, oldest=or_null(TEXT), silent=rows(TEXT)),
+    "PolicyEffect": record(
+        kind=TEXT, policy=TEXT, stage=TEXT, revision=COUNT,
+        counts={"allOf": [named("EffectCounts"), record(workloads=COUNT)]},
+        blocked=rows(record(
+            environment=TEXT, namespace=TEXT, owner=TEXT, image=TEXT, canonical=or_null(TEXT), reason=TEXT,
+            nearest=or_null(TEXT),
+        )),
+        sources=rows({"allOf": [named("SourceRow"), record(matches=COUNT, public={"type": "boolean"})]}),
+        grants=rows(record(field=TEXT, registry=TEXT, prefix=or_null(TEXT), matches=COUNT)),
+        groups=rows(record(name=TEXT, known={"type": "boolean"}, coveredBy=or_null(TEXT))),
+        places=rows(record(
+            environment=TEXT, group=TEXT, type=TEXT, tier=TEXT, counts=named("EffectCounts"), policyNow=or_null(TEXT),
+            stageNow=or_null(TEXT), masked=rows(TEXT), lastSeen=or_null(TEXT), kubernetes=or_null(TEXT),
+            enforcedBy=TEXT, restricts=or_null({"type": "boolean"}), why=TEXT,
+        )),
+        hiddenEnvironments=COUNT, freshness=named("Freshness"), refusals=rows(PROBLEM_LINE),
+        warnings=rows(PROBLEM_LINE),
+        matched=rows(record(
+            environment=or_null(TEXT), image=TEXT, namespace=TEXT, canonical=or_null(TEXT), verdict=TEXT,
+            unsafe=or_null(TEXT), reasons=rows(record(code=TEXT, message=TEXT, field=TEXT)),
+            rows=rows(named("SourceRow")), nearest=or_null(named("SourceRow")),
+        )),
+        prefixes=rows(record(
+            text=TEXT, canonical=or_null(TEXT), problem=or_null(record(code=TEXT, message=TEXT, hint=TEXT)),
+            public={"type": "boolean"}, covers=rows(TEXT), coversNot=rows(TEXT),
+        )),
+    ),
+    "PolicyCoverage": record(
+        name=TEXT, title=TEXT, type=TEXT, path=TEXT, groups=rows(TEXT), stage=TEXT, engine=TEXT, sources=COUNT,
+        accesses=COUNT, environments=COUNT, hiddenEnvironments=COUNT,
+        enforcement={"type": "object", "additionalProperties": COUNT}, cannotRestrict=COUNT,
+        violations=or_null(COUNT), wouldBlock=or_null(COUNT), workloads=COUNT, conflicts=rows(TEXT), updatedAt=TEXT,
+        version=COUNT, etag=TEXT, freshness=named("Freshness"),
+    ),
     "UnusedAccess": record(environment=TEXT, namespace=TEXT, registry=TEXT, kind=TEXT, name=TEXT),
 }  # fmt: skip
 
@@ -104,6 +144,8 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
     "enrol_environment": (201, record(environment=TEXT, join=TEXT, server=TEXT, expiresAt=TEXT, command=TEXT)),
     "read_agent": (200, record(environment=TEXT, agent={"type": "object"}, conditions=rows())),
     "read_desired": (200, record(environment=TEXT, generation=COUNT, hash=TEXT, grants=rows())),
+    "read_policyeffect": (200, named("PolicyEffect")),
+    "list_policycoverage": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("PolicyCoverage")))),
     "list_policytemplates": (200, record(kind=TEXT, items=rows(), prefilled=rows())),
     "read_policytemplates": (200, record(document={"type": "object"}, prefilled=rows())),
     "list_providers": (200, record(kind=TEXT, items=rows())),
