@@ -54,8 +54,8 @@ def command(
     """Start the control plane on this machine.
 
     It listens on loopback and keeps its data in an embedded database. The first start writes a link that opens the
-    console and signs its administrator in, once and within ten minutes. The address of another database may hold a password, so it is taken
-    from PORTREEVE_SERVER_DATABASE alone.
+    console and signs its administrator in, once and within ten minutes. The address of another database may hold a
+    password, so it is taken from PORTREEVE_SERVER_DATABASE alone.
 
     With --kubeconfig and --environment it also does what an agent would do in that cluster: for a local start, and on
     the embedded database alone. An agent that is enrolled later takes the cluster over.

@@ -176,6 +176,13 @@ def test_a_page_without_its_one_base_is_no_build(static: Path, page: str) -> Non
     assert built.read(static, "") is None
 
 
+def test_the_base_may_be_written_as_xhtml_has_it(static: Path) -> None:
+    (static / "index.html").write_text(PAGE.replace('"/">', '"/" />'))
+    found = built.read(static, "/x")
+    assert found is not None
+    assert '<base href="/x/">' in found.page.decode()
+
+
 def test_half_a_build_is_none(static: Path) -> None:
     (static / "index.html").write_bytes(b"\xff")
     assert built.read(static, "") is None

@@ -13,6 +13,7 @@ never changes, and the page has no use for them).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 STATIC: Final = Path(__file__).parents[1] / "static"
-BASE: Final = '<base href="/">'
+BASE: Final = re.compile('<base href="/" ?/?>')
 TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".ico": "image/x-icon",
@@ -57,9 +58,10 @@ def read(directory: Path, prefix: str) -> Built | None:
         names = {path.name for path in (directory / "assets").iterdir() if path.is_file()}
     except (OSError, ValueError):
         return None
-    if page.count(BASE) != 1:
+    if len(BASE.findall(page)) != 1:
         return None
-    page = page.replace(BASE, f'<base href="{escape(prefix, quote=True)}/">')
+    based = f'<base href="{escape(prefix, quote=True)}/">'
+    page = BASE.sub(lambda _: based, page)
     folder = directory / "assets"
     assets = {
         name: Asset(folder / name, TYPES[suffix], folder / f"{name}.gz" if f"{name}.gz" in names else None)
