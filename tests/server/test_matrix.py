@@ -194,7 +194,7 @@ MUTATIONS: dict[str, tuple[Change, str]] = {
         "list_images/own/K",
     ),
     "an inventory is not filtered": (
-        lambda patch, _: patch.setattr(inventory_service._Sees, "place", lambda *_: True),
+        lambda patch, _: patch.setattr(inventory_service.Sees, "place", lambda *_: True),
         "list_inventory/other/O",
     ),
     "an inventory does not look at the kinds of a token": (
@@ -210,7 +210,7 @@ MUTATIONS: dict[str, tuple[Change, str]] = {
     "what is not used is told with grants that nobody may see": (
         lambda patch, _: (
             patch.setattr(inventory_service, "seen", lambda _, kind, held: [*held.of_kind(kind.name).values()])
-            or patch.setattr(inventory_service._Sees, "place", lambda *_: True)
+            or patch.setattr(inventory_service.Sees, "place", lambda *_: True)
         ),
         "twin_unused/other/J",
     ),

@@ -77,7 +77,9 @@ async def test_a_draft_is_judged_and_nothing_is_stored(fleet: Plane, admin: http
     assert [(one["environment"], one["namespace"], one["image"]) for one in found["blocked"]] == [
         ("prod-eu", "pay", "evil.example.com/x:1")
     ]
-    assert [one["matches"] for one in found["grants"]] == [1]
+    assert [(one["matches"], one["namespaces"]["first"]) for one in found["grants"]] == [(1, ["shop"])]
+    assert [one["name"] for one in found["namespaces"]] == ["pay", "shop"]
+    assert found["exists"] is False
     assert found["freshness"] | {"oldest": None} == {"of": 2, "reported": 1, "oldest": None, "silent": ["prod-us"]}
     assert {one["environment"]: one["restricts"] for one in found["places"]} == {"prod-eu": True, "prod-us": None}
     assert (await admin.get("/api/v1/policies")).json()["items"] == []
@@ -132,6 +134,21 @@ async def test_only_what_the_caller_may_see_is_counted(fleet: Plane, admin: http
     row = (await developer.get("/api/v1/policycoverage")).json()["items"][0]
     assert (row["wouldBlock"], row["hiddenEnvironments"]) == (0, 1)
     assert (await admin.get("/api/v1/policycoverage")).json()["items"][0]["wouldBlock"] == 1
+
+
+async def test_whom_a_policy_for_docker_may_name_is_told_to_who_may_write_it(
+    fleet: Plane, admin: httpx2.AsyncClient
+) -> None:
+    hosts = document("EnvironmentGroup", "hosts", type="docker")
+    host = document("Environment", "host", type="docker", tier="production", group="hosts")
+    await fleet.put(hosts, host)
+    carla = await fleet.client("carla", "operator", groups=["hosts"])
+    policy = draft("docked", type="docker", groups=["hosts"])
+    found = (await admin.post(EFFECT, json={"document": policy})).json()
+    assert found["subjects"] == {"teams": [], "users": ["carla"]}
+    assert (found["places"][0]["restricts"], found["places"][0]["enforcedBy"]) == (False, "deployment time only")
+    await fleet.put(policy)
+    assert (await carla.post(EFFECT, json={"document": policy})).json()["subjects"] == {"teams": [], "users": []}
 
 
 @pytest.mark.parametrize(

@@ -87,14 +87,18 @@ SHARED: Final[dict[str, Schema]] = {
     ),
     "Freshness": record(of=COUNT, reported=COUNT, oldest=or_null(TEXT), silent=rows(TEXT)),
     "PolicyEffect": record(
-        kind=TEXT, policy=TEXT, stage=TEXT, revision=COUNT,
+        kind=TEXT, policy=TEXT, exists={"type": "boolean"}, stage=TEXT, revision=COUNT,
         counts={"allOf": [named("EffectCounts"), record(workloads=COUNT)]},
         blocked=rows(record(
             environment=TEXT, namespace=TEXT, owner=TEXT, image=TEXT, canonical=or_null(TEXT), reason=TEXT,
             nearest=or_null(TEXT),
         )),
         sources=rows({"allOf": [named("SourceRow"), record(matches=COUNT, public={"type": "boolean"})]}),
-        grants=rows(record(field=TEXT, registry=TEXT, prefix=or_null(TEXT), matches=COUNT)),
+        grants=rows(record(
+            field=TEXT, registry=TEXT, prefix=or_null(TEXT), matches=COUNT,
+            namespaces=record(count=COUNT, first=rows(TEXT)),
+        )),
+        namespaces=rows(record(name=TEXT, environments=COUNT)), subjects=record(teams=rows(TEXT), users=rows(TEXT)),
         groups=rows(record(name=TEXT, known={"type": "boolean"}, coveredBy=or_null(TEXT))),
         places=rows(record(
             environment=TEXT, group=TEXT, type=TEXT, tier=TEXT, counts=named("EffectCounts"), policyNow=or_null(TEXT),
@@ -129,8 +133,15 @@ BY_KIND: Final[Schema] = {"type": "object", "additionalProperties": rows(TEXT)}
 _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
     "read_me": (
         200,
-        record(user=TEXT, title=TEXT, teams=rows(TEXT), roles=rows(), signedIn={"type": "object"}, may=BY_KIND,
-               whoMay={"type": "object", "additionalProperties": BY_KIND}),
+        record(
+            user=TEXT,
+            title=TEXT,
+            teams=rows(TEXT),
+            roles=rows(),
+            signedIn={"type": "object"},
+            may=BY_KIND,
+            whoMay={"type": "object", "additionalProperties": BY_KIND},
+        ),
     ),
     "create_plans": (201, named("Plan")),
     "read_plans": (200, named("Plan")),

@@ -33,7 +33,7 @@ def spaces(caller: Caller, snapshot: Snapshot, environment: Environment) -> list
     """What an environment has told of the namespaces in which the caller may see workloads, sorted by name."""
     reported = snapshot.reports.get(environment.name)
     told = (reported.inventory if reported else None) or {}
-    sees = _Sees(caller, Kind.WORKLOAD, snapshot)
+    sees = Sees(caller, Kind.WORKLOAD, snapshot)
     return [(name, told[name]) for name in sorted(told) if sees.place(environment.name, name)]
 
 
@@ -49,7 +49,7 @@ def templates(caller: Caller, snapshot: Snapshot) -> Sequence[RunningImage]:
 
 def needed(caller: Caller, snapshot: Snapshot) -> list[Needed]:
     """Registries that are used and not granted, sorted."""
-    workloads = _Sees(caller, Kind.WORKLOAD, snapshot)
+    workloads = Sees(caller, Kind.WORKLOAD, snapshot)
     registries = {one.key.name for one in seen(caller, KINDS["Registry"], snapshot)}
     found = (one for held, _ in _compared(snapshot) for one in held)
     return [one for one in found if one.registry in registries and workloads.place(one.environment, one.namespace)]
@@ -57,7 +57,7 @@ def needed(caller: Caller, snapshot: Snapshot) -> list[Needed]:
 
 def unused(caller: Caller, snapshot: Snapshot) -> list[Unused]:
     """Registries that are granted and not used, sorted."""
-    namespaces = _Sees(caller, Kind.NAMESPACE, snapshot)
+    namespaces = Sees(caller, Kind.NAMESPACE, snapshot)
     grants = {one.key for kind in _KIND_OF.values() for one in seen(caller, KINDS[kind], snapshot)}
     found = (one for _, held in _compared(snapshot) for one in held)
     return [one for one in found if grantor(one) in grants and namespaces.place(one.environment, one.namespace)]
@@ -81,7 +81,7 @@ def grantor(one: Unused) -> Key:
     return Key(_KIND_OF[word], name)
 
 
-class _Sees:
+class Sees:
     """Where a caller may list objects of a kind; each place is asked about once."""
 
     def __init__(self, caller: Caller, kind: Kind, snapshot: Snapshot) -> None:

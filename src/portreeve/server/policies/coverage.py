@@ -7,15 +7,14 @@ or could run, and would be refused at `deny`. Only those that the caller may see
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from portreeve.core.authorization import Resource, Scope, visible_scope
 from portreeve.core.blast_radius import Denial
 from portreeve.core.environments import Environment
-from portreeve.core.permissions import Action, Kind
+from portreeve.core.permissions import Kind
 from portreeve.core.policy import PolicyType, RegistryPolicy, Stage
 from portreeve.server.documents.kinds import KINDS
 from portreeve.server.documents.service import seen
@@ -23,7 +22,7 @@ from portreeve.server.documents.snapshot import Snapshot
 from portreeve.server.documents.stored import Stored
 from portreeve.server.documents.view import answered, time
 from portreeve.server.http.caller import Caller
-from portreeve.server.http.guard import in_scope
+from portreeve.server.inventory.service import Sees
 from portreeve.server.policies.effect import capability, freshness
 from portreeve.server.stages.looking import covered
 
@@ -60,9 +59,10 @@ class Wanted:
 
 def rows(caller: Caller, snapshot: Snapshot, wanted: Wanted, violations: Violations, now: datetime) -> list[Row]:
     """A row for each policy that the caller may see, sorted by what it would block, the most first, then by name."""
-    places = _Places(caller, snapshot)
+    sees = Sees(caller, Kind.WORKLOAD, snapshot)
+    known = {one.key.name for one in seen(caller, KINDS["Environment"], snapshot)}
     found = [
-        _row(one, snapshot, places, violations, now)
+        _row(one, snapshot, known, sees, violations, now)
         for one in seen(caller, KINDS["RegistryPolicy"], snapshot)
         if isinstance(one.value, RegistryPolicy) and wanted.holds(one.value)
     ]
@@ -74,31 +74,18 @@ def row_key(row: Row) -> str:
     return f"{10**9 - (row['wouldBlock'] or 0):010d}\n{row['name']}"
 
 
-class _Places:
-    """Which environments, and which namespaces of them, the caller may see; each is asked about once."""
-
-    def __init__(self, caller: Caller, snapshot: Snapshot) -> None:
-        listing = in_scope(caller, Action.LIST, Kind.WORKLOAD)
-        self._scope = visible_scope(caller.principal, Kind.WORKLOAD) if listing else Scope(Kind.WORKLOAD)
-        self._known: dict[tuple[str, str], bool] = {}
-        self.environments = {one.key.name for one in seen(caller, KINDS["Environment"], snapshot)}
-
-    def shows(self, environment: Environment, namespace: str) -> bool:
-        at = (environment.name, namespace)
-        if at not in self._known:
-            names = (namespace,) if namespace else ()
-            place = Resource(Kind.WORKLOAD, "", environment.name, environment.group, names)
-            self._known[at] = self._scope.admits(place)
-        return self._known[at]
-
-
-def _row(stored: Stored, snapshot: Snapshot, places: _Places, violations: Violations, now: datetime) -> Row:
+def _row(
+    stored: Stored, snapshot: Snapshot, known: Collection[str], sees: Sees, violations: Violations, now: datetime
+) -> Row:
     policy = stored.value
     assert isinstance(policy, RegistryPolicy)
     everywhere = covered(snapshot, policy)
-    there = [one for one in everywhere if one.name in places.environments]
+    there = [one for one in everywhere if one.name in known]
     refused = [
-        one for place in there for one in violations(snapshot, place, now) if places.shows(place, one.image.namespace)
+        one
+        for place in there
+        for one in violations(snapshot, place, now)
+        if sees.place(place.name, one.image.namespace)
     ]
     fresh = freshness(snapshot, there)
     block = len(refused) if fresh["reported"] else None

@@ -6,16 +6,19 @@ are of what the caller may see running; how many environments are hidden is told
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from portreeve.core.authorization import selectable
 from portreeve.core.blast_radius import Denial, RunningImage
-from portreeve.core.cluster import restriction_problem
+from portreeve.core.cluster import Namespace, restriction_problem
 from portreeve.core.desired import plane
 from portreeve.core.environments import Environment, EnvironmentType
-from portreeve.core.estate import Estate, policy_type
+from portreeve.core.estate import Estate, Key, policy_type
+from portreeve.core.permissions import Action, Kind
 from portreeve.core.policy import AllowedSource, Origin, PolicyType, RegistryPolicy, is_public
 from portreeve.core.policy_effect import Counts, Effect, Matched, Place, effect, matched
 from portreeve.core.reference import InvalidPrefix, look_alikes, parse_prefix
@@ -23,13 +26,16 @@ from portreeve.core.sources import resolve
 from portreeve.core.takeover import settle
 from portreeve.errors import Invalid, Problem
 from portreeve.server.documents.kinds import KINDS
+from portreeve.server.documents.placement import parts
 from portreeve.server.documents.proposal import ANY, Draft, Proposal, Put
 from portreeve.server.documents.service import seen
 from portreeve.server.documents.snapshot import Snapshot
 from portreeve.server.documents.view import time
 from portreeve.server.http.caller import Caller
+from portreeve.server.http.guard import may
 from portreeve.server.http.problems import Rejected
 from portreeve.server.images.service import visible
+from portreeve.server.inventory.service import Sees
 from portreeve.server.plans.view import problems
 from portreeve.server.stages.looking import last_seen
 from portreeve.wire.documents import read_document
@@ -41,6 +47,7 @@ MOST_BLOCKED: Final = 20
 """Blocked images that are listed; `counts` has the true number."""
 
 MOST_PLACES: Final = 200
+MOST_NAMESPACES: Final = 1_000
 
 BODY: Final[dict[str, Any]] = {
     "type": "object",
@@ -118,17 +125,21 @@ def answered(caller: Caller, draft: Draft, question: Question, now: datetime) ->
     snapshot = draft.before
     environments = _environments(caller, snapshot, policy)
     found = effect(estate, policy, _running(caller, snapshot, environments), now=now, most_blocked=MOST_BLOCKED)
+    known = _known(caller, snapshot, environments)
     covered = sum(one.group in policy.groups and policy_type(one.type) is policy.type for one in estate.environments)
     return {
         "kind": "PolicyEffect",
         "policy": policy.name,
+        "exists": Key("RegistryPolicy", policy.name) in snapshot.documents,
         "stage": str(policy.stage),
         "revision": snapshot.revision,
         "counts": {**_counts(found.counts), "workloads": found.workloads},
         "blocked": [_denial(one, found, now) for one in found.blocked],
         "sources": list(_sources(policy, found)),
-        "grants": list(_grants(policy, estate, found)),
+        "grants": list(_grants(policy, estate, found, known)),
         "groups": list(_groups(caller, snapshot, policy)),
+        "namespaces": _namespaces(known),
+        "subjects": _subjects(caller, policy, estate, environments),
         "places": [_place(one, snapshot) for one in found.places[:MOST_PLACES]],
         "hiddenEnvironments": covered - len(environments),
         "freshness": freshness(snapshot, environments),
@@ -207,15 +218,53 @@ def _source(source: AllowedSource) -> dict[str, Any]:
     }
 
 
-def _grants(policy: RegistryPolicy, estate: Estate, found: Effect) -> Iterator[dict[str, Any]]:
+def _grants(
+    policy: RegistryPolicy, estate: Estate, found: Effect, known: Mapping[str, Sequence[Namespace]]
+) -> Iterator[dict[str, Any]]:
+    """The accesses of the policy, each with what it covers now, and the namespaces that it selects now."""
     for access in policy.access:
         registry = estate.registries_by_name.get(access.registry)
+        selected = {
+            one.name for held in known.values() for one in held if access.namespaces.selects(one.name, one.labels)
+        }
         yield {
             "field": access.field,
             "registry": access.registry,
             "prefix": str(registry.prefix) if registry else None,
             "matches": found.matches[access.field],
+            "namespaces": {"count": len(selected), "first": sorted(selected)[:MOST_BLOCKED]},
         }
+
+
+def _known(caller: Caller, snapshot: Snapshot, environments: Iterable[Environment]) -> dict[str, tuple[Namespace, ...]]:
+    """Environment → its namespaces, as far as the caller may see them."""
+    sees = Sees(caller, Kind.NAMESPACE, snapshot)
+    return {
+        environment.name: tuple(
+            one
+            for one in snapshot.estate.capabilities_of(environment).namespaces or ()
+            if sees.place(environment.name, one.name)
+        )
+        for environment in environments
+    }
+
+
+def _namespaces(known: Mapping[str, Sequence[Namespace]]) -> list[dict[str, Any]]:
+    """Namespaces to choose from, with in how many environments each is; sorted by name."""
+    counted = Counter(one.name for held in known.values() for one in held)
+    return [{"name": name, "environments": counted[name]} for name in sorted(counted)][:MOST_NAMESPACES]
+
+
+def _subjects(
+    caller: Caller, policy: RegistryPolicy, estate: Estate, environments: Iterable[Environment]
+) -> dict[str, list[str]]:
+    """Whom an access of a policy for Docker may name, for who may write it: teams and users with a role there."""
+    if policy.type is not PolicyType.DOCKER or not may(caller, Action.PLAN, parts(policy, estate, {})).allowed:
+        return {"teams": [], "users": []}
+    held = [selectable(one, estate.bindings, estate.teams) for one in environments]
+    teams = sorted({name for one in held for name in one.teams})
+    users = sorted({name for one in held for name in one.users})
+    return {"teams": teams[:MOST_NAMESPACES], "users": users[:MOST_NAMESPACES]}
 
 
 def _groups(caller: Caller, snapshot: Snapshot, policy: RegistryPolicy) -> Iterator[dict[str, Any]]:
