@@ -4,7 +4,7 @@
     python console/build.py check    types and tests of the console, the same way
     pip wheel, pip install, build    for wheels: in a directory of its own, so that the tree stays as it was
 
-Theory of operation. npm installs what package-lock.json names, each checked by its hash, and runs none of their scripts.
+Theory of operation. npm installs what package-lock.json names, each checked by its hash, and runs none of its scripts.
 Vite builds. Each text gets its gzip beside it, made the same way each time. The build of a wheel copies the sources
 first and adds the result to the wheel; an editable install is made of the working copy, where `make console` builds.
 
