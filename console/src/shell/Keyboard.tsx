@@ -65,6 +65,11 @@ function Listed({ close }: { close: () => void }) {
   const [all, set] = useState(bindings)
   const change = (id: string, keys: string) => {
     rebind(id, keys.trim())
+    // What is being typed stays as it is: "g " is on its way to "g r".
+    set(bindings().map((one) => (one.id === id ? { ...one, keys } : one)))
+  }
+  const usual = (id: string) => {
+    rebind(id, '')
     set(bindings())
   }
   return (
@@ -89,7 +94,7 @@ function Listed({ close }: { close: () => void }) {
                   <TextInput aria-label={`Keys for: ${one.title}`} value={one.keys} onChange={(_, keys) => change(one.id, keys)} />
                 </td>
                 <td>
-                  <Button variant="link" onClick={() => change(one.id, '')} aria-label={`Usual keys for: ${one.title}`}>
+                  <Button variant="link" onClick={() => usual(one.id)} aria-label={`Usual keys for: ${one.title}`}>
                     Usual
                   </Button>
                 </td>
