@@ -97,6 +97,20 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
     "approve_access_request": (201, named("Plan")),
     "deny_access_request": (200, named("AccessRequest")),
     "list_calendar": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("CalendarEntry")))),
+    "ask_why": (
+        200,
+        record(
+            verdict=TEXT,
+            code=TEXT,
+            image=TEXT,
+            canonical=or_null(TEXT),
+            namespace=TEXT,
+            policy=record(name=TEXT, generation=COUNT),
+            nearest=or_null(TEXT),
+            alternative=or_null(TEXT),
+            command=TEXT,
+        ),
+    ),
     "read_verdict": (
         200,
         record(environment=TEXT, namespace=TEXT, image=TEXT, verdict=or_null(TEXT), reasons=rows()),
