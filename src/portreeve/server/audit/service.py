@@ -26,11 +26,12 @@ from portreeve.server import logs
 from portreeve.server.audit import journal, key_file, store
 from portreeve.server.audit.deliveries import Sink
 from portreeve.server.audit.destinations import Destination
+from portreeve.server.audit.finding import Found, Wanted, find
 from portreeve.server.audit.journal import Entry
 from portreeve.server.audit.kept import KeptFile
 from portreeve.server.audit.senders import sender
 from portreeve.server.audit.signer import Signer, foreign
-from portreeve.server.audit.store import Stored, Wanted
+from portreeve.server.audit.store import Stored
 from portreeve.server.audit.visibility import not_all, scope_of, sees_all, where
 from portreeve.server.audit.walk import grown, walked
 from portreeve.server.database.engine import Database
@@ -198,14 +199,29 @@ class AuditLog:
 
     async def events(
         self, caller: Caller, wanted: Wanted, *, oldest_first: bool, after: int | None, limit: int
-    ) -> list[Stored]:
-        """Events that the caller may see."""
+    ) -> Found:
+        """Events that the caller may see: as many as one question finds."""
         visible = where(scope_of(caller), (await self._writer.current()).estate.environments)
-        return await self._read(
-            lambda connection: store.events(
-                connection, visible, wanted, oldest_first=oldest_first, after=after, limit=limit
+
+        async def query(connection: AsyncConnection) -> Found:
+            size = (await journal.tree(connection)).size
+            return await find(
+                connection, visible, wanted, size=size, oldest_first=oldest_first, after=after, limit=limit
             )
-        )
+
+        return await self._read(query)
+
+    async def all_events(self, caller: Caller, wanted: Wanted, *, oldest_first: bool, most: int) -> list[Stored]:
+        """All of them, however many questions that takes; no more than `most`."""
+        rows: list[Stored] = []
+        after: int | None = None
+        while len(rows) < most:
+            found = await self.events(caller, wanted, oldest_first=oldest_first, after=after, limit=most - len(rows))
+            rows += found.rows
+            if found.looked_to is None:
+                break
+            after = found.looked_to
+        return rows
 
     async def event(self, caller: Caller, sequence: int) -> Stored:
         """One event.
