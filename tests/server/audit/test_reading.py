@@ -192,8 +192,23 @@ async def test_one_event_is_read_with_its_leaf(plane: Plane, admin: httpx2.Async
     newest = (await listed(admin))[0]
     found = (await admin.get(f"/api/v1/audit/{newest['sequence']}")).json()
     leaf = b64decode(found.pop("leaf"))
+    assert found.pop("standing") is None
     assert found == newest == json.loads(leaf)
     assert decode(leaf).sequence == newest["sequence"]
+
+
+async def test_an_event_says_whether_its_object_is_still_as_it_left_it(plane: Plane, admin: httpx2.AsyncClient) -> None:
+    team = document("Team", "shop", members=["ada"])
+    made = await admin.post("/api/v1/teams", json=team)
+    (event,) = await listed(admin, "?action=role.grant&name=shop")
+    path = f"/api/v1/audit/{event['sequence']}"
+    assert (await admin.get(path)).json()["standing"] == {"kind": "teams", "name": "shop", "same": True}
+    headers = {"If-Match": made.headers["ETag"]}
+    assert (await admin.put("/api/v1/teams/shop", json=team | {"spec": {}}, headers=headers)).status_code == 200
+    assert (await admin.get(path)).json()["standing"] == {"kind": "teams", "name": "shop", "same": False}
+    headers = {"If-Match": (await admin.get("/api/v1/teams/shop")).headers["ETag"]}
+    assert (await admin.delete("/api/v1/teams/shop", headers=headers)).status_code == 204
+    assert (await admin.get(path)).json()["standing"] is None
 
 
 async def scene(plane: Plane) -> None:

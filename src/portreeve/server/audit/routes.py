@@ -75,9 +75,12 @@ def routes(log: AuditLog) -> APIRouter:
     @router.get("/api/v1/audit/{sequence}", operation_id="read_audit", summary="Read an event")
     @authorised(_READ)
     async def read(request: Request, sequence: Sequence_) -> Response:
-        found = await log.event(caller_of(request), sequence)
+        caller = caller_of(request)
+        found = await log.event(caller, sequence)
         decided(request)
-        return Answer(200, {**shown(found), "leaf": b64encode(found.leaf).decode()}).response()
+        now = await log.standing(caller, found)
+        told = None if now is None else {"kind": now.plural, "name": now.name, "same": now.same}
+        return Answer(200, {**shown(found), "leaf": b64encode(found.leaf).decode(), "standing": told}).response()
 
     return router
 

@@ -89,8 +89,15 @@ BY_KIND: Final[Schema] = {"type": "object", "additionalProperties": rows(TEXT)}
 _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
     "read_me": (
         200,
-        record(user=TEXT, title=TEXT, teams=rows(TEXT), roles=rows(), signedIn={"type": "object"}, may=BY_KIND,
-               whoMay={"type": "object", "additionalProperties": BY_KIND}),
+        record(
+            user=TEXT,
+            title=TEXT,
+            teams=rows(TEXT),
+            roles=rows(),
+            signedIn={"type": "object"},
+            may=BY_KIND,
+            whoMay={"type": "object", "additionalProperties": BY_KIND},
+        ),
     ),
     "create_plans": (201, named("Plan")),
     "read_plans": (200, named("Plan")),
@@ -105,6 +112,23 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
     "approve_access_request": (201, named("Plan")),
     "deny_access_request": (200, named("AccessRequest")),
     "list_calendar": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("CalendarEntry")))),
+    "read_server": (
+        200,
+        record(
+            version=TEXT,
+            publicUrl=TEXT,
+            tls={"type": "boolean"},
+            database=TEXT,
+            privateAddresses=rows(TEXT),
+            allowedHosts=rows(TEXT),
+            auditSinks=rows(TEXT),
+            identityProviders={"type": "boolean"},
+            createUsers={"type": "boolean"},
+            metrics=TEXT,
+            localClusters=rows(TEXT),
+            problems=rows(),
+        ),
+    ),
     "ask_why": (
         200,
         record(
