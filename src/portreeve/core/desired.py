@@ -136,8 +136,11 @@ def desired(
     now: datetime,
     not_after: datetime | None = None,
     agent: SourcePrefix = AGENT_SOURCE,
+    why_url: str = "",
 ) -> DesiredState:
     """What the environment should hold at `now` (UTC, aware), which only ends exemptions.
+
+    `why_url` is the page that explains a refusal, as `ResolvedSources` has it.
 
     The estate is valid; of two policies for one group the first by name counts, and a grant of a registry that does not
     exist is left out of the grants and leaves its sources unresolved. So is the grant of one with a wildcard.
@@ -149,11 +152,12 @@ def desired(
         for one in accesses
     )
     grants = tuple(sorted((grant for grant in in_force if grant.key), key=_grant_order))
+    sources = _sources(estate, environment, policy, in_force, now, agent)
     state = DesiredState(
         environment.name,
         environment.type,
         _in_force(estate, environment, policy),
-        _sources(estate, environment, policy, in_force, now, agent),
+        None if sources is None else replace(sources, why_url=why_url),
         grants,
         tuple(sorted(grant.owner.removeprefix("access ") for grant in masked)),
         not_after,
@@ -337,7 +341,7 @@ def _policy_document(policy: PolicyInForce | None) -> dict[str, Any] | None:
 
 def sources_document(sources: ResolvedSources) -> dict[str, Any]:
     """Resolved sources as plain values; equal ones render and judge alike."""
-    return {
+    found = {
         "policy": sources.policy,
         "generation": sources.generation,
         "stage": str(sources.stage),
@@ -349,6 +353,8 @@ def sources_document(sources: ResolvedSources) -> dict[str, Any]:
         ],
         "unresolved": sorted(f"{one.access.registry}: {one.why}" for one in sources.unresolved),
     }
+    # Left out where there is none, as above.
+    return found | ({"whyUrl": sources.why_url} if sources.why_url else {})
 
 
 def _owners(held: Mapping[str, AllowedSource]) -> dict[str, str]:
