@@ -71,6 +71,16 @@ async def test_a_row_counts_grants_and_what_runs(plane: Plane) -> None:
     assert rows["idle"]["uses"]["images"] == rows["idle"]["grants"]["documents"] == 0
 
 
+async def test_docker_hub_without_signing_in_is_what_no_registry_covers(plane: Plane) -> None:
+    admin = await plane.client("root", "platform-admin")
+    found = (await admin.get("/api/v1/registry-overview")).json()["metadata"]["anonymousDockerHub"]
+    assert found["uses"]["images"] == 1
+    assert found["shownIn"] == ["development"]
+    await plane.put(document("Settings", "platform", hideAnonymousDockerHub=True))
+    hidden = (await admin.get("/api/v1/registry-overview")).json()["metadata"]["anonymousDockerHub"]
+    assert hidden["shownIn"] == []
+
+
 async def test_it_is_sorted_and_searched_by_the_server_page_by_page(plane: Plane) -> None:
     admin = await plane.client("root", "platform-admin")
     path = "/api/v1/registry-overview"

@@ -43,6 +43,7 @@ METADATA: Final[Schema] = {
     "required": ["revision", "total"],
     "properties": {"revision": COUNT, "total": COUNT, "continue": TEXT},
 }
+HUB: Final = record(anonymousDockerHub=record(uses=named("Used"), shownIn=rows(TEXT)))
 _LISTS: Final = ("conflicts", "refusals", "valve", "warnings")
 _ROWS: Final = ("documents", "environments", "policiesReplaced", "newlyDenied", "newlyReported", "newlyAllowed", "uses")
 PREVIEW: Final = record(
@@ -127,8 +128,15 @@ BY_KIND: Final[Schema] = {"type": "object", "additionalProperties": rows(TEXT)}
 _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
     "read_me": (
         200,
-        record(user=TEXT, title=TEXT, teams=rows(TEXT), roles=rows(), signedIn={"type": "object"}, may=BY_KIND,
-               whoMay={"type": "object", "additionalProperties": BY_KIND}),
+        record(
+            user=TEXT,
+            title=TEXT,
+            teams=rows(TEXT),
+            roles=rows(),
+            signedIn={"type": "object"},
+            may=BY_KIND,
+            whoMay={"type": "object", "additionalProperties": BY_KIND},
+        ),
     ),
     "create_plans": (201, named("Plan")),
     "read_plans": (200, named("Plan")),
@@ -142,7 +150,10 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
             items=rows({"anyOf": [named("Explained"), record(image=TEXT, tiers=rows(named("AdmittedTier")))]}),
         ),
     ),
-    "list_registry_overview": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("RegistryOverview")))),
+    "list_registry_overview": (
+        200,
+        record(kind=TEXT, metadata={"allOf": [METADATA, HUB]}, items=rows(named("RegistryOverview"))),
+    ),
     "read_registry_overview": (
         200,
         {

@@ -14,16 +14,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from portreeve import providers
 from portreeve.core.authorization import Scope, visible_scope
 from portreeve.core.blast_radius import RunningImage
+from portreeve.core.cluster import Tier
 from portreeve.core.desired import granted
 from portreeve.core.estate import Key
 from portreeve.core.grant_use import Registries
 from portreeve.core.permissions import Action, Kind
+from portreeve.core.platform import anonymous_docker_hub_shown
 from portreeve.core.policy import Registry
+from portreeve.core.reference import DOCKER_HUB, UnsafeReference, parse
 from portreeve.errors import Invalid
 from portreeve.providers.contract import Host, Place
 from portreeve.server.documents.kinds import KINDS
@@ -82,12 +85,36 @@ def uses(caller: Caller, snapshot: Snapshot) -> Mapping[str, Used]:
     return found
 
 
+ANONYMOUS: Final = ""
+"""In the place of a registry's name: Docker Hub without signing in, for what no registry here covers."""
+
+
 def _uses(running: Sequence[RunningImage], registries: Registries) -> dict[str, Used]:
     found: dict[str, Used] = defaultdict(Used)
+    hub: dict[str, bool] = {}
     for image in running:
-        for registry in registries.covering(image.image):
+        covering = registries.covering(image.image)
+        for registry in covering:
             found[registry.name].add(image)
+        if not covering:
+            if image.image not in hub:
+                hub[image.image] = _host(image.image) == DOCKER_HUB
+            if hub[image.image]:
+                found[ANONYMOUS].add(image)
     return dict(found)
+
+
+def _host(image: str) -> str:
+    try:
+        return parse(image).host
+    except UnsafeReference:
+        return ""
+
+
+def anonymous(caller: Caller, snapshot: Snapshot) -> dict[str, Any]:
+    """Docker Hub without signing in: what runs from there, and in which tiers it may be chosen at all."""
+    shown = [str(tier) for tier in Tier if anonymous_docker_hub_shown(snapshot.settings, tier)]
+    return {"uses": used_row(uses(caller, snapshot).get(ANONYMOUS, NOTHING)), "shownIn": shown}
 
 
 def grants(snapshot: Snapshot) -> Mapping[str, Sequence[Granted]]:
@@ -190,10 +217,10 @@ def host_rows(value: Registry) -> list[dict[str, Any]]:
         provider = providers.named(value.provider)
     except Invalid:
         return []
-    return [_host(one) for one in provider.hosts(Place(value.prefix.host, value.prefix.path))]
+    return [_host_row(one) for one in provider.hosts(Place(value.prefix.host, value.prefix.path))]
 
 
-def _host(one: Host) -> dict[str, Any]:
+def _host_row(one: Host) -> dict[str, Any]:
     return {
         "host": one.name,
         "port": one.port,

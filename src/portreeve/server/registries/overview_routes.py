@@ -41,7 +41,16 @@ from portreeve.server.http.lists import (
 )
 from portreeve.server.images.service import digests_of, row_key
 from portreeve.server.registries import store
-from portreeve.server.registries.overview import NOTHING, granted_row, grants_seen, host_rows, row, used_row, uses
+from portreeve.server.registries.overview import (
+    NOTHING,
+    anonymous,
+    granted_row,
+    grants_seen,
+    host_rows,
+    row,
+    used_row,
+    uses,
+)
 
 Name = Annotated[str, Path(description="metadata.name of the Registry", max_length=253)]
 Text = Annotated[str | None, Query(max_length=253)]
@@ -160,7 +169,8 @@ def _add_list(router: APIRouter, documents: Documents, clock: Callable[[], datet
         query = {"kind": "RegistryOverview", "filters": [q, provider, ready, sort]}
         asked = page(query, limit=limit, cursor=cursor)
         some, more = cut(found, asked, made.key(sorting), descending=sorting.descending)
-        metadata = _metadata(made.snapshot, found, more)
+        hub = {"anonymousDockerHub": anonymous(caller_of(request), made.snapshot)}
+        metadata = _metadata(made.snapshot, found, more) | hub
         body = {"kind": "RegistryOverviewList", "metadata": metadata, "items": [made.of(one) for one in some]}
         return Answer(200, body).response()
 
