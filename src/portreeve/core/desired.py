@@ -177,6 +177,16 @@ def granted(estate: Estate, environment: Environment) -> tuple[Grant, ...]:
     return _accesses(estate, environment, estate.policy_of(environment))[0]
 
 
+def restriction(estate: Estate, environment: Environment, *, now: datetime) -> ResolvedSources | None:
+    """The sources of the environment: what `desired` says, for who needs nothing else of it.
+
+    They judge at any later time, too: what ends meanwhile, judging leaves out by itself.
+    """
+    policy = estate.policy_of(environment)
+    in_force = () if policy is None else _accesses(estate, environment, policy)[0]
+    return _sources(estate, environment, policy, in_force, now, AGENT_SOURCE)
+
+
 def _accesses(
     estate: Estate, environment: Environment, policy: RegistryPolicy | None
 ) -> tuple[tuple[Grant, ...], tuple[Grant, ...]]:

@@ -76,6 +76,7 @@ from portreeve.server.plans.service import Plans
 from portreeve.server.policies import routes as template_routes
 from portreeve.server.refresh.minter import Minter, NetworkMinter
 from portreeve.server.refresh.service import Refresh
+from portreeve.server.registries import overview_routes
 from portreeve.server.registries import routes as registry_routes
 from portreeve.server.registries.browsing import Browsing
 from portreeve.server.registries.contact import Contacts
@@ -306,6 +307,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S, static: Path 
                 server.documents, server.writer, server.contacts, server.browsing, server.limits, server.clock
             )
         ),
+        overview_routes.routes(server.documents, server.database, server.clock),
         egress_routes.routes(server.documents, server.egress),
         rotation_routes.routes(server.documents, server.database, server.clock),
         attachment_routes.routes(server.documents, server.database, server.clock),

@@ -329,6 +329,16 @@ class Snapshot:
         return {}
 
     @cached_property
+    def restrictions(self) -> dict[str, object]:
+        """Environment → what is allowed there; worked out by the images' service."""
+        return {}
+
+    @cached_property
+    def overviews(self) -> dict[object, object]:
+        """What is told of registries by what runs and what is granted; worked out by their overview."""
+        return {}
+
+    @cached_property
     def _parts(self) -> dict[Key, tuple[Resource, ...]]:
         return {}
 

@@ -5,6 +5,7 @@ What an answer may hold beyond these fields is left open, so that a newer server
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from portreeve.server.documents.kinds import BY_PLURAL
@@ -42,6 +43,7 @@ METADATA: Final[Schema] = {
     "required": ["revision", "total"],
     "properties": {"revision": COUNT, "total": COUNT, "continue": TEXT},
 }
+HUB: Final = record(anonymousDockerHub=record(uses=named("Used"), shownIn=rows(TEXT)))
 _LISTS: Final = ("conflicts", "refusals", "valve", "warnings")
 _ROWS: Final = ("documents", "environments", "policiesReplaced", "newlyDenied", "newlyReported", "newlyAllowed", "uses")
 PREVIEW: Final = record(
@@ -80,6 +82,43 @@ SHARED: Final[dict[str, Schema]] = {
         delivery={"type": "object"}, state=TEXT, grantedBy=TEXT, why=TEXT, decidedBy=TEXT, decidedAt=or_null(TEXT),
         command=TEXT,
     ),
+    "Used": record(images=COUNT, workloads=COUNT, namespaces=COUNT, environments=COUNT),
+    "RegistryOverview": record(
+        name=TEXT, title=TEXT, provider=TEXT, prefix=TEXT, project=or_null(TEXT), auth=TEXT,
+        ready=record(status=TEXT, reason=TEXT, message=TEXT),
+        check=or_null(record(outcome=TEXT, reason=or_null(TEXT), at=TEXT, ms=COUNT)),
+        expiresAt=or_null(TEXT),
+        token=or_null(record(version=COUNT, issuedAt=TEXT, expiresAt=TEXT, state=TEXT)),
+        grants=record(documents=COUNT, environments=COUNT, namespaces=COUNT, selectors=COUNT),
+        uses=named("Used"), updatedAt=TEXT,
+    ),
+    "RegistryUse": record(environment=TEXT, namespace=TEXT, owner=TEXT, image=TEXT, digest=or_null(TEXT)),
+    "Check": {
+        "type": "object",
+        "required": ["stage", "outcome", "message"],
+        "properties": {"stage": TEXT, "outcome": TEXT, "message": TEXT, "code": TEXT, "hint": TEXT},
+    },
+    "GrantedIn": record(
+        kind=TEXT, name=TEXT, environment=TEXT, namespaces=rows(TEXT), andLaterOnes={"type": "boolean"}, mode=TEXT
+    ),
+    "HostNeed": record(host=TEXT, port=COUNT, purpose=TEXT, certain={"type": "boolean"}, note=TEXT),
+    "StoredCredential": record(
+        purpose=TEXT, method=TEXT, id=or_null(TEXT), version=or_null(COUNT), setAt=or_null(TEXT),
+        expiresAt=or_null(TEXT), state=TEXT, overlap=or_null(record(version=COUNT, since=TEXT, until=TEXT)),
+    ),
+    "AdmittedTier": record(
+        tier=TEXT, admitted={"enum": ["yes", "partly", "no", "unknown", "unrestricted"]},
+        environments={"type": "object", "additionalProperties": COUNT},
+        stages={"type": "object", "additionalProperties": COUNT},
+        allowedIn=rows(TEXT), allowedInTotal=COUNT,
+        reason=or_null(record(environment=TEXT, code=TEXT, message=TEXT, nearest=or_null(TEXT))),
+    ),
+    "Explained": record(
+        environment=TEXT, namespace=TEXT, image=TEXT, canonical=or_null(TEXT), verdict=or_null(TEXT),
+        stage=or_null(TEXT), enforcedBy=or_null(TEXT), policy=or_null(record(name=TEXT, version=COUNT)),
+        reasons=rows(record(code=TEXT, message=TEXT, field=TEXT)), nearest=or_null(TEXT),
+        pull=or_null(record(registry=TEXT, grant=TEXT, mode=TEXT, key=TEXT, credential=or_null({"type": "object"}))),
+    ),
     "UnusedAccess": record(environment=TEXT, namespace=TEXT, registry=TEXT, kind=TEXT, name=TEXT),
 }  # fmt: skip
 
@@ -104,6 +143,34 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
     "confirm_plans": (200, record(state=TEXT, revision=COUNT, documents=rows())),
     "set_credentials": (200, named("Credential")),
     "rotate_credentials": (200, named("Credential")),
+    "judge_images": (
+        200,
+        record(
+            kind=TEXT,
+            items=rows({"anyOf": [named("Explained"), record(image=TEXT, tiers=rows(named("AdmittedTier")))]}),
+        ),
+    ),
+    "list_registry_overview": (
+        200,
+        record(kind=TEXT, metadata={"allOf": [METADATA, HUB]}, items=rows(named("RegistryOverview"))),
+    ),
+    "read_registry_overview": (
+        200,
+        {
+            "allOf": [
+                named("RegistryOverview"),
+                record(
+                    kind=TEXT,
+                    credentials=rows(named("StoredCredential")),
+                    checks=or_null(rows(named("Check"))),
+                    grantedIn=rows(named("GrantedIn")),
+                    grantedInTotal=COUNT,
+                    hosts=rows(named("HostNeed")),
+                ),
+            ]
+        },
+    ),
+    "list_registry_uses": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("RegistryUse")))),
     "list_images": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("Image")))),
     "list_inventory": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("Inventory")))),
     "list_needed": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("NeededAccess")))),
@@ -259,7 +326,8 @@ def parameters(operation: str) -> list[dict[str, Any]]:
     if kind is None:
         return []
     if verb in {"listed", "twin"}:
-        return [_query(name, f"only those whose {path} is or holds this") for name, path in kind.filters]
+        found = [_query(name, f"only those whose {path} is or holds this") for name, path in kind.filters]
+        return [*found, _query("sort", "what they are sorted by; with a minus the other way round", sorts(kind.sorts))]
     if verb in {"create", "replace", "delete"}:
         flag = {"type": "boolean", "default": False}
         said = {"replace": "groups may leave another policy", "force": "more may be deleted than is usual"}
@@ -267,6 +335,12 @@ def parameters(operation: str) -> list[dict[str, Any]]:
             said["force"] += "; it is gone at once, and what its agent delivered may be left behind"
         return [_query(name, text, flag) for name, text in said.items()]
     return []
+
+
+def sorts(words: Iterable[tuple[str, str]]) -> Schema:
+    """The orders of a list: each word, and with a minus before it."""
+    named = ["name", *(word for word, _ in words)]
+    return {"type": "string", "enum": [*named, *(f"-{word}" for word in named)]}
 
 
 def _query(name: str, description: str, schema: Schema = TEXT) -> dict[str, Any]:
