@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -36,6 +37,8 @@ from portreeve.server.audit.destinations import parse_all
 from portreeve.server.audit.service import AuditLog
 from portreeve.server.calendar import routes as calendar_routes
 from portreeve.server.calendar.service import Alerts
+from portreeve.server.console import routes as console_routes
+from portreeve.server.console.built import STATIC
 from portreeve.server.credentials import routes as credential_routes
 from portreeve.server.credentials.keeper import Keeper
 from portreeve.server.credentials.rewrap import Rewrap
@@ -57,6 +60,7 @@ from portreeve.server.http import openapi, problems
 from portreeve.server.http.guard import GuardedRoute
 from portreeve.server.http.headers import SecurityHeaders
 from portreeve.server.http.origin import KnownHosts
+from portreeve.server.http.prefix import Prefix, refuse_taken
 from portreeve.server.http.problems import Rejected
 from portreeve.server.images import routes as image_routes
 from portreeve.server.images.service import Forget
@@ -244,11 +248,13 @@ def build(
     )
 
 
-def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
-    """The ASGI application. `channel_wait_s` is how long an agent waits for the next desired state.
+def application(server: Server, *, channel_wait_s: float = WAIT_S, static: Path = STATIC) -> FastAPI:
+    """The ASGI application. `channel_wait_s` is how long an agent waits for the next desired state; `static` is where
+    the console's build lies.
 
     Raises:
         Stalled: `route_without_policy`: a route does not say who may call it.
+        Invalid: `settings_invalid`: the public address has a path that is one of ours.
     """
 
     @asynccontextmanager
@@ -267,6 +273,8 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        # It would lead out of a proxy's prefix, and by http.
+        redirect_slashes=False,
     )
     app.state.authenticator = server.people
     for router in (
@@ -302,7 +310,11 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
         # The routes themselves and not their router, so that each can be seen below.
         app.router.routes.extend(router.routes)
     app.router.routes.extend(openapi.routes(app).routes)
+    prefix = server.settings.prefix
+    # Last, as programs ask for the API more often than browsers for a page.
+    app.router.routes.extend(console_routes.routes(prefix, static).routes)
     _refuse_unguarded(app)
+    refuse_taken(prefix, (getattr(route, "path", "/") for route in app.routes))
     app.add_exception_handler(PortreeveError, _failed)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _rejected)
@@ -319,6 +331,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
         new_id=server.new_id,
         wait_s=channel_wait_s,
     )
+    app.add_middleware(Prefix, prefix=prefix)
     return app
 
 

@@ -117,7 +117,15 @@ SHARED: Final[dict[str, Schema]] = {
     ),
 }  # fmt: skip
 
+BY_KIND: Final[Schema] = {"type": "object", "additionalProperties": rows(TEXT)}
+"""Kind → words."""
+
 _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
+    "read_me": (
+        200,
+        record(user=TEXT, title=TEXT, teams=rows(TEXT), roles=rows(), signedIn={"type": "object"}, may=BY_KIND,
+               whoMay={"type": "object", "additionalProperties": BY_KIND}),
+    ),
     "create_plans": (201, named("Plan")),
     "read_plans": (200, named("Plan")),
     "confirm_plans": (200, record(state=TEXT, revision=COUNT, documents=rows())),

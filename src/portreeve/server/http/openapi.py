@@ -150,7 +150,7 @@ def routes(app: FastAPI) -> APIRouter:
 
 def describe(app: FastAPI) -> dict[str, Any]:
     """The document for the routes of this application."""
-    guarded = [route for route in app.routes if isinstance(route, GuardedRoute)]
+    guarded = [route for route in app.routes if isinstance(route, GuardedRoute) and route.include_in_schema]
     found = get_openapi(
         title=app.title,
         version=app.version,
