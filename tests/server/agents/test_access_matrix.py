@@ -128,7 +128,8 @@ async def test_a_grant_on_docker_names_who_has_a_role_there(plane: Plane, admin:
     there = await asked(admin, "/api/v1/environments/host/identities")
     assert there["items"] == [{"kind": "team", "name": "ops"}, {"kind": "user", "name": "ops-one"}]
     assert (await asked(admin, "/api/v1/environments/host/identities", q="ONE"))["metadata"]["total"] == 1
-    rows = (await asked(admin, environment="host"))["items"]
+    rows = (await asked(admin, rows="people"))["items"]
+    assert {row["type"] for row in (await asked(admin, rows="namespaces"))["items"]} == {"kubernetes"}
     assert [row["subject"] for row in rows] == [{"kind": "user", "name": "ops-one"}, {"kind": "team", "name": "ops"}]
     assert [len(row["cells"]) for row in rows] == [0, 1]
     member = await plane.client("ops-one")

@@ -43,6 +43,10 @@ Asked = Annotated[
 ]
 Search = Annotated[str | None, Query(max_length=253, description="text in the environment's or the row's name")]
 
+Kinds = Annotated[
+    Literal["namespaces", "people"] | None, Query(description="people: users and teams, on Docker and Swarm")
+]
+
 COLUMNS: Final = (
     "environment", "namespace", "subject", "registry", "state", "why", "use", "modes", "grants", "version", "wanted",
     "expiresAt", "conflict",
@@ -81,9 +85,11 @@ def routes(documents: Documents, clock: Callable[[], datetime]) -> APIRouter:
         namespace: Text = None,
         registry: Names = None,
         state: Asked = None,
+        rows: Kinds = None,
         q: Search = None,
     ) -> Response:
-        wanted = Wanted(group, environment, namespace, state, q, frozenset(registry or ()))
+        chosen = frozenset(registry or ())
+        wanted = Wanted(group, environment, namespace, state, q, chosen, rows and rows == "people")
         matrix, _ = await found(request, wanted)
         lines = [line for row in matrix.rows for line in _lines(row)][:MAX_ROWS]
         if form == "csv":
@@ -105,12 +111,14 @@ def routes(documents: Documents, clock: Callable[[], datetime]) -> APIRouter:
         namespace: Text = None,
         registry: Names = None,
         state: Asked = None,
+        rows: Kinds = None,
         q: Search = None,
     ) -> Response:
-        wanted = Wanted(group, environment, namespace, state, q, frozenset(registry or ()))
+        chosen = frozenset(registry or ())
+        wanted = Wanted(group, environment, namespace, state, q, chosen, rows and rows == "people")
         matrix, snapshot = await found(request, wanted)
-        query = {"matrix": [group, environment, namespace, sorted(wanted.registries), state, q]}
-        rows, more = cut(matrix.rows, page(query, limit=limit, cursor=cursor), lambda row: row.key)
+        query = {"matrix": [group, environment, namespace, sorted(chosen), state, rows, q]}
+        some, more = cut(matrix.rows, page(query, limit=limit, cursor=cursor), lambda row: row.key)
         metadata: dict[str, Any] = {"revision": snapshot.revision, "total": len(matrix.rows)}
         if more:
             metadata["continue"] = more
@@ -121,7 +129,7 @@ def routes(documents: Documents, clock: Callable[[], datetime]) -> APIRouter:
             "counts": matrix.counts(),
             "registries": [_registry(name, matrix, snapshot) for name in matrix.registries],
             "selectorLabels": sorted(ALWAYS_SAFE | set(snapshot.settings.selector_labels)),
-            "items": [_row(row, matrix.environments[row.environment.name], snapshot) for row in rows],
+            "items": [_row(row, matrix.environments[row.environment.name], snapshot) for row in some],
         }
         return Answer(200, body).response()
 

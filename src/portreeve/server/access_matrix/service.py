@@ -66,9 +66,13 @@ class Wanted:
     state: str | None = None
     text: str | None = None
     registries: frozenset[str] = frozenset()
+    people: bool | None = None
+    """Environments whose rows are people, or are namespaces."""
 
     def place(self, environment: Environment) -> bool:
         """Whether an environment is asked for."""
+        if self.people is not None and self.people is (environment.type is EnvironmentType.KUBERNETES):
+            return False
         return self.group in {None, environment.group} and self.environment in {None, environment.name}
 
     def row(self, row: Row) -> bool:

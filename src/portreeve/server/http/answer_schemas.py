@@ -123,8 +123,15 @@ BY_KIND: Final[Schema] = {"type": "object", "additionalProperties": rows(TEXT)}
 _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
     "read_me": (
         200,
-        record(user=TEXT, title=TEXT, teams=rows(TEXT), roles=rows(), signedIn={"type": "object"}, may=BY_KIND,
-               whoMay={"type": "object", "additionalProperties": BY_KIND}),
+        record(
+            user=TEXT,
+            title=TEXT,
+            teams=rows(TEXT),
+            roles=rows(),
+            signedIn={"type": "object"},
+            may=BY_KIND,
+            whoMay={"type": "object", "additionalProperties": BY_KIND},
+        ),
     ),
     "create_plans": (201, named("Plan")),
     "read_plans": (200, named("Plan")),
