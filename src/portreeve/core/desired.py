@@ -174,7 +174,12 @@ def emptied(environment: Environment, *, not_after: datetime | None = None) -> D
 
 def granted(estate: Estate, environment: Environment) -> tuple[Grant, ...]:
     """The accesses in force in the environment, in no order: what `desired` says, for who needs nothing else of it."""
-    return _accesses(estate, environment, estate.policy_of(environment))[0]
+    return accesses(estate, environment)[0]
+
+
+def accesses(estate: Estate, environment: Environment) -> tuple[tuple[Grant, ...], tuple[Grant, ...]]:
+    """The accesses in force, and those that the environment's policy masks; each in no order."""
+    return _accesses(estate, environment, estate.policy_of(environment))
 
 
 def restriction(estate: Estate, environment: Environment, *, now: datetime) -> ResolvedSources | None:

@@ -23,6 +23,7 @@ from starlette.responses import Response
 
 from portreeve.errors import Invalid, PortreeveError, Problem, Stalled
 from portreeve.server import about, discovery, health, keys, logs
+from portreeve.server.access_matrix import routes as access_matrix_routes
 from portreeve.server.access_requests import routes as access_request_routes
 from portreeve.server.access_requests.service import Forget as ForgetRefusals
 from portreeve.server.agents import routes as agent_routes
@@ -299,6 +300,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S, static: Path 
         image_routes.routes(server.documents, server.database, server.clock),
         why_routes.routes(server.documents, server.links, server.clock),
         inventory_routes.routes(server.documents),
+        access_matrix_routes.routes(server.documents, server.clock),
         access_request_routes.routes(server.documents, server.plans, server.writer),
         calendar_routes.routes(server.documents, server.clock),
         audit_routes.routes(server.audit),
