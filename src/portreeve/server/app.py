@@ -293,7 +293,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S, static: Path 
         credential_routes.routes(server.credentials, server.writer),
         watch.routes(server.documents, server.writer, server.clock),
         desired_routes.routes(server.desired, server.documents),
-        template_routes.routes(server.documents),
+        template_routes.routes(server.documents, server.stages.violations, server.clock),
         stage_routes.routes(server.stages, server.documents, server.writer, server.plans.confirmation),
         environment_routes.routes(server.documents, server.clock),
         exemption_routes.routes(server.writer, server.clock),
