@@ -183,7 +183,8 @@ SHARED: Final[dict[str, Schema]] = {
         environment=TEXT, group=TEXT, type=TEXT, tier=TEXT, namespace=or_null(TEXT),
         subject=or_null(record(kind=words("team", "user"), name=TEXT)),
         labels={"type": "object", "additionalProperties": TEXT}, complete=FLAG, connected=FLAG,
-        reportedAt=or_null(TEXT), phase=or_null(TEXT), cells=rows(named("AccessCell")),
+        reportedAt=or_null(TEXT), phase=or_null(TEXT), policy=or_null(record(name=TEXT, masks=FLAG)),
+        cells=rows(named("AccessCell")),
     ),
     "EffectiveAccess": record(
         kind=TEXT, name=TEXT, registry=TEXT, mode=TEXT, namespaces=or_null(rows(TEXT)), selector=or_null(TEXT),
