@@ -70,6 +70,8 @@ export interface RowsProps<Row> {
   beside?: ReactNode
   /** Milliseconds after which it is asked again; 0 never. */
   every?: number
+  /** What is to be said of the answer as a whole, above its rows. */
+  head?: (list: List<Row>) => ReactNode
 }
 
 /** The list's answer, and the parameters that chose it. */
@@ -157,6 +159,7 @@ export function Rows<Row>(props: RowsProps<Row>) {
           <Spinner size="md" aria-label={`Loading ${caption}`} /> Loading…
         </p>
       ) : null}
+      {data && props.head ? props.head(data) : null}
       {data && !rows.length ? (
         narrowed || at('cursor') ? (
           <Teach
