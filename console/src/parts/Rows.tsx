@@ -72,6 +72,8 @@ export interface RowsProps<Row> {
   every?: number
   /** What is to be said of the answer as a whole, above its rows. */
   head?: (list: List<Row>) => ReactNode
+  /** Where a page may be short though more follows: how far it looked. */
+  short?: (metadata: List<Row>['metadata']) => ReactNode
 }
 
 /** The list's answer, and the parameters that chose it. */
@@ -160,7 +162,19 @@ export function Rows<Row>(props: RowsProps<Row>) {
         </p>
       ) : null}
       {data && props.head ? props.head(data) : null}
-      {data && !rows.length ? (
+      {data && !rows.length && data.metadata.continue ? (
+        <Teach
+          title="Nothing so far"
+          action={
+            <Button variant="primary" onClick={() => set({ cursor: data.metadata.continue }, true)}>
+              Search on
+            </Button>
+          }
+        >
+          {props.short?.(data.metadata) ?? 'One question looks at a part of the rows. There are more.'}
+        </Teach>
+      ) : null}
+      {data && !rows.length && !data.metadata.continue ? (
         narrowed || at('cursor') ? (
           <Teach
             title="Nothing matches"
@@ -230,7 +244,7 @@ export function Rows<Row>(props: RowsProps<Row>) {
           </div>
           <nav className="paging" aria-label={`Pages of ${caption}`}>
             <span role="status">
-              {rows.length} of {total ?? 'unknown'} {isFetching ? '· loading' : ''}
+              {total === undefined ? `${rows.length} shown` : `${rows.length} of ${total}`} {isFetching ? '· loading' : ''}
             </span>
             <Fresh at={dataUpdatedAt} what="asked" />
             {at('cursor') ? (

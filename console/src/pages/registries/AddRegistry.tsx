@@ -2,7 +2,7 @@
  * Adding a registry in three steps: what and where it is and how it is signed in to; the checklist of the real one; where
  * it may be used. It is stored behind the first step, whatever the second finds: its state says so.
  */
-import './registries.css'
+import '../../parts/choices.css'
 
 import { Alert, Button, Form, FormGroup, FormHelperText, HelperText, HelperTextItem, ProgressStep, ProgressStepper, TextInput } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'

@@ -1,12 +1,10 @@
 /** What is in a registry: repositories, and the images of one. Searched and paged by the registry itself. */
-import { Alert } from '@patternfly/react-core'
-
 import { pathOf } from '../../api/client'
-import type { List } from '../../api/documents'
 import { AdmittedImage } from '../../parts/Admitted'
 import { When } from '../../parts/Fresh'
 import { Go, here } from '../../parts/Go'
 import { Rows } from '../../parts/Rows'
+import { Source } from '../../parts/Source'
 import { StateLabel } from '../../parts/State'
 import { Teach } from '../../parts/Teach'
 import { useUrl } from '../../parts/url'
@@ -19,19 +17,6 @@ interface Repository {
   pushedAt: string | null
   pulls: number | null
   runningIn: number
-}
-
-/** Where a list comes from, as the answer says it. */
-export function Source({ list }: { list: List<unknown> }) {
-  const { source, note } = list.metadata as { source?: string; note?: string }
-  if (source === 'inventory') {
-    return (
-      <Alert variant="info" isInline title="This registry has no catalog; showing what your clusters use">
-        {note}
-      </Alert>
-    )
-  }
-  return note ? <p className="fresh">{note}</p> : null
 }
 
 export function Browse({ name }: { name: string }) {

@@ -9,7 +9,7 @@ import { codeOfCall, InCode } from '../../parts/InCode'
 import { useSettled } from '../../parts/PlanBeside'
 import { useSay } from '../../parts/Say'
 import { Wrong } from '../../parts/Wrong'
-import type { Image, Row, Use } from './images'
+import type { Image, Row, Use } from '../../parts/images'
 import { counted } from './model'
 
 interface ActionProps {

@@ -1,5 +1,5 @@
 /** The list of registries: how each stands, until when, where it is granted and what hangs on it. */
-import './registries.css'
+import '../../parts/choices.css'
 
 import { Button, Dropdown, DropdownItem, DropdownList, MenuToggle } from '@patternfly/react-core'
 import EllipsisVIcon from '@patternfly/react-icons/dist/esm/icons/ellipsis-v-icon'

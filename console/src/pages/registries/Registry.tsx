@@ -1,5 +1,5 @@
 /** One registry: how it stands, its credential, where it is granted, what runs from it, what is in it, what happened. */
-import './registries.css'
+import '../../parts/choices.css'
 
 import { Button, Tab, Tabs, TabTitleText } from '@patternfly/react-core'
 import { useParams } from '@tanstack/react-router'

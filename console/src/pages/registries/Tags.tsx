@@ -10,14 +10,15 @@ import { CopyButton } from '../../parts/Copied'
 import { Fresh, When } from '../../parts/Fresh'
 import { Go, here } from '../../parts/Go'
 import { useSettled } from '../../parts/PlanBeside'
+import { Source } from '../../parts/Source'
 import { StateLabel } from '../../parts/State'
 import { Teach } from '../../parts/Teach'
 import { useUrl } from '../../parts/url'
 import { MayButton } from '../../parts/Who'
 import { Wrong } from '../../parts/Wrong'
-import { Source, NotTold } from './Browse'
+import { NotTold } from './Browse'
 import { DeleteImage, Retag } from './ImageActions'
-import { byDigest, size, type Image, type Row, type Tag } from './images'
+import { byDigest, size, type Image, type Row, type Tag } from '../../parts/images'
 
 /** Tags of one page: each whose digest the registry does not tell with it is one more request. */
 const PAGE = 20

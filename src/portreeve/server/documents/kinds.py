@@ -95,7 +95,10 @@ _ALL: Final = (
             ("TYPE", "spec.type"), ("TIER", "spec.tier"), ("GROUP", "spec.group"), ("VERSION", "status.kubernetes"),
             ("POLICY", "status.policy"), ("GENERATION", "status.generation"),
         ),
-        filters=(("type", "spec.type"), ("tier", "spec.tier"), ("group", "spec.group")),
+        filters=(
+            ("type", "spec.type"), ("tier", "spec.tier"), ("group", "spec.group"), ("policy", "status.policy"),
+            ("enforcement", "status.enforcement"), ("agent", "status.agent.state"),
+        ),
         sorts=(
             ("title", "spec.title"), ("type", "spec.type"), ("tier", "spec.tier"), ("group", "spec.group"),
             ("policy", "status.policy"), ("updated", "status.updatedAt"),

@@ -15,6 +15,7 @@ Schema = dict[str, Any]
 
 TEXT: Final[Schema] = {"type": "string"}
 COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+FLAG: Final[Schema] = {"type": "boolean"}
 
 
 def record(**fields: Schema) -> Schema:
@@ -32,10 +33,18 @@ def or_null(schema: Schema) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
+def words(*known: str) -> Schema:
+    """One of these words."""
+    return {"type": "string", "enum": list(known)}
+
+
 def named(name: str) -> Schema:
     """A reference to a schema of the document."""
     return {"$ref": f"#/components/schemas/{name}"}
 
+
+STATES: Final = ("granted", "synced", "stale", "conflict", "masked", "needed", "unknown")
+"""Of a registry in a namespace, as `core.access_matrix` has them."""
 
 PROBLEM_LINE: Final = record(code=TEXT, field=TEXT, message=TEXT, hint=TEXT)
 METADATA: Final[Schema] = {
@@ -120,6 +129,31 @@ SHARED: Final[dict[str, Schema]] = {
         pull=or_null(record(registry=TEXT, grant=TEXT, mode=TEXT, key=TEXT, credential=or_null({"type": "object"}))),
     ),
     "UnusedAccess": record(environment=TEXT, namespace=TEXT, registry=TEXT, kind=TEXT, name=TEXT),
+    "GrantedBy": record(kind=TEXT, name=TEXT, mode=TEXT, inForce=FLAG, bySelector=FLAG),
+    "AccessCell": record(
+        registry=TEXT, state=words(*STATES), why=TEXT, use=words("used", "unused", "unknown"), uses=COUNT,
+        grants=rows(named("GrantedBy")), version=or_null(COUNT), wanted=or_null(COUNT), expiresAt=or_null(TEXT),
+        conflict=or_null(TEXT),
+    ),
+    "AccessRow": record(
+        environment=TEXT, group=TEXT, type=TEXT, tier=TEXT, namespace=or_null(TEXT),
+        subject=or_null(record(kind=words("team", "user"), name=TEXT)),
+        labels={"type": "object", "additionalProperties": TEXT}, complete=FLAG, connected=FLAG,
+        reportedAt=or_null(TEXT), phase=or_null(TEXT), cells=rows(named("AccessCell")),
+    ),
+    "EffectiveAccess": record(
+        kind=TEXT, name=TEXT, registry=TEXT, mode=TEXT, namespaces=or_null(rows(TEXT)), selector=or_null(TEXT),
+        teams=rows(TEXT), users=rows(TEXT),
+    ),
+    "EffectivePolicy": record(
+        environment=TEXT, group=TEXT, type=TEXT, tier=TEXT, kubernetes=or_null(TEXT), cannotRestrict=or_null(TEXT),
+        enforcement=TEXT, enforcedBy=TEXT, reportedAt=or_null(TEXT),
+        policy=or_null(
+            record(name=TEXT, stage=TEXT, version=COUNT, allowOverride=FLAG, sources=COUNT, updatedAt=or_null(TEXT))
+        ),
+        why=rows(record(step=TEXT, text=TEXT, warns=FLAG)), inForce=rows(named("EffectiveAccess")),
+        masked=rows(named("EffectiveAccess")), hidden=COUNT,
+    ),
 }  # fmt: skip
 
 BY_KIND: Final[Schema] = {"type": "object", "additionalProperties": rows(TEXT)}
@@ -175,10 +209,66 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
     "list_inventory": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("Inventory")))),
     "list_needed": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("NeededAccess")))),
     "list_unused": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("UnusedAccess")))),
+    "list_access_matrix": (
+        200,
+        record(
+            kind=TEXT,
+            metadata=METADATA,
+            heard=record(
+                environments=COUNT,
+                reported=COUNT,
+                connected=COUNT,
+                complete=COUNT,
+                silent=rows(TEXT),
+                oldest=or_null(TEXT),
+                newest=or_null(TEXT),
+            ),
+            counts={"type": "object", "additionalProperties": COUNT},
+            registries=rows(record(name=TEXT, title=TEXT, provider=TEXT, prefix=TEXT, granted=COUNT, needed=COUNT)),
+            selectorLabels=rows(TEXT),
+            items=rows(named("AccessRow")),
+        ),
+    ),
+    "read_environment_policy": (200, named("EffectivePolicy")),
+    "list_identities": (
+        200,
+        record(kind=TEXT, metadata=METADATA, items=rows(record(kind=words("team", "user"), name=TEXT))),
+    ),
     "list_access_requests": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("AccessRequest")))),
     "approve_access_request": (201, named("Plan")),
     "deny_access_request": (200, named("AccessRequest")),
     "list_calendar": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("CalendarEntry")))),
+    "read_server": (
+        200,
+        record(
+            version=TEXT,
+            publicUrl=TEXT,
+            tls={"type": "boolean"},
+            database=TEXT,
+            privateAddresses=rows(TEXT),
+            allowedHosts=rows(TEXT),
+            auditSinks=rows(TEXT),
+            identityProviders={"type": "boolean"},
+            createUsers={"type": "boolean"},
+            metrics=TEXT,
+            localClusters=rows(TEXT),
+            problems=rows(),
+        ),
+    ),
+    "ask_why": (
+        200,
+        record(
+            verdict=TEXT,
+            code=TEXT,
+            image=TEXT,
+            canonical=or_null(TEXT),
+            namespace=TEXT,
+            policy=record(name=TEXT, generation=COUNT),
+            nearest=or_null(TEXT),
+            alternative=or_null(TEXT),
+            command=TEXT,
+        ),
+    ),
     "read_verdict": (
         200,
         record(environment=TEXT, namespace=TEXT, image=TEXT, verdict=or_null(TEXT), reasons=rows()),
