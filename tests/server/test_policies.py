@@ -80,7 +80,9 @@ async def test_a_draft_is_judged_and_nothing_is_stored(fleet: Plane, admin: http
     assert [(one["matches"], one["namespaces"]["first"]) for one in found["grants"]] == [(1, ["shop"])]
     assert [one["name"] for one in found["namespaces"]] == ["pay", "shop"]
     assert found["exists"] is False
-    assert found["freshness"] | {"oldest": None} == {"of": 2, "reported": 1, "oldest": None, "silent": ["prod-us"]}
+    oldest = found["freshness"].pop("oldest")
+    assert oldest == "2026-11-20T12:00:00Z"
+    assert found["freshness"] == {"of": 2, "reported": 1, "silent": ["prod-us"]}
     assert {one["environment"]: one["restricts"] for one in found["places"]} == {"prod-eu": True, "prod-us": None}
     assert (await admin.get("/api/v1/policies")).json()["items"] == []
 

@@ -117,8 +117,7 @@ def effect(
         owners.update((name, one.image.namespace, one.image.owner) for one in refused)
         blocked += sorted(refused)[: most_blocked - len(blocked)]
         places.append(Place(environment, state, _counts(len(images), found)))
-        strict = replace(state, sources=_denying(state.sources) if state.sources else None)
-        refusals += [*lock_out(strict, images), *public_sources(policy, environment, estate.exemptions, now)]
+        refusals += [*lock_out(state, images), *public_sources(policy, environment, estate.exemptions, now)]
     total = sum((one.counts for one in places), Counts())
     distinct = tuple(dict.fromkeys(refusals))
     return Effect(tuple(places), total, tuple(blocked), len(owners), *rows.found(), distinct)

@@ -310,14 +310,20 @@ def capability(snapshot: Snapshot, environment: Environment) -> dict[str, Any]:
 def freshness(snapshot: Snapshot, environments: Sequence[Environment]) -> dict[str, Any]:
     """From how many environments numbers come, how old the oldest is, and who has said nothing of what runs there."""
     told = [one.name for one in environments if one.name in snapshot.running]
-    stamps = [last_seen(snapshot, name, snapshot.reports.get(name)) for name in told]
+    # An agent that is there and says nothing has nothing new to say; of one that is gone, its last words count.
+    stamps = [_told_at(snapshot, name) for name in told]
     known = [one for one in stamps if one is not None]
     return {
         "of": len(environments),
         "reported": len(told),
-        "oldest": time(min(known)) if known and len(known) == len(stamps) else None,
+        "oldest": time(min(known)) if known else None,
         "silent": [one.name for one in environments if one.name not in snapshot.running][:MOST_BLOCKED],
     }
+
+
+def _told_at(snapshot: Snapshot, name: str) -> datetime | None:
+    reported = snapshot.reports.get(name)
+    return last_seen(snapshot, name, reported) or (reported.at if reported else None)
 
 
 def _matches(
