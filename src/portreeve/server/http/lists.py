@@ -63,14 +63,18 @@ def page(query: Mapping[str, Any], *, limit: int = DEFAULT_LIMIT, cursor: str | 
     return Page(query, limit, last)
 
 
-def cut(rows: Sequence[Row], page: Page, key: Callable[[Row], str]) -> tuple[Sequence[Row], str | None]:
+def cut(
+    rows: Sequence[Row], page: Page, key: Callable[[Row], str], *, descending: bool = False
+) -> tuple[Sequence[Row], str | None]:
     """The rows of a page out of all of them, sorted by `key`, and the cursor of the next page."""
     start = 0
     if page.after:
         low, high = 0, len(rows)
         while low < high:
             middle = (low + high) // 2
-            low, high = (middle + 1, high) if key(rows[middle]) <= page.after else (low, middle)
+            at = key(rows[middle])
+            passed = at >= page.after if descending else at <= page.after
+            low, high = (middle + 1, high) if passed else (low, middle)
         start = low
     found = rows[start : start + page.limit]
     more = start + page.limit < len(rows)
