@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from portreeve.core.blast_radius import RunningImage
 from portreeve.server.database.writer import Transaction
 from portreeve.server.images.service import Observation, observe
-from tests.console.browser import Console, serious, settled, shot
+from tests.console.browser import Console, serious, shot
 from tests.server.plane import document
 from tests.server.served import Served
 
