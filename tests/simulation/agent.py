@@ -169,7 +169,7 @@ class World:
         self.refusable: dict[int, tuple[tuple[str, str], int]] = {}
         self.refused: dict[tuple[str, str], int] = {}
         self.known: set[str] = set()
-        """ServiceAccounts whose entry was shown to be ours to an agent that has looked since: it may not forget that."""
+        """ServiceAccounts whose entry was shown to be ours to an agent that has looked since: it must know that."""
         # L3 and L4
         self.level, self.level_at, self.quiet_until = BURST, 0.0, -1.0
         self.failed: dict[tuple[str, str], tuple[float, Outcome, str]] = {}
@@ -710,9 +710,9 @@ class World:
         """Somebody names the Secret of our name, whether it is there or not."""
         accounts = [one for (space, _), one in sorted(self.api.accounts.items()) if space == name]
         record = self.saved.records.get(name)
-        # Nobody can tell an entry that was there from one that is put in its place before an agent has looked.
+        # Where people take ours away and put in theirs before an agent has looked, nobody can tell the two apart.
         known = {uid for uid, one in record.attached.items() if one.shown} if record is not None else set()
-        free = [one for one in accounts if PULL_SECRET not in one.pull_secrets and one.uid not in known]
+        free = [one for one in accounts if PULL_SECRET not in one.pull_secrets and (one.taken or one.uid not in known)]
         if free:
             one = self.random.choice(free)
             self.api.put_account(name, one.name, pull_secrets=(*one.pull_secrets, PULL_SECRET), ours=False)
@@ -1067,7 +1067,7 @@ class World:
         """An entry of ours without a grant. It may only stay where nobody can know that it is ours: the agent that had
         written it died before it was shown that, and then somebody wrote the list himself. And that is told.
         """
-        if account.managers == {MANAGER} or account.uid in self.known:
+        if not account.rewritten or account.uid in self.known:
             raise Broken(f"I1: {account.namespace}/{account.name} has an entry of ours without a grant")
         if bare and (told is None or told.phase is not agent_messages.Phase.LEFT):
             raise Broken(f"I1: an entry is left in {account.namespace}/{account.name}, and nobody is told")

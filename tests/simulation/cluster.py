@@ -76,7 +76,8 @@ class Secret:
 
 @dataclass(frozen=True)
 class Account:
-    """As stored. `ours` says whether the entry of our name is from the agent.
+    """As stored. `ours` says whether the entry of our name is from the agent, `rewritten` whether somebody has written
+    the list after it, and `taken` that the agent has taken our entry away.
 
     `managers` are those of the list of pull secrets; `labelled` that the server has recorded who set the labels. Where
     it has recorded nothing at all it begins to only by an apply, or by what it is given.
@@ -89,6 +90,8 @@ class Account:
     labels: Mapping[str, str] = field(default_factory=dict)
     pull_secrets: tuple[str, ...] = ()
     ours: bool = False
+    rewritten: bool = False
+    taken: bool = False
     managers: frozenset[str] = frozenset()
     labelled: bool = False
 
@@ -100,12 +103,18 @@ class Account:
         """With another list, by somebody; the server tells who it was, if it tells that of the object at all."""
         changed, tracked = pull_secrets != self.pull_secrets, self.tracked or begun
         managers = frozenset({who}) if tracked and (changed or begun) else self.managers
-        return replace(self, pull_secrets=pull_secrets, managers=managers if pull_secrets else frozenset())
+        return replace(
+            self,
+            pull_secrets=pull_secrets,
+            managers=managers if pull_secrets else frozenset(),
+            rewritten=who != MANAGER if changed else self.rewritten,
+            taken=self.taken and PULL_SECRET not in pull_secrets,
+        )
 
     def applied(self, who: str) -> Account:
         """The same list, applied by somebody: he shares it with whoever holds it."""
         held = self.managers if self.tracked else frozenset({"before-first-apply"})
-        return replace(self, managers=held | {who})
+        return replace(self, managers=held | {who}, rewritten=True)
 
     def seen(self) -> AccountSeen:
         held = self.managers == {MANAGER}
@@ -343,7 +352,8 @@ class Api:
             self._broken(f"I3: an entry of somebody else was removed from {old.namespace}/{old.name}")
         self.writes += 1
         begun = any(one["path"] == "/metadata/managedFields" for one in request.operations())
-        new = replace(old.written(MANAGER, tuple(names), begun=begun), ours=PULL_SECRET in names)
+        has = PULL_SECRET in names
+        new = replace(old.written(MANAGER, tuple(names), begun=begun), ours=has, taken=not has)
         return Outcome.DONE, self.store_account(new).seen()
 
 

@@ -250,7 +250,7 @@ _HOLDING: Final = {
 
 @dataclass(frozen=True, slots=True)
 class PatchServiceAccount:
-    """Add or remove our entry. `pull_secrets` are those that were seen at `resource_version`, and `tracked` as there."""
+    """Add or remove our entry. `pull_secrets` are those that were seen at `resource_version`, as `tracked` was."""
 
     namespace: str
     name: str

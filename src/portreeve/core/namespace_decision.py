@@ -40,7 +40,7 @@ from portreeve.core.delivery import (
     wanted,
 )
 from portreeve.core.leases import Lease
-from portreeve.core.observation import PULL_SECRET, AccountSeen, Attachment, EntryFact, Record, later
+from portreeve.core.observation import AccountSeen, Attachment, EntryFact, Record, later
 from portreeve.core.pacing import ANSWER_S, Pace
 from portreeve.core.policy import DeliveryMode
 from portreeve.core.reconcile_state import Line, State, pace_of
@@ -129,7 +129,7 @@ def _leaving(line: Line, record: Record, requests: Iterable[Request]) -> tuple[L
         return line, record
     attached, leaving = dict(record.attached), dict(line.leaving)
     for account in (line.accounts[name] for name in removing):
-        if attached[account.uid].shown:
+        if account.uid in attached and attached[account.uid].shown:
             leaving[account.uid] = attached[account.uid]
         attached[account.uid] = Attachment(account.resource_version)
     return replace(line, leaving=leaving), replace(record, attached=attached)

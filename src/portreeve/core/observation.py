@@ -3,9 +3,11 @@
 An object is *marked* when it carries our label and nobody but our field manager holds a field that we write: a second
 manager of one of them means that somebody took the object over, or applied the same value and would lose it with ours.
 Whoever wants to can forge that; why it is enough for our one name is in docs/adr/0019.
-It is *ours* when its UID is recorded, too. The entry in a ServiceAccount is shown to be ours when our field manager
-alone holds the list, which is atomic: whoever changes it becomes its manager. What a Secret holds is told by an annotation, as names and versions and
+It is *ours* when its UID is recorded, too. What a Secret holds is told by an annotation, as names and versions and
 never as values, so that it is known without reading the Secret and after any loss of the agent's own records.
+
+An entry in a ServiceAccount is shown to be ours while our field manager alone holds the list. The list is atomic: who
+changes it holds it from then on, and who applies it as it is shares it.
 
 Left out: reading these from API objects (the edge does), and pods that were started without the pull secret.
 
@@ -155,8 +157,8 @@ class SecretSeen:
 class AccountSeen:
     """A ServiceAccount; `pull_secrets` are the names in `imagePullSecrets`, in their order.
 
-    `held`: our field manager alone holds that list. `tracked`: the server records managers of the object at all; it does
-    so from a creation with fields, or a first apply, and not of one that began with nothing but a name.
+    `held`: our field manager alone holds that list. `tracked`: the server records managers of the object at all. It does
+    so from a creation with fields or a first apply on, and not of one that began with nothing but a name.
     """
 
     namespace: str
@@ -202,9 +204,9 @@ Seen = NamespaceSeen | SecretSeen | AccountSeen | WorkloadSeen
 class Attachment:
     """What is recorded of our entry in a ServiceAccount.
 
-    Shown: at this version it was there, and ours; whoever changes the list keeps it so, until there is a version without
-    it. Not `shown`: we are about to add it to the account of this version, or to take it away there, or it is gone; what
-    is there in a later version may be anybody's.
+    Shown: at this version it was there, and ours; it stays so, whoever changes the list, until there is a version
+    without it. Not `shown`: we are about to add it to the account of this version, or to take it away there, or it is
+    gone: what is there in a later version may be anybody's.
     """
 
     version: str
