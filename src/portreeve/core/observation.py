@@ -157,8 +157,8 @@ class SecretSeen:
 class AccountSeen:
     """A ServiceAccount; `pull_secrets` are the names in `imagePullSecrets`, in their order.
 
-    `held`: our field manager alone holds that list. `tracked`: the server records managers of the object at all. It does
-    so from a creation with fields or a first apply on, and not of one that began with nothing but a name.
+    `held`: our field manager alone holds that list. `tracked`: the server records managers of the object at all, which
+    it does from a creation with fields or a first apply on, and not where it began with nothing but a name.
     """
 
     namespace: str

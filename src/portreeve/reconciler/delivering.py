@@ -289,12 +289,12 @@ def _same(one: WorkloadSeen, other: Seen | None) -> bool:
 
 
 def _record(found: Mapping[str, Any]) -> Record:
-    attached = {
-        uid: Attachment(version, shown=shown)
-        for shown, name in ((False, "intended"), (True, "attached"))
-        for uid, version in found.get(name, {}).items()
-    }
-    return Record(str(found["namespace"]), str(found["secret"]), attached)
+    attached = found["attached"]
+    # Earlier agents wrote no versions: UIDs alone.
+    shown = attached if isinstance(attached, Mapping) else dict.fromkeys(attached, "")
+    every = {str(uid): Attachment(str(version)) for uid, version in found.get("intended", {}).items()}
+    every |= {str(uid): Attachment(str(version), shown=True) for uid, version in shown.items()}
+    return Record(str(found["namespace"]), str(found["secret"]), every)
 
 
 def _plain(record: Record | None) -> dict[str, Any] | None:
