@@ -180,7 +180,11 @@ LABEL: dict[str, Any] = {"f:metadata": {"f:labels": {"f:a": {}}}}
 def test_the_list_of_an_account_is_held_by_whoever_alone_has_written_it(
     managed: list[tuple[str, str, dict[str, Any]]] | None, held: bool, tracked: bool
 ) -> None:
-    rows = managed and [{"manager": who, "operation": how, "fieldsV1": fields} for who, how, fields in managed]
+    rows = (
+        None
+        if managed is None
+        else [{"manager": who, "operation": how, "fieldsV1": fields} for who, how, fields in managed]
+    )
     metadata = {"name": "default", "namespace": "shop", "managedFields": rows}
     found = {"metadata": metadata, "imagePullSecrets": [{"name": "portreeve-pull"}]}
     account = seen.account(msgspec.convert(found, ServiceAccount))
