@@ -76,7 +76,7 @@ function effectOf(body: { document: PolicyDocument; prefixes?: string[] }): Poli
     namespaces: [{ name: 'shop', environments: 1 }],
     subjects: { teams: [], users: [] },
     places: spec.groups?.length
-      ? [{ environment: 'prod-eu', group: 'production', type: 'kubernetes', tier: 'production', counts: none, policyNow: null, stageNow: null, masked: [], lastSeen: null, kubernetes: null, enforcedBy: 'deployment time only', restricts: null, why: 'its Kubernetes version is not known' }]
+      ? [{ environment: 'prod-eu', group: 'production', type: 'kubernetes', tier: 'production', counts: none, policyNow: null, stageNow: null, masked: 0, lastSeen: null, kubernetes: null, enforcedBy: 'deployment time only', restricts: null, why: 'its Kubernetes version is not known' }]
       : [],
     hiddenEnvironments: 0,
     freshness: { of: 1, reported: 1, oldest: '2026-11-20T12:00:00Z', silent: [] },
