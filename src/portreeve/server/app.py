@@ -22,7 +22,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from portreeve.errors import Invalid, PortreeveError, Problem, Stalled
-from portreeve.server import discovery, health, keys, logs
+from portreeve.server import about, discovery, health, keys, logs
+from portreeve.server.access_matrix import routes as access_matrix_routes
 from portreeve.server.access_requests import routes as access_request_routes
 from portreeve.server.access_requests.service import Forget as ForgetRefusals
 from portreeve.server.agents import routes as agent_routes
@@ -76,6 +77,7 @@ from portreeve.server.plans.service import Plans
 from portreeve.server.policies import routes as template_routes
 from portreeve.server.refresh.minter import Minter, NetworkMinter
 from portreeve.server.refresh.service import Refresh
+from portreeve.server.registries import overview_routes
 from portreeve.server.registries import routes as registry_routes
 from portreeve.server.registries.browsing import Browsing
 from portreeve.server.registries.contact import Contacts
@@ -87,6 +89,8 @@ from portreeve.server.settings import Settings
 from portreeve.server.stages import routes as stage_routes
 from portreeve.server.stages.service import Forget as ForgetWatches
 from portreeve.server.stages.service import Stages
+from portreeve.server.why import routes as why_routes
+from portreeve.server.why.links import Links
 from portreeve.transport.address_rules import AddressRules
 from portreeve.transport.guarded import Resolver, resolve_here
 from portreeve.vault import certificates
@@ -136,6 +140,7 @@ class Server:
     rotations: Rotations
     departures: Departures
     stages: Stages
+    links: Links
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
 
@@ -201,7 +206,8 @@ def build(
     credentials = Credentials(keeper, new_id)
     followers = (credentials, Forget(), ForgetFound(), ForgetEgress(), ForgetAgent(), ForgetRefusals(), ForgetWatches())
     documents = Documents(writer, clock, new_id, followers=followers)
-    desired = DesiredStates(writer, database, keeper, signing, clock)
+    links = Links(signing, settings.public_url)
+    desired = DesiredStates(writer, database, keeper, signing, clock, links.url)
     trust = keys.agent_trust(settings)
     agents = Agents(writer, database, authority or certificates.generate(clock()), signing.public, trust, clock)
     doorbell = Doorbell(writer, database, desired, agents.seen)
@@ -242,6 +248,7 @@ def build(
         departures=Departures(writer, documents, desired, clock, new_id),
         stages=Stages(writer, database, documents, desired, clock),
         rotations=Rotations(writer, database, credentials, clock, new_id),
+        links=links,
         clock=clock,
         new_id=new_id,
     )
@@ -280,6 +287,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S, static: Path 
         health.routes(server.database, server.problems),
         metrics_routes.routes(server.metrics),
         discovery.routes(server.settings.surroundings),
+        about.routes(server.settings, [one.name for one in server.audit.sinks], server.problems),
         people_routes.routes(server.people),
         plan_routes.routes(server.plans, server.writer),
         credential_routes.routes(server.credentials, server.writer),
@@ -290,7 +298,9 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S, static: Path 
         environment_routes.routes(server.documents, server.clock),
         exemption_routes.routes(server.writer, server.clock),
         image_routes.routes(server.documents, server.database, server.clock),
+        why_routes.routes(server.documents, server.links, server.clock),
         inventory_routes.routes(server.documents),
+        access_matrix_routes.routes(server.documents, server.clock),
         access_request_routes.routes(server.documents, server.plans, server.writer),
         calendar_routes.routes(server.documents, server.clock),
         audit_routes.routes(server.audit),
@@ -299,6 +309,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S, static: Path 
                 server.documents, server.writer, server.contacts, server.browsing, server.limits, server.clock
             )
         ),
+        overview_routes.routes(server.documents, server.database, server.clock),
         egress_routes.routes(server.documents, server.egress),
         rotation_routes.routes(server.documents, server.database, server.clock),
         attachment_routes.routes(server.documents, server.database, server.clock),

@@ -54,6 +54,9 @@ SWEEP_S: Final = 60
 Present: TypeAlias = StoredState
 """The present document of an environment, as others see it."""
 
+WhyUrl: TypeAlias = Callable[[Snapshot, Environment], str]
+"""The page that explains a refusal of an environment's policy; "" for none."""
+
 
 async def recipient(transaction: Transaction, environment: str, key: bytes | None) -> None:
     """From now the environment's credentials are sealed for this key, or for nobody; a part of a job."""
@@ -67,7 +70,13 @@ class DesiredStates:
     """The service."""
 
     def __init__(
-        self, writer: Writer, database: Database, keeper: Keeper, key: SigningKey, clock: Callable[[], datetime]
+        self,
+        writer: Writer,
+        database: Database,
+        keeper: Keeper,
+        key: SigningKey,
+        clock: Callable[[], datetime],
+        why_url: WhyUrl,
     ) -> None:
         self._writer = writer
         self._database = database
@@ -75,6 +84,7 @@ class DesiredStates:
         self.key = key
         self._clock = clock
         self._sweeping = Sweeping(writer, "desired states", self.sweep, lambda: SWEEP_S, pause_s=PAUSE_S)
+        self._why_url = why_url
 
     def start(self) -> None:
         """Sweep from now on."""
@@ -118,7 +128,7 @@ class DesiredStates:
         async with self._database.reader.connect() as connection:
             held = await store.every(connection)
             keys = await store.sealing_keys(connection)
-        due = await asyncio.to_thread(_due, snapshot, held, keys, now)
+        due = await asyncio.to_thread(self._due, snapshot, held, keys, now)
         for start in range(0, len(due), AT_ONCE):
             # Together, so that they share transactions.
             batch = due[start : start + AT_ONCE]
@@ -129,9 +139,9 @@ class DesiredStates:
         async def job(transaction: Transaction) -> None:
             held = await store.find(transaction.connection, environment.name)
             present = transaction.snapshot.environment(environment.name)
-            if present is None or not _is_due(transaction.snapshot, present, held, agent, transaction.now):
+            if present is None or not self._is_due(transaction.snapshot, present, held, agent, transaction.now):
                 return
-            state = _numbered(_state(transaction.snapshot, present, held, transaction.now), held)
+            state = _numbered(self._state(transaction.snapshot, present, held, transaction.now), held)
             sealed = await self._sealed(transaction, state, agent)
             previous = held.hash if held else ""
             document = signed(wanted(state, previous, sealed) | {"sealedFor": _name(agent)}, self.key)
@@ -151,6 +161,37 @@ class DesiredStates:
             )
 
         return job
+
+    def _due(
+        self, snapshot: Snapshot, held: dict[str, StoredState], keys: dict[str, bytes], now: datetime
+    ) -> list[Environment]:
+        return [
+            one
+            for one in (*snapshot.estate.environments, *snapshot.leaving.values())
+            if self._is_due(snapshot, one, held.get(one.name), keys.get(one.name), now)
+        ]
+
+    def _is_due(
+        self, snapshot: Snapshot, environment: Environment, held: StoredState | None, agent: bytes | None, now: datetime
+    ) -> bool:
+        if held is None or held.not_after - now < RENEWED_AT:
+            return True
+        if _name(agent) is not None and f'"sealedFor":"{_name(agent)}"'.encode() not in held.document:
+            return True
+        return self._state(snapshot, environment, held, now).hash != held.hash
+
+    def _state(
+        self, snapshot: Snapshot, environment: Environment, held: StoredState | None, now: datetime
+    ) -> DesiredState:
+        fresh = held is None or held.not_after - now < RENEWED_AT
+        # Whole days, so that two replicas which renew at once write the same.
+        until = (now + VALID_FOR).replace(hour=0, minute=0, second=0, microsecond=0)
+        not_after = until if fresh or held is None else held.not_after
+        if environment.name in snapshot.leaving:
+            return emptied(environment, not_after=not_after)
+        return desired(
+            snapshot.estate, environment, now=now, not_after=not_after, why_url=self._why_url(snapshot, environment)
+        )
 
     async def _sealed(
         self, transaction: Transaction, state: DesiredState, agent: bytes | None
@@ -176,34 +217,6 @@ class DesiredStates:
             delivery = Delivery(state.environment, row.registry, row.id, credential.version, state.generation)
             found[credential.id, credential.version] = sealing.seal(login, delivery, key)
         return found
-
-
-def _due(snapshot: Snapshot, held: dict[str, StoredState], keys: dict[str, bytes], now: datetime) -> list[Environment]:
-    return [
-        one
-        for one in (*snapshot.estate.environments, *snapshot.leaving.values())
-        if _is_due(snapshot, one, held.get(one.name), keys.get(one.name), now)
-    ]
-
-
-def _is_due(
-    snapshot: Snapshot, environment: Environment, held: StoredState | None, agent: bytes | None, now: datetime
-) -> bool:
-    if held is None or held.not_after - now < RENEWED_AT:
-        return True
-    if _name(agent) is not None and f'"sealedFor":"{_name(agent)}"'.encode() not in held.document:
-        return True
-    return _state(snapshot, environment, held, now).hash != held.hash
-
-
-def _state(snapshot: Snapshot, environment: Environment, held: StoredState | None, now: datetime) -> DesiredState:
-    fresh = held is None or held.not_after - now < RENEWED_AT
-    # Whole days, so that two replicas which renew at once write the same.
-    until = (now + VALID_FOR).replace(hour=0, minute=0, second=0, microsecond=0)
-    not_after = until if fresh or held is None else held.not_after
-    if environment.name in snapshot.leaving:
-        return emptied(environment, not_after=not_after)
-    return desired(snapshot.estate, environment, now=now, not_after=not_after)
 
 
 def empty_since(environment: Environment, held: StoredState | None) -> int | None:

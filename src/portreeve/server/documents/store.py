@@ -16,6 +16,7 @@ from portreeve.core.checklist import REACHED
 from portreeve.core.cluster import Namespace
 from portreeve.core.estate import Capabilities, Key
 from portreeve.core.refresh import Held, Notice, Why
+from portreeve.core.reported_secrets import held_secrets
 from portreeve.errors import Conflict
 from portreeve.server.database.tables import (
     ACCESS_REFUSALS,
@@ -181,7 +182,8 @@ def reported(facts: Mapping[str, Any], generation: int, at: datetime) -> Reporte
     ours = [one for one in facts.get("pullSecrets", ()) if one.get("phase") != "NameTaken"]
     inventory, conditions = facts.get("inventory"), tuple(facts.get("conditions", ()))
     requests = tuple(read_access_request(one) for one in facts.get("accessRequests", ()))
-    return Reported(generation, at, conditions, inventory, len(ours), phases, requests)
+    secrets = held_secrets(facts.get("pullSecrets", ()))
+    return Reported(generation, at, conditions, inventory, len(ours), phases, requests, secrets)
 
 
 def checked(row: Row[Any]) -> Checked:
