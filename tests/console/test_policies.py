@@ -133,6 +133,9 @@ def test_a_kubernetes_registry_policy_is_created_by_mouse(console: Console) -> N
     expect(dialog).to_contain_text("Running workloads that would be denied: 1")
     expect(dialog).to_contain_text("redis:7")
     expect(dialog.get_by_text("ValidatingAdmissionPolicy").first).to_be_attached()
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name="Create policy")).to_be_focused()
+    page.keyboard.press("Enter")
     confirm = dialog.get_by_role("button", name="Confirm")
     expect(confirm).to_be_disabled()
     dialog.get_by_label(re.compile("^Type deny")).fill("deny")
@@ -365,10 +368,27 @@ def test_who_may_only_read_hears_who_can_change(console: Console) -> None:
     expect(button).to_have_attribute("aria-disabled", "true")
     button.hover()
     expect(page.get_by_role("tooltip")).to_contain_text("platform-admin")
-    console.go(page, "/policies/shown")
-    expect(page.get_by_text(re.compile("Of 1 running image"))).to_be_visible()
+    console.go(page, "/policies/edge-sources")
+    expect(page.get_by_text("Name for references")).to_be_visible()
 
 
+def test_who_administers_a_group_writes_a_policy_for_it(console: Console) -> None:
+    scope = {"groups": ["production"]}
+    page = console.page(
+        "/policies/new?type=kubernetes&template=custom&step=form", user="ed", role="environment-admin", scope=scope
+    )
+    expect(effect(page)).to_contain_text("Choose groups with environments")
+    page.get_by_label("Restrict to allowed sources").check(force=True)
+    page.get_by_label("Registry URL prefix").fill("base.example.com")
+    page.get_by_role("button", name="Add source").click()
+    expect(page.get_by_text("Choose environment groups first.")).to_be_visible()
+    choose(page, "Environment groups", "production")
+    expect(effect(page)).to_contain_text("running images")
+    page.get_by_role("button", name="Add source").click()
+    expect(page.get_by_role("table", name="Allowed sources")).to_contain_text("base.example.com")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_pages_are_there_in_both_themes(console: Console, dark: bool) -> None:
     page = console.page("/policies", dark=dark)
