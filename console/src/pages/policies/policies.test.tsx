@@ -153,7 +153,7 @@ it('shows what would happen, and what the environments can do', async () => {
   await screen.findByText(/Of 412 running images: 398 allowed, 14 blocked/)
   expect(screen.getByText(/0 of 1 can refuse images at admission/)).toBeTruthy()
   expect(screen.getByText(/its Kubernetes version is not known/)).toBeTruthy()
-  expect(screen.getByText(/from 1 of 1 environments/)).toBeTruthy()
+  expect(screen.getByText(/from 1 of 1 environment/)).toBeTruthy()
 })
 
 it('adds a source as the server reads it, and none that it refuses', async () => {
