@@ -26,7 +26,8 @@ export interface Document<Spec = Record<string, unknown>, Status = Record<string
 
 export interface List<Row> {
   kind: string
-  metadata: { revision: number; total: number; continue?: string; [more: string]: unknown }
+  /** Lists that are not counted have no total. */
+  metadata: { revision: number; total?: number; continue?: string; [more: string]: unknown }
   items: Row[]
 }
 

@@ -70,6 +70,10 @@ export interface RowsProps<Row> {
   beside?: ReactNode
   /** Milliseconds after which it is asked again; 0 never. */
   every?: number
+  /** What is to be said of the answer as a whole, above its rows. */
+  head?: (list: List<Row>) => ReactNode
+  /** Where a page may be short though more follows: how far it looked. */
+  short?: (metadata: List<Row>['metadata']) => ReactNode
 }
 
 /** The list's answer, and the parameters that chose it. */
@@ -157,7 +161,20 @@ export function Rows<Row>(props: RowsProps<Row>) {
           <Spinner size="md" aria-label={`Loading ${caption}`} /> Loading…
         </p>
       ) : null}
-      {data && !rows.length ? (
+      {data && props.head ? props.head(data) : null}
+      {data && !rows.length && data.metadata.continue ? (
+        <Teach
+          title="Nothing so far"
+          action={
+            <Button variant="primary" onClick={() => set({ cursor: data.metadata.continue }, true)}>
+              Search on
+            </Button>
+          }
+        >
+          {props.short?.(data.metadata) ?? 'One question looks at a part of the rows. There are more.'}
+        </Teach>
+      ) : null}
+      {data && !rows.length && !data.metadata.continue ? (
         narrowed || at('cursor') ? (
           <Teach
             title="Nothing matches"
@@ -227,7 +244,7 @@ export function Rows<Row>(props: RowsProps<Row>) {
           </div>
           <nav className="paging" aria-label={`Pages of ${caption}`}>
             <span role="status">
-              {rows.length} of {total ?? 'unknown'} {isFetching ? '· loading' : ''}
+              {total === undefined ? `${rows.length} shown` : `${rows.length} of ${total}`} {isFetching ? '· loading' : ''}
             </span>
             <Fresh at={dataUpdatedAt} what="asked" />
             {at('cursor') ? (

@@ -16,6 +16,7 @@ Source: Kubernetes, "Validating Admission Policy", variables and messageExpressi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC
 from typing import Final
@@ -26,6 +27,11 @@ from portreeve.core.sources import ResolvedSources
 
 SHOWN_IMAGES: Final = 8
 """Refused images that one message names, at 250 characters each: the API server discards more than 5 KiB."""
+
+LONGEST_SHOWN: Final = 250
+UNSHOWN: Final = "(an unprintable or overlong name)"
+_PRINTABLE: Final = re.compile(r"[!-~]+")
+_PASTED: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,249}")
 
 
 def variables(sources: ResolvedSources) -> dict[str, str]:
@@ -112,21 +118,34 @@ def _set(names: Sequence[str]) -> str:
 
 
 def _message(sources: ResolvedSources) -> str:
-    """One line: the images, the namespace, the policy and its generation, and the command that explains.
+    """One line: the images, the namespace, the policy and its generation, the command and the page that explain.
 
-    An image goes into the command only if it is a plain reference, so that pasting it into a shell is harmless.
+    An image goes into the command and into the link only if it is a plain reference: pasted into a shell it is
+    harmless, and in the fragment of a URL each character of it may stand as it is (`core.why_link`).
     """
     shown = cel.printable("i")
     first = cel.printable("variables.refused[0]")
     safe = "variables.refused[0].matches('^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,249}$')"
     tail = f" (policy {sources.policy}, generation {sources.generation}); why: portreeve explain "
+    opened = cel.literal(f" or open {sources.why_url}")
+    link = f" + {opened} + request.namespace + '/' + ({safe} ? variables.refused[0] : '')"
     return (
         f"(variables.refused.size() == 1 ? 'image ' + {first}"
         f" : variables.refused.size() <= {SHOWN_IMAGES} ? 'images ' + variables.refused.map(i, {shown}).join(', ')"
         f" : 'image ' + {first} + ' and ' + string(variables.refused.size() - 1) + ' others')"
         f" + ' not allowed in namespace ' + request.namespace + {cel.literal(tail)}"
-        f" + ({safe} ? variables.refused[0] + ' ' : '') + '-n ' + request.namespace"
+        f" + ({safe} ? variables.refused[0] + ' ' : '') + '-n ' + request.namespace" + (link if sources.why_url else "")
     )
+
+
+def refusal(image: str, namespace: str, sources: ResolvedSources) -> str:
+    """What the API server answers if it refuses this one image: the text of `_message`, worked out here."""
+    shown = image if len(image) <= LONGEST_SHOWN and _PRINTABLE.fullmatch(image) else UNSHOWN
+    command = (
+        f"portreeve explain {image} -n {namespace}" if _PASTED.fullmatch(image) else f"portreeve explain -n {namespace}"
+    )
+    told = f"(policy {sources.policy}, generation {sources.generation}); why: {command}"
+    return f"image {shown} not allowed in namespace {namespace} {told}"
 
 
 def match_conditions() -> list[dict[str, str]]:

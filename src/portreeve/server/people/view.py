@@ -9,7 +9,7 @@ from sqlalchemy import Row
 
 from portreeve.core.audit import ViaKind
 from portreeve.core.authorization import Holding
-from portreeve.core.permissions import OPERATIONS, PERSONAL, Kind, roles_that_may
+from portreeve.core.permissions import OPERATIONS, PERSONAL, roles_that_may
 from portreeve.server.documents.view import time
 from portreeve.server.http.caller import UNSCOPED, Caller
 from portreeve.server.http.guard import in_scope
