@@ -13,6 +13,7 @@ import {
   ModalFooter,
   ModalHeader,
   Spinner,
+  Title,
 } from '@patternfly/react-core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useRef, useState } from 'react'
@@ -135,7 +136,9 @@ function Enrol({ name, agent }: { name: string; agent: AgentStatus | undefined }
   const again = agent && agent.state !== 'none'
   return (
     <section aria-label="Enrol an agent">
-      <h2>{again ? 'Enrol another agent' : 'Enrol an agent'}</h2>
+      <Title headingLevel="h2" size="lg">
+        {again ? 'Enrol another agent' : 'Enrol an agent'}
+      </Title>
       <p>
         One command, run where the cluster is. Its token counts once and for an hour, and lets the agent know this control plane again.
         {again ? ' The agent that is there now is shut out once another one has joined.' : ''}

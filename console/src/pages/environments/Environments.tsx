@@ -13,6 +13,7 @@ import { MayButton } from '../../parts/Who'
 import { AddEnvironment } from './AddEnvironment'
 import { agentWords, healthOf, TIERS, TYPES, typeWords, type Environment } from './environment'
 
+const HEALTH = ['Ready', 'Expiring', 'Unreachable', 'Unknown']
 const ENFORCEMENT = ['Off', 'Auditing', 'Warning', 'Enforced', 'Gap', 'Unknown']
 
 export function Environments() {
@@ -47,11 +48,24 @@ export function Environments() {
           { name: 'tier', title: 'Tier', options: TIERS },
           { name: 'type', title: 'Type', options: TYPES },
           { name: 'enforcement', title: 'Enforcement', options: ENFORCEMENT },
+          { name: 'health', title: 'Health', options: HEALTH },
         ]}
         columns={[
-          { title: 'Name', cell: (row) => row.metadata.name },
-          { title: 'Title', cell: (row) => row.spec.title ?? '', sort: 'title' },
-          { title: 'Type', cell: (row) => typeWords(row.spec.type), sort: 'type' },
+          {
+            title: 'Name',
+            cell: (row) => row.metadata.name,
+            sort: 'name',
+          },
+          {
+            title: 'Type',
+            cell: (row) => (
+              <>
+                {typeWords(row.spec.type)}
+                <div className="fresh">{row.spec.title ?? ''}</div>
+              </>
+            ),
+            sort: 'type',
+          },
           { title: 'Tier', cell: (row) => row.spec.tier, sort: 'tier' },
           { title: 'Group', cell: (row) => <Go to={here('groups', row.spec.group)}>{row.spec.group}</Go>, sort: 'group' },
           {
@@ -87,7 +101,7 @@ export function Environments() {
           },
           {
             title: 'Policy',
-            cell: (row) => (row.status?.policy ? <Go to={here('policies', row.status.policy)}>{row.status.policy}</Go> : 'none: any image may run'),
+            cell: (row) => (row.status?.policy ? <Go to={here('policies', row.status.policy)}>{row.status.policy}</Go> : 'none'),
             sort: 'policy',
           },
         ]}

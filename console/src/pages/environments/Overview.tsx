@@ -9,6 +9,7 @@ import {
   DescriptionListGroup,
   DescriptionListTerm,
   Gallery,
+  Title,
 } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
@@ -43,7 +44,7 @@ export function Overview({ environment }: { environment: Environment }) {
           Pull secrets are delivered all the same. A policy counts at deployment time only, until the cluster is upgraded.
         </Alert>
       ) : null}
-      <Gallery hasGutter minWidths={{ default: '20rem' }}>
+      <Gallery hasGutter minWidths={{ default: '100%', lg: '24rem' }}>
         <Card component="section" aria-label="Facts">
           <CardTitle component="h2">Facts</CardTitle>
           <CardBody>
@@ -178,7 +179,9 @@ function Conditions({ conditions }: { conditions: Condition[] }) {
   }
   return (
     <section aria-label="Conditions">
-      <h2>Conditions</h2>
+      <Title headingLevel="h2" size="lg">
+        Conditions
+      </Title>
       <div className="scrolled" tabIndex={0} role="region" aria-label="Conditions, table">
         <table className="plain">
           <thead>

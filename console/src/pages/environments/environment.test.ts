@@ -1,15 +1,15 @@
 import { expect, it } from 'vitest'
 
-import { healthOf } from './environment'
-
-const agent = { state: 'active', connected: true, lastSeen: '2026-01-01T00:00:00Z', cluster: null, enrolledAt: null, certificateExpiresAt: null }
+import { agentWords, healthOf, typeWords } from './environment'
 
 it('calls nothing ready that nobody has told', () => {
   expect(healthOf(undefined)).toBe('Unknown')
   expect(healthOf({})).toBe('Unknown')
-  expect(healthOf({ agent: { ...agent, state: 'none', connected: false, lastSeen: null } })).toBe('Unknown')
-  expect(healthOf({ agent: { ...agent, lastSeen: null, connected: false } })).toBe('Unknown')
-  expect(healthOf({ agent: { ...agent, connected: false } })).toBe('Unreachable')
-  expect(healthOf({ agent })).toBe('Ready')
-  expect(healthOf({ agent, health: 'Expiring' })).toBe('Expiring')
+  expect(healthOf({ health: 'Expiring' })).toBe('Expiring')
+})
+
+it('has words for what it knows, and shows what it does not as it is', () => {
+  expect(agentWords(undefined)).toBe('never enrolled')
+  expect(typeWords(undefined)).toBe('Kubernetes cluster')
+  expect(typeWords('news' as never)).toBe('news')
 })

@@ -58,12 +58,9 @@ export function isKubernetes(environment: Environment): boolean {
   return (environment.spec.type ?? 'kubernetes') === 'kubernetes'
 }
 
-/** Whether it can be relied on to go on working. The server's word, where it has one; what nobody has told is unknown. */
+/** Whether pulls go on working; what nobody has told is unknown. */
 export function healthOf(status: EnvironmentStatus | undefined): string {
-  if (status?.health) return status.health
-  const agent = status?.agent
-  if (!agent || agent.state === 'none' || !agent.lastSeen) return 'Unknown'
-  return agent.connected ? 'Ready' : 'Unreachable'
+  return status?.health ?? 'Unknown'
 }
 
 const AGENT_WORDS: Record<string, string> = {
