@@ -8,7 +8,6 @@ import { useState, type ReactNode } from 'react'
 
 import { pathOf, send } from '../../api/client'
 import { titleOf } from '../../api/documents'
-import { ConfirmChange } from '../../parts/ConfirmChange'
 import { Fresh } from '../../parts/Fresh'
 import { useGo } from '../../parts/Go'
 import { codeOfCall, InCode } from '../../parts/InCode'
@@ -22,6 +21,7 @@ import { ChangeEnvironment } from './ChangeEnvironment'
 import { Egress } from './Egress'
 import { Inventory } from './Inventory'
 import { Overview } from './Overview'
+import { RemoveEnvironment } from './RemoveEnvironment'
 import { PullSecrets } from './PullSecrets'
 import { healthOf, isKubernetes, type Environment } from './environment'
 
@@ -114,24 +114,7 @@ function Found({ environment, above }: { environment: Environment; above: { titl
         ))}
       </Tabs>
       {doing === 'change' ? <ChangeEnvironment environment={environment} onClose={() => act(null)} /> : null}
-      {doing === 'remove' ? (
-        <ConfirmChange
-          title={`Remove the environment ${name}`}
-          change={{ delete: [{ kind: 'Environment', name, etag: status?.etag }] }}
-          verb="Remove"
-          danger
-          done={status?.agent?.state === 'none' ? `Removed ${name}` : `${name} is leaving`}
-          onDone={() => go('/environments')}
-          onClose={() => act(null)}
-          more={() => (
-            <p>
-              {status?.agent && status.agent.state !== 'none'
-                ? 'Its agent removes every pull secret, every entry in ServiceAccounts and the admission policy first. Until it has said so the environment is shown as leaving, be the cluster away for weeks. Pods that run go on; new pulls from private registries fail.'
-                : 'No agent was ever enrolled, so there is nothing of ours in it.'}
-            </p>
-          )}
-        />
-      ) : null}
+      {doing === 'remove' ? <RemoveEnvironment environment={environment} onDone={() => go('/environments')} onClose={() => act(null)} /> : null}
     </Page>
   )
 }
