@@ -187,7 +187,7 @@ function RepositoryStep({ registry, repository, choose }: { registry: string; re
   const listed = repository && !names.includes(repository) ? [repository, ...names] : names
   return (
     <Step number={3} title="Repository">
-      <SearchInput aria-label="Part of a repository" placeholder="Part of a repository" value={typed} onChange={(_, text) => type(text)} onClear={() => type('')} />
+      <SearchInput className="search" aria-label="Part of a repository" placeholder="Part of a repository" value={typed} onChange={(_, text) => type(text)} onClear={() => type('')} />
       {error ? <Wrong error={error} again={() => void refetch()} /> : null}
       {isPending ? <Spinner size="md" aria-label="Loading repositories" /> : null}
       {data ? <Source list={data} /> : null}
@@ -261,7 +261,7 @@ function ImageStep({ place, registry, host, repository, digest, choose }: ImageS
   return (
     <Step number={4} title="Image">
       <div className="buttons">
-        <SearchInput aria-label="Part of a tag" placeholder="Part of a tag" value={typed} onChange={(_, text) => type(text)} onClear={() => type('')} />
+        <SearchInput className="search" aria-label="Part of a tag" placeholder="Part of a tag" value={typed} onChange={(_, text) => type(text)} onClear={() => type('')} />
         <Switch
           id="deploy-all"
           label="Show also what will not be admitted, and why"
@@ -300,8 +300,7 @@ function ImageChoice({ row, found, chosen, choose }: { row: Row; found: Explaine
         <StateLabel look={LOOKS[choice]}>{WORDS[choice]}</StateLabel>
         <span className="fresh">
           {' '}
-          {row.platforms.join(', ')}
-          {row.sizeBytes === null ? '' : `, ${size(row.sizeBytes)}`}
+          {[...row.platforms, ...(row.sizeBytes === null ? [] : [size(row.sizeBytes)])].join(', ')}
         </span>
         {choice === 'yes' ? null : <span className="why">{whyNot(found)}</span>}
       </span>

@@ -37,6 +37,7 @@ PAGES: Final = (
     "login",
     "policies",
     "registries",
+    "add-registry",
     "requests",
     "settings",
     "why",
