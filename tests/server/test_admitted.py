@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -22,7 +23,7 @@ async def scene(plane: Plane) -> httpx2.AsyncClient:
         )
         facts = {"kubernetes": "v1.33.1", "namespaces": [{"name": one, "labels": {}} for one in ("shop", "pay", "web")]}
         seen = Observation(f"{name}-eu", 1, facts, [(RunningImage(f"{name}-eu", "shop", "Deployment/a", "a"), "")])
-        await plane.server.writer.run(lambda t, seen=seen: observe(t, seen))
+        await plane.server.writer.run(partial(observe, observed=seen))
     await plane.put(
         document("Registry", "harbor", provider="harbor", host="harbor.example.com"),
         document(

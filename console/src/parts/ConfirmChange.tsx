@@ -21,7 +21,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 
 import { pathOf, send } from '../api/client'
-import { bare } from '../api/documents'
+import { bare, type Document } from '../api/documents'
 import { asProblem } from '../api/problem'
 import { codeOfChange, InCode, type Change, type Code } from './InCode'
 import { useSay } from './Say'
@@ -101,6 +101,12 @@ export interface ConfirmChangeProps {
 
 const SHOWN = 20
 
+/** A document as it is planned: at the version that was read, so that what somebody else wrote meanwhile is not undone. */
+function pinned(document: Document): object {
+  const etag = document.status?.etag
+  return etag ? { ...bare(document), status: { etag } } : bare(document)
+}
+
 /** The plan of a change; it is made once for each change. */
 export function usePlan(change: Change | null, planned?: ConfirmChangeProps['planned']) {
   return useQuery<Plan>({
@@ -110,7 +116,7 @@ export function usePlan(change: Change | null, planned?: ConfirmChangeProps['pla
       send<Plan>('/api/v1/plans', {
         method: 'POST',
         body: {
-          documents: (change?.documents ?? []).map(bare),
+          documents: (change?.documents ?? []).map(pinned),
           delete: (change?.delete ?? []).map(({ kind, name, etag }) => ({ kind, name, ...(etag ? { etag } : {}) })),
           replace: change?.replace ?? false,
           force: change?.force ?? false,

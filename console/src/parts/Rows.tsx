@@ -280,7 +280,8 @@ function Heading({ column, sort, set }: { column: Column<unknown>; sort: string;
 
 const WAIT_MS = 250
 
-function FilterField({ filter, value, set }: { filter: Filter; value: string; set: (value: string | undefined) => void }) {
+/** A filter by itself, for tables that are not lists. */
+export function FilterField({ filter, value, set }: { filter: Filter; value: string; set: (value: string | undefined) => void }) {
   const [text, setText] = useState(value)
   useEffect(() => setText(value), [value])
   useEffect(() => {

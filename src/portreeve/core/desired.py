@@ -217,22 +217,29 @@ def _in_force(estate: Estate, environment: Environment, policy: RegistryPolicy |
 
 
 def _policy_accesses(estate: Estate, environment: Environment, policy: RegistryPolicy | None) -> tuple[Grant, ...]:
-    """A policy's accesses name namespaces; outside Kubernetes they are for whomever an access may name."""
+    """A policy's accesses name namespaces; outside Kubernetes, those of their subjects that an access may name."""
     if policy is None or not policy.access:
         return ()
     kubernetes = environment.type is EnvironmentType.KUBERNETES
-    subjects = NOBODY if kubernetes else selectable(environment, estate.bindings, estate.teams)
+    there = NOBODY if kubernetes else selectable(environment, estate.bindings, estate.teams)
     return tuple(
         _grant(
             estate,
             f"policy {policy.name}",
             access.registry,
             access.namespaces if kubernetes else NO_NAMESPACES,
-            subjects,
+            there if access.subjects.nobody else _both(access.subjects, there),
             access.delivery,
             access.field,
         )
         for access in policy.access
+    )
+
+
+def _both(named: Subjects, there: Subjects) -> Subjects:
+    """Those of the named who hold a role there: a grant is no way around that (requirement B-24)."""
+    return Subjects(
+        tuple(sorted(set(named.teams) & set(there.teams))), tuple(sorted(set(named.users) & set(there.users)))
     )
 
 

@@ -56,6 +56,8 @@ from portreeve.server.egress.service import Forget as ForgetEgress
 from portreeve.server.environments import routes as environment_routes
 from portreeve.server.environments.leaving import Departures
 from portreeve.server.exemptions import routes as exemption_routes
+from portreeve.server.fleet import routes as fleet_routes
+from portreeve.server.fleet.service import Fleets
 from portreeve.server.http import openapi, problems
 from portreeve.server.http.guard import GuardedRoute
 from portreeve.server.http.headers import SecurityHeaders
@@ -63,6 +65,7 @@ from portreeve.server.http.origin import KnownHosts
 from portreeve.server.http.prefix import Prefix, refuse_taken
 from portreeve.server.http.problems import Rejected
 from portreeve.server.images import routes as image_routes
+from portreeve.server.images.judged import Judgements
 from portreeve.server.images.service import Forget
 from portreeve.server.inventory import routes as inventory_routes
 from portreeve.server.local.clusters import Reached
@@ -141,6 +144,7 @@ class Server:
     departures: Departures
     stages: Stages
     links: Links
+    judgements: Judgements
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
 
@@ -246,6 +250,7 @@ def build(
         doorbell=doorbell,
         local=LocalAgents(clusters, Keeping(writer, agents, desired, doorbell, clock, new_id)),
         departures=Departures(writer, documents, desired, clock, new_id),
+        judgements=Judgements(),
         stages=Stages(writer, database, documents, desired, clock),
         rotations=Rotations(writer, database, credentials, clock, new_id),
         links=links,
@@ -293,11 +298,12 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S, static: Path 
         credential_routes.routes(server.credentials, server.writer),
         watch.routes(server.documents, server.writer, server.clock),
         desired_routes.routes(server.desired, server.documents),
-        template_routes.routes(server.documents),
+        template_routes.routes(server.documents, server.stages.violations, server.clock),
         stage_routes.routes(server.stages, server.documents, server.writer, server.plans.confirmation),
         environment_routes.routes(server.documents, server.clock),
         exemption_routes.routes(server.writer, server.clock),
-        image_routes.routes(server.documents, server.database, server.clock),
+        fleet_routes.routes(server.documents, Fleets(server.judgements), server.clock),
+        image_routes.routes(server.documents, server.judgements, server.database, server.clock),
         why_routes.routes(server.documents, server.links, server.clock),
         inventory_routes.routes(server.documents),
         access_matrix_routes.routes(server.documents, server.clock),

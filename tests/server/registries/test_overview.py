@@ -49,7 +49,7 @@ def access(name: str, **spec: Any) -> dict[str, Any]:
 
 
 async def reported(plane: Plane, environment: str, *images: tuple[str, str, str]) -> None:
-    namespaces = [{"name": name, "labels": {}} for name in ("shop", "pay", "kube-system")]
+    namespaces: list[dict[str, Any]] = [{"name": name, "labels": {}} for name in ("shop", "pay", "kube-system")]
     facts = {"kubernetes": "v1.33.1", "namespaces": namespaces}
     held = [(RunningImage(environment, *one), "") for one in images]
     await plane.server.writer.run(lambda t: observe(t, Observation(environment, 1, facts, held)))

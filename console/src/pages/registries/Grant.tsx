@@ -89,7 +89,7 @@ export function Grant({ name, onDone }: { name: string; onDone: () => void }) {
           ) : null}
         </FormGroup>
         {environment ? (
-          <fieldset>
+          <fieldset className="bare">
             <legend>Namespaces</legend>
             {known?.length ? (
               <div className="choices">

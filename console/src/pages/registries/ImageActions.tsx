@@ -119,7 +119,7 @@ export function DeleteImage({ name, repository, row, onClose }: ActionProps) {
     <Modal isOpen onClose={onClose} variant="medium" aria-label="Delete from the registry">
       <ModalHeader title="Delete from the registry" description={repository} />
       <ModalBody>
-        <fieldset>
+        <fieldset className="bare">
           <legend>What is deleted</legend>
           {choices.map((one) => (
             <Radio

@@ -33,7 +33,7 @@ export function Registries() {
       title="Registries"
       about="Where images come from, with which credential, and what hangs on each."
       actions={
-        <MayButton kind="registry" action="create" variant="primary" onClick={() => go('/add-registry')}>
+        <MayButton kind="registry" action="create" variant="primary" onClick={() => go('/registries/add')}>
           Add registry
         </MayButton>
       }
@@ -81,7 +81,7 @@ export function Registries() {
             title="No registry yet"
             command="portreeve add registry https://harbor.example.com/v2/ --secret-stdin"
             action={
-              <Button variant="primary" onClick={() => go('/add-registry')}>
+              <Button variant="primary" onClick={() => go('/registries/add')}>
                 Add registry
               </Button>
             }

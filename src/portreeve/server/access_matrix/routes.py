@@ -236,8 +236,15 @@ def _row(row: Row, known: Heard, snapshot: Snapshot) -> dict[str, Any]:
         "connected": known.connected,
         "reportedAt": time(reported.at) if reported else None,
         "phase": secret.phase or None if secret else None,
+        "policy": _masking(one, snapshot),
         "cells": [_cell(cell) for cell in row.cells.values()],
     }
+
+
+def _masking(environment: Environment, snapshot: Snapshot) -> dict[str, Any] | None:
+    """The policy that covers an environment, and whether accesses of the environment count beside it."""
+    policy = snapshot.estate.policy_of(environment)
+    return None if policy is None else {"name": policy.name, "masks": not policy.allow_override}
 
 
 def _subject(row: Row) -> dict[str, str] | None:

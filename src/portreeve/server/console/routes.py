@@ -37,7 +37,6 @@ PAGES: Final = (
     "login",
     "policies",
     "registries",
-    "add-registry",
     "requests",
     "settings",
     "why",

@@ -178,8 +178,8 @@ def agent(row: Row[Any]) -> AgentRow:
 def reported(facts: Mapping[str, Any], generation: int, at: datetime) -> Reported:
     """What an environment said last, out of its stored observation."""
     phases = Counter(str(one.get("phase", "")) for one in facts.get("pullSecrets", ()))
-    # Where somebody else's Secret has our name, there is none of ours.
-    ours = [one for one in facts.get("pullSecrets", ()) if one.get("phase") != "NameTaken"]
+    # Where somebody else's Secret has our name, or an entry alone is left, there is none of ours.
+    ours = [one for one in facts.get("pullSecrets", ()) if one.get("phase") not in {"NameTaken", "EntryLeft"}]
     inventory, conditions = facts.get("inventory"), tuple(facts.get("conditions", ()))
     requests = tuple(read_access_request(one) for one in facts.get("accessRequests", ()))
     secrets = held_secrets(facts.get("pullSecrets", ()))

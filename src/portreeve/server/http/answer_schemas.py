@@ -53,6 +53,34 @@ METADATA: Final[Schema] = {
     "properties": {"revision": COUNT, "total": COUNT, "continue": TEXT},
 }
 HUB: Final = record(anonymousDockerHub=record(uses=named("Used"), shownIn=rows(TEXT)))
+FRESHNESS: Final = record(
+    environments=COUNT,
+    reported=COUNT,
+    oldest=or_null(TEXT),
+    newest=or_null(TEXT),
+    silent=rows(record(environment=TEXT, lastSeen=or_null(TEXT))),
+    silentTotal=COUNT,
+)
+VERDICTS: Final = record(ALLOW=COUNT, DENY=COUNT, UNKNOWN=COUNT, NOT_JUDGED=COUNT)
+RATIO: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1}
+COUNTS: Final[Schema] = {"type": "object", "additionalProperties": COUNT}
+_TALLY: Final[dict[str, Schema]] = {
+    "images": or_null(COUNT),
+    "verdicts": or_null(VERDICTS),
+    "violations": or_null(COUNT),
+    "refused": or_null(COUNT),
+    "coverage": or_null(RATIO),
+    "worst": or_null(TEXT),
+}
+_TOTALS: Final[dict[str, Schema]] = {
+    "environments": COUNT,
+    "reported": COUNT,
+    "oldest": or_null(TEXT),
+    "enforcement": COUNTS,
+    "health": COUNTS,
+    "expiring": COUNT,
+    **_TALLY,
+}
 _LISTS: Final = ("conflicts", "refusals", "valve", "warnings")
 _ROWS: Final = ("documents", "environments", "policiesReplaced", "newlyDenied", "newlyReported", "newlyAllowed", "uses")
 PREVIEW: Final = record(
@@ -77,8 +105,30 @@ SHARED: Final[dict[str, Schema]] = {
     ),
     "Image": record(
         environment=TEXT, namespace=TEXT, owner=TEXT, image=TEXT, canonical=or_null(TEXT), verdict=or_null(TEXT),
-        stage=or_null(TEXT), digest=or_null(TEXT),
+        stage=or_null(TEXT), digest=or_null(TEXT), registry=or_null(TEXT), host=or_null(TEXT), code=or_null(TEXT),
+        reason=or_null(TEXT),
     ),
+    "FleetEnvironment": record(
+        name=TEXT, title=or_null(TEXT), tier=or_null(TEXT), type=TEXT, phase=or_null(TEXT), whole=FLAG,
+        enforcement=TEXT, health=TEXT, connected=or_null(FLAG), lastSeen=or_null(TEXT), knownAt=or_null(TEXT),
+        policy=or_null(TEXT), stage=or_null(TEXT), namespaces=COUNT, **_TALLY, ends=or_null(TEXT), expiring=COUNT,
+        exemptions=COUNT,
+    ),
+    "FleetGroup": record(
+        name=TEXT, title=or_null(TEXT), type=or_null(TEXT), policies=rows(TEXT), **_TOTALS, left=COUNT,
+        members=rows(named("FleetEnvironment")),
+    ),
+    "FleetThing": record(
+        code=TEXT, title=TEXT, why=TEXT, stops=COUNT, exposed=COUNT, environments=rows(TEXT), command=TEXT,
+        link=record(page=TEXT, search={"type": "object", "additionalProperties": TEXT}),
+    ),
+    "FleetSquare": record(
+        group=TEXT, environment=TEXT, namespace=TEXT, stale=FLAG, **_TALLY,
+    ),
+    "FleetRest": record(
+        group=TEXT, environment=TEXT, namespaces=COUNT, stale=FLAG, **_TALLY,
+    ),
+    "Freshness": FRESHNESS,
     "Inventory": record(
         namespace=TEXT, workloads=rows(), references=rows(), serviceAccounts=rows(), missed=rows(),
         pullFailures=rows(), registries=rows(TEXT), leftOut=COUNT,
@@ -128,6 +178,50 @@ SHARED: Final[dict[str, Schema]] = {
         reasons=rows(record(code=TEXT, message=TEXT, field=TEXT)), nearest=or_null(TEXT),
         pull=or_null(record(registry=TEXT, grant=TEXT, mode=TEXT, key=TEXT, credential=or_null({"type": "object"}))),
     ),
+    "EffectCounts": record(running=COUNT, allowed=COUNT, blocked=COUNT, unknown=COUNT, reported=COUNT),
+    "SourceRow": record(
+        field=TEXT, prefix=TEXT, namespaces=or_null(rows(TEXT)), note=TEXT, origin=TEXT, owner=TEXT,
+        removable={"type": "boolean"},
+    ),
+    "ReportAge": record(of=COUNT, reported=COUNT, oldest=or_null(TEXT), silent=rows(TEXT)),
+    "PolicyEffect": record(
+        kind=TEXT, policy=TEXT, exists={"type": "boolean"}, stage=TEXT, revision=COUNT,
+        counts={"allOf": [named("EffectCounts"), record(workloads=COUNT)]},
+        blocked=rows(record(
+            environment=TEXT, namespace=TEXT, owner=TEXT, image=TEXT, canonical=or_null(TEXT), reason=TEXT,
+            nearest=or_null(TEXT),
+        )),
+        sources=rows({"allOf": [named("SourceRow"), record(matches=COUNT, public={"type": "boolean"})]}),
+        grants=rows(record(
+            field=TEXT, registry=TEXT, prefix=or_null(TEXT), matches=COUNT,
+            namespaces=record(count=COUNT, first=rows(TEXT)),
+        )),
+        namespaces=rows(record(name=TEXT, environments=COUNT)), subjects=record(teams=rows(TEXT), users=rows(TEXT)),
+        groups=rows(record(name=TEXT, known={"type": "boolean"}, coveredBy=or_null(TEXT))),
+        places=rows(record(
+            environment=TEXT, group=TEXT, type=TEXT, tier=TEXT, counts=named("EffectCounts"), policyNow=or_null(TEXT),
+            stageNow=or_null(TEXT), masked=rows(TEXT), lastSeen=or_null(TEXT), kubernetes=or_null(TEXT),
+            enforcedBy=TEXT, restricts=or_null({"type": "boolean"}), why=TEXT,
+        )),
+        hiddenEnvironments=COUNT, freshness=named("ReportAge"), refusals=rows(PROBLEM_LINE),
+        warnings=rows(PROBLEM_LINE),
+        matched=rows(record(
+            environment=or_null(TEXT), image=TEXT, namespace=TEXT, canonical=or_null(TEXT), verdict=TEXT,
+            unsafe=or_null(TEXT), reasons=rows(record(code=TEXT, message=TEXT, field=TEXT)),
+            rows=rows(named("SourceRow")), nearest=or_null(named("SourceRow")),
+        )),
+        prefixes=rows(record(
+            text=TEXT, canonical=or_null(TEXT), problem=or_null(record(code=TEXT, message=TEXT, hint=TEXT)),
+            public={"type": "boolean"}, covers=rows(TEXT), coversNot=rows(TEXT),
+        )),
+    ),
+    "PolicyCoverage": record(
+        name=TEXT, title=TEXT, type=TEXT, path=TEXT, groups=rows(TEXT), stage=TEXT, engine=TEXT, sources=COUNT,
+        accesses=COUNT, environments=COUNT, hiddenEnvironments=COUNT,
+        enforcement={"type": "object", "additionalProperties": COUNT}, cannotRestrict=COUNT,
+        violations=or_null(COUNT), wouldBlock=or_null(COUNT), workloads=COUNT, conflicts=rows(TEXT), updatedAt=TEXT,
+        version=COUNT, etag=TEXT, freshness=named("ReportAge"),
+    ),
     "UnusedAccess": record(environment=TEXT, namespace=TEXT, registry=TEXT, kind=TEXT, name=TEXT),
     "GrantedBy": record(kind=TEXT, name=TEXT, mode=TEXT, inForce=FLAG, bySelector=FLAG),
     "AccessCell": record(
@@ -139,7 +233,8 @@ SHARED: Final[dict[str, Schema]] = {
         environment=TEXT, group=TEXT, type=TEXT, tier=TEXT, namespace=or_null(TEXT),
         subject=or_null(record(kind=words("team", "user"), name=TEXT)),
         labels={"type": "object", "additionalProperties": TEXT}, complete=FLAG, connected=FLAG,
-        reportedAt=or_null(TEXT), phase=or_null(TEXT), cells=rows(named("AccessCell")),
+        reportedAt=or_null(TEXT), phase=or_null(TEXT), policy=or_null(record(name=TEXT, masks=FLAG)),
+        cells=rows(named("AccessCell")),
     ),
     "EffectiveAccess": record(
         kind=TEXT, name=TEXT, registry=TEXT, mode=TEXT, namespaces=or_null(rows(TEXT)), selector=or_null(TEXT),
@@ -205,7 +300,34 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
         },
     ),
     "list_registry_uses": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("RegistryUse")))),
-    "list_images": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("Image")))),
+    "list_images": (
+        200,
+        record(
+            kind=TEXT,
+            metadata={"allOf": [METADATA, record(verdicts=VERDICTS, freshness=named("Freshness"))]},
+            items=rows(named("Image")),
+        ),
+    ),
+    "read_fleet": (
+        200,
+        record(
+            kind=TEXT,
+            metadata=record(revision=COUNT, at=TEXT, freshness=named("Freshness"), environments=COUNT, left=COUNT),
+            totals=record(**_TOTALS, exemptions=COUNT),
+            groups=rows(named("FleetGroup")),
+            things=rows(named("FleetThing")),
+            thingsTotal=COUNT,
+        ),
+    ),
+    "read_fleet_map": (
+        200,
+        record(
+            kind=TEXT,
+            metadata=record(revision=COUNT, total=COUNT, freshness=named("Freshness")),
+            squares=rows(named("FleetSquare")),
+            rest=rows(named("FleetRest")),
+        ),
+    ),
     "list_inventory": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("Inventory")))),
     "list_needed": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("NeededAccess")))),
     "list_unused": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("UnusedAccess")))),
@@ -271,11 +393,27 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
     ),
     "read_verdict": (
         200,
-        record(environment=TEXT, namespace=TEXT, image=TEXT, verdict=or_null(TEXT), reasons=rows()),
+        record(
+            environment=TEXT,
+            namespace=TEXT,
+            image=TEXT,
+            canonical=or_null(TEXT),
+            verdict=or_null(TEXT),
+            stage=or_null(TEXT),
+            enforcedBy=or_null(TEXT),
+            policy=or_null(record(name=TEXT, version=COUNT)),
+            reasons=rows(record(code=TEXT, message=TEXT, field=or_null(TEXT))),
+            nearest=or_null(TEXT),
+            message=or_null(TEXT),
+            trace=rows(record(rule=TEXT, input=TEXT, result=TEXT)),
+            pull=or_null({"type": "object"}),
+        ),
     ),
     "enrol_environment": (201, record(environment=TEXT, join=TEXT, server=TEXT, expiresAt=TEXT, command=TEXT)),
     "read_agent": (200, record(environment=TEXT, agent={"type": "object"}, conditions=rows())),
     "read_desired": (200, record(environment=TEXT, generation=COUNT, hash=TEXT, grants=rows())),
+    "read_policyeffect": (200, named("PolicyEffect")),
+    "list_policycoverage": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("PolicyCoverage")))),
     "list_policytemplates": (200, record(kind=TEXT, items=rows(), prefilled=rows())),
     "read_policytemplates": (200, record(document={"type": "object"}, prefilled=rows())),
     "list_providers": (200, record(kind=TEXT, items=rows())),

@@ -72,8 +72,9 @@ def cut(
         low, high = 0, len(rows)
         while low < high:
             middle = (low + high) // 2
-            at_most = key(rows[middle]) >= page.after if descending else key(rows[middle]) <= page.after
-            low, high = (middle + 1, high) if at_most else (low, middle)
+            at = key(rows[middle])
+            passed = at >= page.after if descending else at <= page.after
+            low, high = (middle + 1, high) if passed else (low, middle)
         start = low
     found = rows[start : start + page.limit]
     more = start + page.limit < len(rows)

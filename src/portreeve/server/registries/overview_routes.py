@@ -17,7 +17,7 @@ from portreeve.core.blast_radius import RunningImage
 from portreeve.core.permissions import Action, Kind
 from portreeve.core.policy import Registry
 from portreeve.server.credentials.routes import overlap_shown
-from portreeve.server.credentials.store import set_at
+from portreeve.server.credentials.service import set_at
 from portreeve.server.database.engine import Database
 from portreeve.server.documents.kinds import KINDS
 from portreeve.server.documents.service import Documents

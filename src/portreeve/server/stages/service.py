@@ -25,6 +25,8 @@ from typing import Any, Final
 from portreeve.core.audit import Action as Recorded
 from portreeve.core.audit import ObjectKind, Target, digest, escaped
 from portreeve.core.audit import Outcome as Ended
+from portreeve.core.blast_radius import Denial
+from portreeve.core.environments import Environment
 from portreeve.core.estate import Key
 from portreeve.core.permissions import Action, Kind
 from portreeve.core.policy import RegistryPolicy, Stage
@@ -149,6 +151,10 @@ class Stages:
         seen = tuple((look, held.get((policy.name, look.environment))) for look in looks)
         found = holds(seen, policy.stage, move.stage, move.rule, now)
         return Rollout(policy.stage, move.stage, seen, found)
+
+    def violations(self, snapshot: Snapshot, environment: Environment, now: datetime) -> tuple[Denial, ...]:
+        """What the policy of an environment would refuse there at `deny`, as the sweeps look at it, sorted."""
+        return self._looking.violations(snapshot, environment, now)
 
     async def preview(self, caller: Caller, name: str, move: Move) -> tuple[Outcome, Rollout]:
         """What a move would do and what holds it; nothing is written.
