@@ -4,7 +4,7 @@
  */
 import '../../parts/choices.css'
 
-import { Alert, Button, Form, FormGroup, FormSelect, FormSelectOption, Radio, SearchInput, Spinner, Switch, TextInput } from '@patternfly/react-core'
+import { Alert, Button, Form, FormGroup, FormSelect, FormSelectOption, SearchInput, Spinner, Switch, TextInput } from '@patternfly/react-core'
 import { keepPreviousData, useQueries, useQuery } from '@tanstack/react-query'
 import { useEffect, useState, type ReactNode } from 'react'
 
@@ -343,17 +343,16 @@ function Review({ place, choice, repository, digest }: { place: Place; choice: R
           <TextInput id="deploy-name" value={name} onChange={(_, text) => setName(text)} validated={fits ? 'default' : 'error'} autoComplete="off" />
         </FormGroup>
         <FormGroup role="radiogroup" label="Pull" fieldId="deploy-pull">
-          {POLICIES.map(([one, about]) => (
-            <Radio
-              key={one}
-              id={`deploy-pull-${one}`}
-              name="deploy-pull"
-              label={one}
-              description={about}
-              isChecked={pullPolicy === one}
-              onChange={() => setPolicy(one)}
-            />
-          ))}
+          <div className="choices">
+            {POLICIES.map(([one, about]) => (
+              <label key={one} className={pullPolicy === one ? 'choice chosen' : 'choice'}>
+                <input type="radio" name="deploy-pull" checked={pullPolicy === one} onChange={() => setPolicy(one)} />
+                <span>
+                  {one} <span className="fresh">{about}</span>
+                </span>
+              </label>
+            ))}
+          </div>
         </FormGroup>
       </Step>
       <Step number={6} title="Review">
