@@ -52,6 +52,8 @@ export function Deploy() {
     queryKey: ['list', '/api/v1/environments', 'all'],
     queryFn: () => send<List<Document<EnvironmentSpec>>>('/api/v1/environments', { query: { limit: 200 } }),
   })
+  // On a Docker host there are no namespaces, and no admission that could be foreseen.
+  const clusters = environments?.items.filter((one) => (one.spec.type ?? 'kubernetes') === 'kubernetes')
   const { data: granted, error: unseen, dataUpdatedAt } = useQuery({
     queryKey: ['granted', environment],
     queryFn: async () => (await send<{ items: RegistryChoice[] }>(pathOf('environments', environment, 'registries'))).items,
@@ -62,12 +64,21 @@ export function Deploy() {
   const here = registries?.filter((one) => one.namespaces?.includes(namespace)) ?? []
   const anonymous = granted?.some((one) => !one.namespaces)
   const chosen = here.find((one) => one.registry === registry)
+  // Where there is no choice, nobody has to make it.
+  useEffect(() => {
+    const [only, ...others] = namespaces
+    if (only && !others.length && !namespace) choose('namespace', only)
+  }, [namespaces.join()])
+  useEffect(() => {
+    const [only, ...others] = here
+    if (only && !others.length && !registry) choose('registry', only.registry)
+  }, [here.map((one) => one.registry).join()])
 
   return (
     <Page title="Deploy" about="Pick an image that will be admitted, and take the manifest along.">
       <Form className="wide-form" onSubmit={(event) => event.preventDefault()}>
         {error ? <Wrong error={error} again={() => void refetch()} /> : null}
-        {environments && !environments.items.length ? (
+        {clusters && !clusters.length ? (
           <Teach title="No environment is seen" command="portreeve add environment prod-eu --tier production --group production">
             Namespaces in which a registry is granted to you will stand here.
           </Teach>
@@ -76,7 +87,7 @@ export function Deploy() {
             <FormGroup label="Environment" fieldId="deploy-environment" isRequired>
               <FormSelect id="deploy-environment" value={environment} onChange={(_, value) => choose('environment', value)}>
                 <FormSelectOption value="" label="choose one" />
-                {environments?.items.map((one) => (
+                {clusters?.map((one) => (
                   <FormSelectOption key={one.metadata.name} value={one.metadata.name} label={`${one.metadata.name} (${one.spec.tier})`} />
                 ))}
               </FormSelect>
