@@ -192,7 +192,8 @@ class Console:
 
 def settled(page: Page) -> None:
     """Wait until nothing is loading any more: no spinner, and nothing under way but streams."""
-    page.wait_for_function("document.querySelectorAll('[role=progressbar], .pf-v6-c-spinner').length === 0")
+    # Not `wait_for_function`: to wait, it evaluates text, which the page's policy refuses.
+    expect(page.locator(".pf-v6-c-spinner")).to_have_count(0)
 
 
 def serious(page: Page, *, within: str | None = None) -> list[str]:

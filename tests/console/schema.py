@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -29,7 +30,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         found = asyncio.run(_document(Path(directory)))
     (CONSOLE / "openapi.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
-    return subprocess.run(["npm", "run", "--silent", "schema"], cwd=CONSOLE, check=False).returncode
+    return subprocess.run([sys.executable, CONSOLE / "build.py", "schema"], check=False).returncode
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from starlette.responses import Response
 from portreeve.core.authorization import Clause, Decision, Scope
 from portreeve.core.permissions import Action, Kind
 from portreeve.errors import Stalled
+from portreeve.server.access_matrix import routes as matrix_routes
+from portreeve.server.access_matrix import service as matrix_service
 from portreeve.server.access_requests import service as request_service
 from portreeve.server.audit import service as audit_service
 from portreeve.server.credentials.service import Credentials
@@ -26,11 +28,14 @@ from portreeve.server.desired import routes as desired_routes
 from portreeve.server.documents import service as documents_service
 from portreeve.server.documents import watch
 from portreeve.server.exemptions import service as exemption_service
+from portreeve.server.fleet import service as fleet_service
 from portreeve.server.http import guard
 from portreeve.server.http.guard import GuardedRoute
 from portreeve.server.http.openapi import describe
+from portreeve.server.images import judged
 from portreeve.server.images import routes as image_routes
 from portreeve.server.images import service as image_service
+from portreeve.server.images.judged import Judgements
 from portreeve.server.inventory import service as inventory_service
 from portreeve.server.people.authenticator import People
 from tests.server.matrix import WHERE, Operation, cells, described, expectations, operation, red
@@ -117,6 +122,21 @@ def registries_alone(granted: Callable[[Any], set[Any]]) -> Callable[[Any], set[
     return lambda stored: {(registry, None, None, None) for registry, *_ in granted(stored)}
 
 
+class Everywhere:
+    """As `image_service.Places`, of somebody who may see everything."""
+
+    def admit(self, *_: str) -> bool:
+        return True
+
+
+async def everything(self: Judgements, _: Any, snapshot: Any, now: Any) -> Any:
+    return judged._visible(await self.at(snapshot, now), Everywhere())  # type: ignore[arg-type]
+
+
+async def unkept(self: fleet_service.Fleets, caller: Any, snapshot: Any, now: Any) -> Any:
+    return fleet_service._fleet(caller, snapshot, await everything(self._judgements, caller, snapshot, now), now)
+
+
 Change = Callable[[pytest.MonkeyPatch, Scene], None]
 
 MUTATIONS: dict[str, tuple[Change, str]] = {
@@ -186,15 +206,21 @@ MUTATIONS: dict[str, tuple[Change, str]] = {
         "read_verdict/other/D",
     ),
     "running images are not filtered": (
-        lambda patch, _: patch.setattr(image_routes, "visible", lambda _, held: held.inventory.images),
+        lambda patch, _: patch.setattr(Judgements, "visible", everything),
         "list_images/other/O",
+    ),
+    "the map is not filtered": (
+        lambda patch, _: (
+            patch.setattr(Judgements, "visible", everything) or patch.setattr(fleet_service.Fleets, "of", unkept)
+        ),
+        "read_fleet_map/other/J",
     ),
     "images do not look at the kinds of a token": (
         lambda patch, _: patch.setattr(image_service, "in_scope", lambda *_: True),
         "list_images/own/K",
     ),
     "an inventory is not filtered": (
-        lambda patch, _: patch.setattr(inventory_service._Sees, "place", lambda *_: True),
+        lambda patch, _: patch.setattr(inventory_service.Sees, "place", lambda *_: True),
         "list_inventory/other/O",
     ),
     "an inventory does not look at the kinds of a token": (
@@ -210,9 +236,31 @@ MUTATIONS: dict[str, tuple[Change, str]] = {
     "what is not used is told with grants that nobody may see": (
         lambda patch, _: (
             patch.setattr(inventory_service, "seen", lambda _, kind, held: [*held.of_kind(kind.name).values()])
-            or patch.setattr(inventory_service._Sees, "place", lambda *_: True)
+            or patch.setattr(inventory_service.Sees, "place", lambda *_: True)
         ),
         "twin_unused/other/J",
+    ),
+    "the matrix shows every row": (
+        lambda patch, _: (
+            patch.setattr(matrix_service._Eyes, "row", lambda *_: True)
+            or patch.setattr(matrix_service._Eyes, "cells", lambda _, row: row)
+        ),
+        "list_access_matrix/other/E",
+    ),
+    "the matrix does not look at the kinds of a token": (
+        lambda patch, _: (
+            patch.setattr(matrix_service, "in_scope", lambda *_: True)
+            or patch.setattr(inventory_service, "in_scope", lambda *_: True)
+        ),
+        "twin_access_matrix/own/K",
+    ),
+    "a policy is explained without a decision": (
+        lambda patch, _: patch.setattr(matrix_routes, "may", always),
+        "read_environment_policy/other/D",
+    ),
+    "whom a grant may name is told without a decision": (
+        lambda patch, _: patch.setattr(matrix_routes, "may", always),
+        "list_identities/own/D",
     ),
     "requests of namespaces are not filtered": (
         lambda patch, _: patch.setattr(request_service, "visible_scope", lambda _, kind: Scope(kind, (Clause(),))),

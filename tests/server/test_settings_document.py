@@ -134,7 +134,11 @@ async def test_people_choose_among_what_is_granted_to_them(plane: Plane, admin: 
 async def test_what_the_server_was_told_from_outside_is_read_without_secrets_and_paths(
     database_url: str, tmp_path: Path
 ) -> None:
-    told = {"private_addresses": ("10.1.2.0/24",), "public_url": "https://portreeve.example.com", "oidc_file": ""}
+    told: dict[str, Any] = {
+        "private_addresses": ("10.1.2.0/24",),
+        "public_url": "https://portreeve.example.com",
+        "oidc_file": "",
+    }
     async with running(database_url, tmp_path, audit_checkpoints=tmp_path / "kept", **told) as plane:
         headers = {"Host": "portreeve.example.com"}
         auditor = await plane.client("ada", "auditor")

@@ -21,9 +21,9 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 
 import { pathOf, send } from '../api/client'
-import { bare } from '../api/documents'
+import { bare, type Document } from '../api/documents'
 import { asProblem } from '../api/problem'
-import { codeOfChange, InCode, type Change } from './InCode'
+import { codeOfChange, InCode, type Change, type Code } from './InCode'
 import { useSay } from './Say'
 import { Wrong } from './Wrong'
 
@@ -86,6 +86,8 @@ export interface ConfirmChangeProps {
   /** "Delete the registry harbor-prod". */
   title: string
   change: Change
+  /** Where the server makes the plan by a route of its own (approving a request): that call, and the same in code. */
+  planned?: { ask: () => Promise<Plan>; key: string; code: Code }
   /** The verb on the button. */
   verb: string
   danger?: boolean
@@ -99,15 +101,22 @@ export interface ConfirmChangeProps {
 
 const SHOWN = 20
 
+/** A document as it is planned: at the version that was read, so that what somebody else wrote meanwhile is not undone. */
+function pinned(document: Document): object {
+  const etag = document.status?.etag
+  return etag ? { ...bare(document), status: { etag } } : bare(document)
+}
+
 /** The plan of a change; it is made once for each change. */
-export function usePlan(change: Change | null) {
+export function usePlan(change: Change | null, planned?: ConfirmChangeProps['planned']) {
   return useQuery<Plan>({
-    queryKey: ['plan', change],
+    queryKey: ['plan', change, planned?.key],
     queryFn: () =>
+      planned?.ask() ??
       send<Plan>('/api/v1/plans', {
         method: 'POST',
         body: {
-          documents: (change?.documents ?? []).map(bare),
+          documents: (change?.documents ?? []).map(pinned),
           delete: (change?.delete ?? []).map(({ kind, name, etag }) => ({ kind, name, ...(etag ? { etag } : {}) })),
           replace: change?.replace ?? false,
           force: change?.force ?? false,
@@ -123,7 +132,7 @@ export function usePlan(change: Change | null) {
 export function ConfirmChange(props: ConfirmChangeProps) {
   const [consents, consent] = useState<{ replace?: boolean; force?: boolean }>({})
   const change = { ...props.change, ...consents }
-  const { data: plan, error, isFetching, refetch } = usePlan(change)
+  const { data: plan, error, isFetching, refetch } = usePlan(change, props.planned)
   const [typed, type] = useState('')
   const [running, run] = useState(false)
   const [refused, refuse] = useState<unknown>(null)
@@ -212,7 +221,7 @@ export function ConfirmChange(props: ConfirmChangeProps) {
         <Button variant="link" onClick={props.onClose}>
           Cancel
         </Button>
-        <InCode code={codeOfChange(change)} what={props.title} />
+        <InCode code={props.planned?.code ?? codeOfChange(change)} what={props.title} />
       </ModalFooter>
     </Modal>
   )

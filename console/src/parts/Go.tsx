@@ -12,6 +12,8 @@ export interface GoProps {
   'aria-label'?: string
   'aria-current'?: 'page'
   id?: string
+  /** What is around it may want to know, too: a navigation item lays a handler of its own upon its link. */
+  onClick?: (event: MouseEvent<HTMLAnchorElement>) => void
 }
 
 /** A path of the console: each part is encoded, whatever is in it. */
@@ -29,16 +31,17 @@ export function useGo(): (to: string, replace?: boolean) => void {
   }
 }
 
-export function Go({ to, children, ...rest }: GoProps) {
+export function Go({ to, children, onClick, ...rest }: GoProps) {
   const go = useGo()
-  const follow = (event: MouseEvent) => {
+  const follow = (event: MouseEvent<HTMLAnchorElement>) => {
+    onClick?.(event)
     // What the browser does by itself with other keys and buttons (new tab, window, save) is left to it.
     if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
     event.preventDefault()
     go(to)
   }
   return (
-    <a href={address(to)} onClick={follow} {...rest}>
+    <a {...rest} href={address(to)} onClick={follow}>
       {children}
     </a>
   )

@@ -70,6 +70,8 @@ export interface RowsProps<Row> {
   beside?: ReactNode
   /** Milliseconds after which it is asked again; 0 never. */
   every?: number
+  /** What is to be said of the answer as a whole, above its rows. */
+  head?: (list: List<Row>) => ReactNode
   /** Where a page may be short though more follows: how far it looked. */
   short?: (metadata: List<Row>['metadata']) => ReactNode
 }
@@ -159,6 +161,7 @@ export function Rows<Row>(props: RowsProps<Row>) {
           <Spinner size="md" aria-label={`Loading ${caption}`} /> Loading…
         </p>
       ) : null}
+      {data && props.head ? props.head(data) : null}
       {data && !rows.length && data.metadata.continue ? (
         <Teach
           title="Nothing so far"
@@ -277,7 +280,8 @@ function Heading({ column, sort, set }: { column: Column<unknown>; sort: string;
 
 const WAIT_MS = 250
 
-function FilterField({ filter, value, set }: { filter: Filter; value: string; set: (value: string | undefined) => void }) {
+/** A filter by itself, for tables that are not lists. */
+export function FilterField({ filter, value, set }: { filter: Filter; value: string; set: (value: string | undefined) => void }) {
   const [text, setText] = useState(value)
   useEffect(() => setText(value), [value])
   useEffect(() => {

@@ -174,7 +174,22 @@ def emptied(environment: Environment, *, not_after: datetime | None = None) -> D
 
 def granted(estate: Estate, environment: Environment) -> tuple[Grant, ...]:
     """The accesses in force in the environment, in no order: what `desired` says, for who needs nothing else of it."""
-    return _accesses(estate, environment, estate.policy_of(environment))[0]
+    return accesses(estate, environment)[0]
+
+
+def accesses(estate: Estate, environment: Environment) -> tuple[tuple[Grant, ...], tuple[Grant, ...]]:
+    """The accesses in force, and those that the environment's policy masks; each in no order."""
+    return _accesses(estate, environment, estate.policy_of(environment))
+
+
+def restriction(estate: Estate, environment: Environment, *, now: datetime) -> ResolvedSources | None:
+    """The sources of the environment: what `desired` says, for who needs nothing else of it.
+
+    They judge at any later time, too: what ends meanwhile, judging leaves out by itself.
+    """
+    policy = estate.policy_of(environment)
+    in_force = () if policy is None else _accesses(estate, environment, policy)[0]
+    return _sources(estate, environment, policy, in_force, now, AGENT_SOURCE)
 
 
 def _accesses(
@@ -202,22 +217,29 @@ def _in_force(estate: Estate, environment: Environment, policy: RegistryPolicy |
 
 
 def _policy_accesses(estate: Estate, environment: Environment, policy: RegistryPolicy | None) -> tuple[Grant, ...]:
-    """A policy's accesses name namespaces; outside Kubernetes they are for whomever an access may name."""
+    """A policy's accesses name namespaces; outside Kubernetes, those of their subjects that an access may name."""
     if policy is None or not policy.access:
         return ()
     kubernetes = environment.type is EnvironmentType.KUBERNETES
-    subjects = NOBODY if kubernetes else selectable(environment, estate.bindings, estate.teams)
+    there = NOBODY if kubernetes else selectable(environment, estate.bindings, estate.teams)
     return tuple(
         _grant(
             estate,
             f"policy {policy.name}",
             access.registry,
             access.namespaces if kubernetes else NO_NAMESPACES,
-            subjects,
+            there if access.subjects.nobody else _both(access.subjects, there),
             access.delivery,
             access.field,
         )
         for access in policy.access
+    )
+
+
+def _both(named: Subjects, there: Subjects) -> Subjects:
+    """Those of the named who hold a role there: a grant is no way around that (requirement B-24)."""
+    return Subjects(
+        tuple(sorted(set(named.teams) & set(there.teams))), tuple(sorted(set(named.users) & set(there.users)))
     )
 
 

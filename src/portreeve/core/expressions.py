@@ -16,6 +16,7 @@ Source: Kubernetes, "Validating Admission Policy", variables and messageExpressi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC
 from typing import Final
@@ -26,6 +27,11 @@ from portreeve.core.sources import ResolvedSources
 
 SHOWN_IMAGES: Final = 8
 """Refused images that one message names, at 250 characters each: the API server discards more than 5 KiB."""
+
+LONGEST_SHOWN: Final = 250
+UNSHOWN: Final = "(an unprintable or overlong name)"
+_PRINTABLE: Final = re.compile(r"[!-~]+")
+_PASTED: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,249}")
 
 
 def variables(sources: ResolvedSources) -> dict[str, str]:
@@ -130,6 +136,16 @@ def _message(sources: ResolvedSources) -> str:
         f" + ' not allowed in namespace ' + request.namespace + {cel.literal(tail)}"
         f" + ({safe} ? variables.refused[0] + ' ' : '') + '-n ' + request.namespace" + (link if sources.why_url else "")
     )
+
+
+def refusal(image: str, namespace: str, sources: ResolvedSources) -> str:
+    """What the API server answers if it refuses this one image: the text of `_message`, worked out here."""
+    shown = image if len(image) <= LONGEST_SHOWN and _PRINTABLE.fullmatch(image) else UNSHOWN
+    command = (
+        f"portreeve explain {image} -n {namespace}" if _PASTED.fullmatch(image) else f"portreeve explain -n {namespace}"
+    )
+    told = f"(policy {sources.policy}, generation {sources.generation}); why: {command}"
+    return f"image {shown} not allowed in namespace {namespace} {told}"
 
 
 def match_conditions() -> list[dict[str, str]]:

@@ -23,6 +23,7 @@ from starlette.responses import Response
 
 from portreeve.errors import Invalid, PortreeveError, Problem, Stalled
 from portreeve.server import about, discovery, health, keys, logs
+from portreeve.server.access_matrix import routes as access_matrix_routes
 from portreeve.server.access_requests import routes as access_request_routes
 from portreeve.server.access_requests.service import Forget as ForgetRefusals
 from portreeve.server.agents import routes as agent_routes
@@ -55,6 +56,8 @@ from portreeve.server.egress.service import Forget as ForgetEgress
 from portreeve.server.environments import routes as environment_routes
 from portreeve.server.environments.leaving import Departures
 from portreeve.server.exemptions import routes as exemption_routes
+from portreeve.server.fleet import routes as fleet_routes
+from portreeve.server.fleet.service import Fleets
 from portreeve.server.http import openapi, problems
 from portreeve.server.http.guard import GuardedRoute
 from portreeve.server.http.headers import SecurityHeaders
@@ -62,6 +65,7 @@ from portreeve.server.http.origin import KnownHosts
 from portreeve.server.http.prefix import Prefix, refuse_taken
 from portreeve.server.http.problems import Rejected
 from portreeve.server.images import routes as image_routes
+from portreeve.server.images.judged import Judgements
 from portreeve.server.images.service import Forget
 from portreeve.server.inventory import routes as inventory_routes
 from portreeve.server.local.clusters import Reached
@@ -76,6 +80,7 @@ from portreeve.server.plans.service import Plans
 from portreeve.server.policies import routes as template_routes
 from portreeve.server.refresh.minter import Minter, NetworkMinter
 from portreeve.server.refresh.service import Refresh
+from portreeve.server.registries import overview_routes
 from portreeve.server.registries import routes as registry_routes
 from portreeve.server.registries.browsing import Browsing
 from portreeve.server.registries.contact import Contacts
@@ -139,6 +144,7 @@ class Server:
     departures: Departures
     stages: Stages
     links: Links
+    judgements: Judgements
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
 
@@ -244,6 +250,7 @@ def build(
         doorbell=doorbell,
         local=LocalAgents(clusters, Keeping(writer, agents, desired, doorbell, clock, new_id)),
         departures=Departures(writer, documents, desired, clock, new_id),
+        judgements=Judgements(),
         stages=Stages(writer, database, documents, desired, clock),
         rotations=Rotations(writer, database, credentials, clock, new_id),
         links=links,
@@ -291,13 +298,15 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S, static: Path 
         credential_routes.routes(server.credentials, server.writer),
         watch.routes(server.documents, server.writer, server.clock),
         desired_routes.routes(server.desired, server.documents),
-        template_routes.routes(server.documents),
+        template_routes.routes(server.documents, server.stages.violations, server.clock),
         stage_routes.routes(server.stages, server.documents, server.writer, server.plans.confirmation),
         environment_routes.routes(server.documents, server.clock),
         exemption_routes.routes(server.writer, server.clock),
-        image_routes.routes(server.documents, server.database, server.clock),
+        fleet_routes.routes(server.documents, Fleets(server.judgements), server.clock),
+        image_routes.routes(server.documents, server.judgements, server.database, server.clock),
         why_routes.routes(server.documents, server.links, server.clock),
         inventory_routes.routes(server.documents),
+        access_matrix_routes.routes(server.documents, server.clock),
         access_request_routes.routes(server.documents, server.plans, server.writer),
         calendar_routes.routes(server.documents, server.clock),
         audit_routes.routes(server.audit),
@@ -306,6 +315,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S, static: Path 
                 server.documents, server.writer, server.contacts, server.browsing, server.limits, server.clock
             )
         ),
+        overview_routes.routes(server.documents, server.database, server.clock),
         egress_routes.routes(server.documents, server.egress),
         rotation_routes.routes(server.documents, server.database, server.clock),
         attachment_routes.routes(server.documents, server.database, server.clock),

@@ -7,6 +7,7 @@ import io
 import json
 from base64 import b64decode
 from datetime import timedelta
+from typing import Any
 
 import httpx2
 import pytest
@@ -136,7 +137,7 @@ async def test_a_question_looks_at_so_many_events_and_the_next_one_goes_on_from_
     for query in ({}, {"q": "REGISTRY-2"}, {"outcome": "refused"}, {"kind": "registry", "q": "y-1"}):
         found, cursor, short = [], "", 0
         while True:
-            params = {"order": order, "limit": 4, **query, **cursor_of(cursor)}
+            params: dict[str, Any] = {"order": order, "limit": 4, **query, **cursor_of(cursor)}
             answer = (await admin.get("/api/v1/audit", params=params)).json()
             found += answer["items"]
             short += "lookedTo" in answer["metadata"]

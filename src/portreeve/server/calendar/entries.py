@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from portreeve.core.calendar import Entry, Impact, Lane
-from portreeve.core.cluster import Namespace
 from portreeve.core.desired import Grant, granted
+from portreeve.core.environments import Environment
 from portreeve.core.policy import Exemption, Registry
 from portreeve.server.documents.kinds import KINDS
 from portreeve.server.documents.service import seen
@@ -54,20 +55,37 @@ def _exemptions(exemptions: Sequence[Stored], snapshot: Snapshot) -> Iterator[En
             yield Entry(Lane.EXEMPTION, stored.uid, one.name, one.expires_at, impact=impact)
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a registry's grants go in one environment."""
+
+    grants: int
+    namespaces: frozenset[str]
+
+
 def reached(snapshot: Snapshot) -> Mapping[str, Impact]:
     """Registry → what its pull credential reaches, over all environments."""
-    grants: dict[str, int] = defaultdict(int)
-    namespaces: dict[str, set[tuple[str, str]]] = defaultdict(set)
-    environments: dict[str, set[str]] = defaultdict(set)
-    estate = snapshot.estate
-    for environment in estate.environments:
-        known = estate.capabilities_of(environment).namespaces
-        for grant in granted(estate, environment):
-            grants[grant.registry] += 1
-            environments[grant.registry].add(environment.name)
-            namespaces[grant.registry].update((environment.name, name) for name in _names(grant, known))
-    return {name: Impact(count, len(namespaces[name]), len(environments[name])) for name, count in grants.items()}
+    grants: Counter[str] = Counter()
+    namespaces: Counter[str] = Counter()
+    environments: Counter[str] = Counter()
+    for environment in snapshot.estate.environments:
+        for registry, found in reaches(snapshot, environment).items():
+            grants[registry] += found.grants
+            namespaces[registry] += len(found.namespaces)
+            environments[registry] += 1
+    return {name: Impact(count, namespaces[name], environments[name]) for name, count in grants.items()}
 
 
-def _names(grant: Grant, known: Iterable[Namespace] | None) -> tuple[str, ...]:
-    return grant.selected(known)
+def reaches(snapshot: Snapshot, environment: Environment) -> Mapping[str, Reach]:
+    """Registry → how far its grants go in an environment; kept while nothing changes that it follows from."""
+    held = snapshot.reached.get(environment.name)
+    if held is None:
+        known = snapshot.estate.capabilities_of(environment).namespaces
+        found: dict[str, list[Grant]] = defaultdict(list)
+        for grant in granted(snapshot.estate, environment):
+            found[grant.registry].append(grant)
+        held = snapshot.reached[environment.name] = {
+            registry: Reach(len(grants), frozenset(name for one in grants for name in one.selected(known)))
+            for registry, grants in found.items()
+        }
+    return held  # type: ignore[return-value] # the memo holds what the lines above put there

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
@@ -23,6 +22,7 @@ from portreeve.server import logs
 from portreeve.server.credentials.keeper import Keeper
 from portreeve.server.credentials.material import deliverable
 from portreeve.server.database.engine import Database
+from portreeve.server.database.sweeping import Sweeping
 from portreeve.server.database.writer import Job, Transaction, Writer
 from portreeve.server.desired import store
 from portreeve.server.desired.document import signed, wanted
@@ -43,9 +43,6 @@ AT_ONCE: Final = 64
 
 PAUSE_S: Final = 0.2
 """Seconds that changes are gathered for before a sweep; a sweep looks at every environment. An agent polls for long."""
-
-AGAIN_S: Final = 1
-"""Seconds until a sweep that failed is tried again."""
 
 MOST_AHEAD: Final = 100_000
 """Generations that an agent may be ahead of a restored database. One that says more is not believed: numbers end."""
@@ -86,21 +83,16 @@ class DesiredStates:
         self._keeper = keeper
         self.key = key
         self._clock = clock
+        self._sweeping = Sweeping(writer, "desired states", self.sweep, lambda: SWEEP_S, pause_s=PAUSE_S)
         self._why_url = why_url
-        self._task: asyncio.Task[None] | None = None
-        self._stopping = asyncio.Event()
 
     def start(self) -> None:
         """Sweep from now on."""
-        self._task = asyncio.create_task(self._run(), name="desired states")
+        self._sweeping.start()
 
     async def stop(self) -> None:
         """Sweep no more; a sweep that is under way is finished, so that no connection is broken off."""
-        self._stopping.set()
-        async with self._writer.changed:
-            self._writer.changed.notify_all()
-        if self._task is not None:
-            await self._task
+        await self._sweeping.stop()
 
     async def current(self, environment: str) -> StoredState | None:
         """The present document of an environment."""
@@ -225,34 +217,6 @@ class DesiredStates:
             delivery = Delivery(state.environment, row.registry, row.id, credential.version, state.generation)
             found[credential.id, credential.version] = sealing.seal(login, delivery, key)
         return found
-
-    async def _run(self) -> None:
-        while not self._stopping.is_set():
-            # Changes that come together are looked at together.
-            await self._pause(PAUSE_S)
-            seen = self._writer.snapshot.revision
-            try:
-                seen = (await self._writer.current()).revision
-                await self.sweep()
-            except Exception as error:  # noqa: BLE001 -- whatever is due is found again, once the database is back
-                logs.task_failed("desired states", error)
-                await self._pause(AGAIN_S)
-                continue
-            await self._changed(seen)
-
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-
-    async def _changed(self, seen: int) -> None:
-        """Wait for a change behind this revision, for time to have passed, or for the end."""
-        with suppress(TimeoutError):
-            # Not asyncio.wait_for, which can swallow being cancelled (python/cpython#86296).
-            async with asyncio.timeout(SWEEP_S), self._writer.changed:
-                await self._writer.changed.wait_for(
-                    lambda: self._stopping.is_set() or self._writer.snapshot.revision != seen
-                )
 
 
 def empty_since(environment: Environment, held: StoredState | None) -> int | None:

@@ -26,6 +26,7 @@ from portreeve.core.estate import Capabilities, CredentialFacts, Estate, Key
 from portreeve.core.platform import NAME, PlatformSettings
 from portreeve.core.policy import Registry
 from portreeve.core.refresh import Held, Notice, Why
+from portreeve.core.reported_secrets import HeldSecret
 from portreeve.errors import Invalid
 from portreeve.providers.contract import Method
 from portreeve.server.documents.placement import parts
@@ -130,6 +131,8 @@ class Reported:
     phases: Mapping[str, int] = field(default_factory=dict)
     """Phase of a pull secret, as the agent words it → how many namespaces."""
     requests: tuple[AccessRequest, ...] = ()
+    secrets: Mapping[str, HeldSecret] = field(default_factory=dict)
+    """Namespace → what is in its pull secret, without any login."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,16 +182,18 @@ class Snapshot:
         held.update(((row.registry, row.purpose), row) for row in rows)
         there = {row.id for row in held.values()}
         tokens = {name: token for name, token in self.tokens.items() if name in there}
-        return replace(self, revision=revision, credentials=held, tokens=tokens)
+        return self._carried(replace(self, revision=revision, credentials=held, tokens=tokens))
 
     def with_tokens(self, revision: int, rows: Iterable[TokenRow], gone: Iterable[str] = ()) -> Snapshot:
         """The snapshot after tokens were minted or missed, or are not wanted any more."""
         tokens = {name: token for name, token in self.tokens.items() if name not in set(gone)}
-        return replace(self, revision=revision, tokens={**tokens, **{row.credential: row for row in rows}})
+        return self._carried(
+            replace(self, revision=revision, tokens={**tokens, **{row.credential: row for row in rows}})
+        )
 
     def with_check(self, revision: int, registry: str, checked: Checked) -> Snapshot:
         """The snapshot after a registry was validated."""
-        return replace(self, revision=revision, checks={**self.checks, registry: checked})
+        return self._carried(replace(self, revision=revision, checks={**self.checks, registry: checked}))
 
     def without_check(self, registry: str) -> Snapshot:
         """The snapshot without what was found of a registry."""
@@ -203,17 +208,18 @@ class Snapshot:
         reported: Reported,
     ) -> Snapshot:
         """The snapshot after an environment has reported."""
-        return replace(
+        found = replace(
             self,
             revision=revision,
             capabilities={**self.capabilities, environment: capabilities},
             running={**self.running, environment: running},
             reports={**self.reports, environment: reported},
         )
+        return self._carried(found, but=environment)
 
     def with_agent(self, revision: int, row: AgentRow) -> Snapshot:
         """The snapshot after an agent was enrolled, renewed or shut out."""
-        return replace(self, revision=revision, agents={**self.agents, row.environment: row})
+        return self._carried(replace(self, revision=revision, agents={**self.agents, row.environment: row}))
 
     def without_agent(self, environment: str) -> Snapshot:
         """The snapshot without an environment's agent."""
@@ -243,6 +249,13 @@ class Snapshot:
             running={name: held for name, held in self.running.items() if name != environment},
             reports={name: held for name, held in self.reports.items() if name != environment},
         )
+
+    def _carried(self, found: Snapshot, but: str = "") -> Snapshot:
+        """The next snapshot, of the same documents, with what was worked out of each environment but for one."""
+        for name in ("compared", "reached"):
+            if (held := vars(self).get(name)) is not None:
+                vars(found)[name] = {place: one for place, one in held.items() if place != but}
+        return found
 
     @cached_property
     def by_kind(self) -> Mapping[str, Mapping[str, Stored]]:
@@ -325,7 +338,25 @@ class Snapshot:
 
     @cached_property
     def compared(self) -> dict[str, object]:
-        """Environment → its grants beside what is used there; worked out by the inventory's service."""
+        """Environment → its grants beside what is used there; worked out by the inventory's service.
+
+        It follows from documents and from what the environment has told, and from nothing else; so does `reached`.
+        """
+        return {}
+
+    @cached_property
+    def reached(self) -> dict[str, object]:
+        """Environment → what is granted there, by registry; worked out by the calendar."""
+        return {}
+
+    @cached_property
+    def restrictions(self) -> dict[str, object]:
+        """Environment → what is allowed there; worked out by the images' service."""
+        return {}
+
+    @cached_property
+    def overviews(self) -> dict[object, object]:
+        """What is told of registries by what runs and what is granted; worked out by their overview."""
         return {}
 
     @cached_property

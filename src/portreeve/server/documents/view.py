@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from portreeve.core.agent_identity import ADMITTED, State
+from portreeve.core.effective_policy import too_old
 from portreeve.core.enforcement_messages import STATES
 from portreeve.core.estate import policy_type
 from portreeve.core.leaving import Said, left
@@ -141,7 +142,7 @@ _TOLD: Final = {str(reason): str(state) for reason, state in STATES.items()}
 def agent_shown(name: str, snapshot: Snapshot, now: datetime) -> dict[str, Any]:
     """How an environment's agent stands, and what it has said last. What nobody has said is `Unknown`."""
     row, said = snapshot.agents.get(name), snapshot.reports.get(name)
-    connected = _connected(name, snapshot, now)
+    connected = is_connected(name, snapshot, now)
     return {
         "agent": {
             "state": row.state if row else "none",
@@ -157,7 +158,8 @@ def agent_shown(name: str, snapshot: Snapshot, now: datetime) -> dict[str, Any]:
     }
 
 
-def _connected(name: str, snapshot: Snapshot, now: datetime) -> bool:
+def is_connected(name: str, snapshot: Snapshot, now: datetime) -> bool:
+    """Whether its agent has come lately."""
     row = snapshot.agents.get(name)
     return row is not None and row.state in ADMITTED and row.seen_at is not None and now - row.seen_at <= CONNECTED
 
@@ -179,7 +181,7 @@ def _enforcement(name: str, stage: str, snapshot: Snapshot, now: datetime) -> st
     """What the agent has proven of the policy. An agent that is silent proves nothing any more."""
     said = snapshot.reports.get(name)
     proven = next((one for one in said.conditions if one["type"] == "Enforced"), None) if said else None
-    if proven is None or not _connected(name, snapshot, now):
+    if proven is None or not is_connected(name, snapshot, now):
         return "Unknown"
     told = _TOLD.get(proven["reason"])
     if told is not None:
@@ -201,6 +203,7 @@ def _environment(stored: Stored, snapshot: Snapshot, now: datetime) -> Mapping[s
         "leaving": {**leaving, "left": _left(stored.key.name, snapshot, now)} if leaving else None,
         "policy": policy.name if policy else None,
         "kubernetes": known.kubernetes if known else None,
+        "cannotRestrict": too_old(environment, known) if known else None,
         "namespaces": None if known is None or known.namespaces is None else len(known.namespaces),
         "images": len(snapshot.running[stored.key.name]) if stored.key.name in snapshot.running else None,
         "enforcement": "Off"

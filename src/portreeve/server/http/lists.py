@@ -63,18 +63,54 @@ def page(query: Mapping[str, Any], *, limit: int = DEFAULT_LIMIT, cursor: str | 
     return Page(query, limit, last)
 
 
-def cut(rows: Sequence[Row], page: Page, key: Callable[[Row], str]) -> tuple[Sequence[Row], str | None]:
+def cut(
+    rows: Sequence[Row], page: Page, key: Callable[[Row], str], *, descending: bool = False
+) -> tuple[Sequence[Row], str | None]:
     """The rows of a page out of all of them, sorted by `key`, and the cursor of the next page."""
     start = 0
     if page.after:
         low, high = 0, len(rows)
         while low < high:
             middle = (low + high) // 2
-            low, high = (middle + 1, high) if key(rows[middle]) <= page.after else (low, middle)
+            at = key(rows[middle])
+            passed = at >= page.after if descending else at <= page.after
+            low, high = (middle + 1, high) if passed else (low, middle)
         start = low
     found = rows[start : start + page.limit]
     more = start + page.limit < len(rows)
     return found, page.cursor(key(found[-1])) if more and found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a list is sorted: by the value at a path, "" for the name alone; rows of equal values go by name."""
+
+    path: str = ""
+    descending: bool = False
+
+    def key(self, value: Any, name: str) -> str:
+        """What a row is sorted by, and what the cursor behind it holds; what has no value counts as more than any."""
+        if not self.path:
+            return name
+        if value is None or value == "" or value == []:
+            return f"1\0{name}"
+        text = f"{value:020d}" if isinstance(value, int) and not isinstance(value, bool) else cell(value).casefold()
+        return f"0{text}\0{name}"
+
+
+def order(asked: str | None, sorts: Mapping[str, str]) -> Order:
+    """The order that a request asks for: a word of `sorts`, or `name`; with a minus before it the other way round.
+
+    Raises:
+        Rejected: 400 `sort_unknown`.
+    """
+    if asked is None:
+        return Order()
+    word = asked.removeprefix("-")
+    if word != "name" and word not in sorts:
+        hint = f"one of name, {', '.join(sorts)}; with a minus before it the other way round"
+        raise Rejected(400, "sort_unknown", "the list cannot be sorted by that", hint=hint)
+    return Order(sorts.get(word, ""), asked.startswith("-"))
 
 
 def at(document: Any, path: str) -> Any:

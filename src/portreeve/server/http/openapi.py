@@ -85,6 +85,18 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "required": ["text"],
         "properties": {"text": {"type": "string", "maxLength": 4096}},
     },
+    "judge_images": {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["images"],
+        "properties": {
+            "images": {
+                "type": "array",
+                "maxItems": 200,
+                "items": {"type": "string", "minLength": 1, "maxLength": 512},
+            }
+        },
+    },
     **{
         f"{step}_exemptions": {
             "type": "object",

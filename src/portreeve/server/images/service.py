@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from portreeve.core.authorization import Resource, visible_scope
+from portreeve.core.authorization import Resource, Scope, visible_scope
 from portreeve.core.blast_radius import RunningImage
 from portreeve.core.estate import Key
 from portreeve.core.permissions import Action, Kind
@@ -93,26 +93,40 @@ class Forget:
                 transaction.snapshot = replace(transaction.snapshot.without_observed(name), revision=revision)
 
 
+class Places:
+    """Where running images may be listed within a scope; each place is asked about once."""
+
+    def __init__(self, scope: Scope, snapshot: Snapshot) -> None:
+        self._scope = scope
+        self._groups = {one.name: one.group for one in snapshot.estate.environments}
+        self._known: dict[tuple[str, str], bool] = {}
+
+    def admit(self, environment: str, namespace: str) -> bool:
+        """Whether they may in this namespace."""
+        found = self._known.get((environment, namespace))
+        if found is None:
+            names = (namespace,) if namespace else ()
+            group = self._groups.get(environment, "")
+            found = self._scope.admits(Resource(Kind.WORKLOAD, "", environment, group, names))
+            self._known[environment, namespace] = found
+        return found
+
+
+def scope_of(caller: Caller) -> Scope:
+    """What of running images the caller may list."""
+    if not in_scope(caller, Action.LIST, Kind.WORKLOAD):
+        return Scope(Kind.WORKLOAD)
+    return visible_scope(caller.principal, Kind.WORKLOAD)
+
+
 def visible(caller: Caller, snapshot: Snapshot) -> Sequence[RunningImage]:
     """What runs where the caller may see it, sorted by image; worked out once for each revision and scope."""
-    if not in_scope(caller, Action.LIST, Kind.WORKLOAD):
-        return ()
-    scope = visible_scope(caller.principal, Kind.WORKLOAD)
+    scope = scope_of(caller)
     found = snapshot.seen_images.get(scope)
     if found is None:
-        places: dict[tuple[str, str], bool] = {}
-        rows = []
-        for image in snapshot.inventory.images:
-            place = (image.environment, image.namespace)
-            if place not in places:
-                environment = snapshot.estate.environments_by_name.get(image.environment)
-                group = environment.group if environment else ""
-                names = (image.namespace,) if image.namespace else ()
-                places[place] = scope.admits(Resource(Kind.WORKLOAD, "", image.environment, group, names))
-            if places[place]:
-                rows.append(image)
-        found = tuple(sorted(rows, key=row_key))
-        snapshot.seen_images[scope] = found
+        places = Places(scope, snapshot)
+        rows = (one for one in snapshot.inventory.images if places.admit(one.environment, one.namespace))
+        found = snapshot.seen_images[scope] = tuple(sorted(rows, key=row_key))
     return found
 
 

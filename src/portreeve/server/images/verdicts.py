@@ -5,18 +5,19 @@ One function over a snapshot; the API, the console, `explain` and the admission 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from portreeve.core.cluster import Namespace
-from portreeve.core.desired import DesiredState, Grant, desired
+from portreeve.core.desired import DesiredState, Grant, Plane, desired
 from portreeve.core.environments import Environment, EnvironmentType
+from portreeve.core.expressions import refusal
 from portreeve.core.policy import Stage
 from portreeve.core.reference import UnsafeReference, parse
 from portreeve.core.sources import stage_in
-from portreeve.core.verdict import ImageVerdict, judge
+from portreeve.core.verdict import Code, Decision, ImageVerdict, judge
 from portreeve.server.documents.snapshot import Snapshot
 from portreeve.server.documents.view import time
 
@@ -70,8 +71,57 @@ def explained(held: Governed, namespace: str, image: str, now: datetime) -> dict
             for one in (found.reasons if found else ())
         ],
         "nearest": str(found.nearest.prefix) if found and found.nearest else None,
+        "message": _message(held, namespace, found),
+        "trace": list(_trace(held, namespace, found, grant)),
         "pull": None if grant is None else _pull(grant),
     }
+
+
+def _message(held: Governed, namespace: str, found: ImageVerdict | None) -> str | None:
+    """What the cluster answers whoever sends such a pod, word for word; None where it lets it through in silence."""
+    sources, policy = held.state.sources, held.state.policy
+    if sources is None or found is None or found.decision is Decision.ALLOW:
+        return None
+    if policy is None or policy.plane is not Plane.ADMISSION:
+        return None
+    speaks = stage_in(sources.stage, namespace) in {Stage.WARN, Stage.DENY}
+    return refusal(found.image, namespace, sources) if speaks else None
+
+
+def _trace(
+    held: Governed, namespace: str, found: ImageVerdict | None, grant: Grant | None
+) -> Iterator[dict[str, str | None]]:
+    """Each step of the decision: what was asked, what it was asked of, and what came out."""
+    sources, policy = held.state.sources, held.state.policy
+    yield _step("policy", held.environment.group, policy.name if policy else "none: nothing is restricted")
+    if sources is None or found is None:
+        return
+    stage = stage_in(sources.stage, namespace)
+    note = "" if stage is sources.stage else f" (a system namespace: {sources.stage} counts as {stage})"
+    yield _step("stage", namespace, f"{stage}{note}")
+    yield _step("reference", found.image, found.canonical or "cannot be read safely")
+    scoped = len(sources.by_namespace.get(namespace, ()))
+    yield _step("sources", f"{len(sources.everywhere)} everywhere, {scoped} in {namespace}", found.reasons[0].message)
+    if sources.exemptions:
+        yield _step("exemptions", f"{len(sources.exemptions)} in force", _exempted(found))
+    if sources.unresolved:
+        yield _step("unresolved", f"{len(sources.unresolved)} grants", _unresolved(found))
+    yield _step("verdict", found.canonical or found.image, str(found.decision))
+    yield _step("credential", found.canonical or found.image, grant.owner if grant else "none is granted there")
+
+
+def _step(rule: str, given: str, result: str) -> dict[str, str | None]:
+    return {"rule": rule, "input": given, "result": result}
+
+
+def _exempted(found: ImageVerdict) -> str:
+    return next((one.message for one in found.reasons if one.code is Code.EXEMPTED), "none is needed, or none fits")
+
+
+def _unresolved(found: ImageVerdict) -> str:
+    return next(
+        (one.message for one in found.reasons if one.code is Code.GRANT_UNRESOLVED), "none of them matters here"
+    )
 
 
 def granting(held: Governed, namespace: str, image: str) -> Grant | None:
