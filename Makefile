@@ -4,18 +4,21 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ARGS   ?= --help
+# What the console is built into, and from; its tests change nothing of it.
+STATIC := src/portreeve/server/static/index.html
+SOURCES = $(shell find console -name node_modules -prune -o -type f ! -name '*.test.*' -print)
 # Half of the tests wait for servers and programs: two for each of two processors keep them busy.
 WORKERS ?= 4
 
 # Where it is set, each run would rewrite the asserts of 500 files anew in each worker: eight seconds of its time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup check static fast test soak bench demo run lock clean
+.PHONY: help setup console check static fast test soak bench demo run lock clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## make .venv with everything pinned and hashed
+setup: $(STAMP) $(STATIC) ## make .venv with everything pinned and hashed, and build the console
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -27,6 +30,13 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+console: $(STATIC) ## build the web console, with the node of .venv; nothing is done while its sources stay as they are
+
+$(STATIC): $(SOURCES) | $(STAMP)
+	@echo "console: building it from console/ with the node of $(VENV)" >&2
+	@$(BIN)/python console/build.py
+	@touch $@
+
 check: static fast ## format, lint, types, imports, fast tests: under two minutes
 
 static: $(STAMP)
@@ -35,12 +45,16 @@ static: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache >.lint-imports.log || { cat .lint-imports.log; exit 1; }; rm -f .lint-imports.log
 
-fast: $(STAMP)
+	@$(BIN)/python -m tests.console.schema >/dev/null
+	$(BIN)/python console/build.py types
+
+fast: $(STAMP) $(STATIC)
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal --hypothesis-profile=check -m 'not slow and not wide'
 
-test: $(STAMP) ## every test, with the real API server and the Go libraries
+test: $(STAMP) $(STATIC) ## every test, with the real API server and the Go libraries
 	@$(BIN)/python -m tests.tools.components --get all || \
 	  echo "test: some real parts are missing (see above); their tests are skipped here and would fail in CI" >&2
+	$(BIN)/python console/build.py test
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m 'not slow'
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m slow
 
@@ -49,13 +63,13 @@ soak: $(STAMP) ## 20,000 drawn clusters for the agent, and 300,000 small worlds 
 	PORTREEVE_STATES=15000 $(BIN)/python -m pytest -q -m wide tests/simulation/test_exhaustive.py
 	PORTREEVE_REFRESH_SEEDS=3000 $(BIN)/python -m pytest -q -m slow tests/simulation/test_refresh.py
 
-bench: $(STAMP) ## the figures, each against its limit or a peer of the same run
+bench: $(STAMP) $(STATIC) ## the figures, each against its limit or a peer of the same run
 	@$(BIN)/python -m bench
 
-demo: $(STAMP) ## check real manifests, then the same policy on a real API server, then the sandbox's story
+demo: $(STAMP) $(STATIC) ## check real manifests, then the same policy on a real API server, then the sandbox's story
 	@$(BIN)/python -m demo
 
-run: $(STAMP) ## run portreeve: make run ARGS='check demo/manifests'
+run: $(STAMP) $(STATIC) ## run portreeve: make run ARGS='check demo/manifests'
 	@$(BIN)/portreeve $(ARGS)
 
 lock: $(STAMP) ## renew requirements/*.txt from pyproject.toml (needs a package registry)
@@ -66,5 +80,5 @@ lock: $(STAMP) ## renew requirements/*.txt from pyproject.toml (needs a package 
 	@$(BIN)/uv export --quiet --frozen --no-emit-project --extra server --no-default-groups --no-annotate --no-header -o requirements/server.txt
 	@rm -f uv.lock
 
-clean: ## remove .venv and what the tools left; the cache of real parts stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## remove .venv, the built console and what the tools left; the cache of real parts stays
+	rm -rf $(VENV) $(dir $(STATIC)) console/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -18,6 +18,13 @@ _QUOTES: Final = (
     "!!binary aGk=", "&anchor a", "*anchor", "<<: *a", "- a", "a: b", "a #b", "# a", "? a", "| ", "> ", "%YAML 1.2", "---", "...", "@a", "`a",
     "!", "!tag a", "'", '"', "''", '""', "\\", "\\\\", "\\u0000", "\\x00", "\\n", "__proto__", "constructor", "__class__", "toString",
 )  # fmt: skip
+_PAGES: Final = (
+    "</script><script>alert(1)</script>", "<math><mtext></p><style><img title=\"</style><img src=x onerror=alert(1)>\">",
+    "<svg><animate onbegin=alert(1) attributeName=x>", "java\tscript:alert(1)", "<a href=javascript&colon;alert(1)>a</a>",
+    "<img src=\"http://127.0.0.1:1/x.png\">", "<base href=//127.0.0.1:1/>", "<link rel=stylesheet href=//127.0.0.1:1/a.css>",
+)  # fmt: skip
+"""For what makes pages of texts."""
+
 _FORMULAS: Final = (
     "=1+1", "=cmd|' /C calc'!A0", "+1+1", "-1+1", "@SUM(1)", "\t=1", "\r=1", "=HYPERLINK(\"http://127.0.0.1\")", "=IMPORTXML(1)", "\"=1",
     "'=1", " =1", "=", "+", "-", "@", "a,=1", "a\n=1", "a\r\n=1", "=a\tb", "\t", "\r", "＝1+1", "\u200b=1", ";=1",
@@ -74,4 +81,4 @@ def _made() -> Iterator[str]:
     yield '"' * 999
 
 
-STRINGS: Final = tuple(dict.fromkeys((*_QUOTES, *_FORMULAS, *_PATHS, *_LINES, *_UNICODE, *_VALUES, *_made())))
+STRINGS: Final = tuple(dict.fromkeys((*_QUOTES, *_PAGES, *_FORMULAS, *_PATHS, *_LINES, *_UNICODE, *_VALUES, *_made())))

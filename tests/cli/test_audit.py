@@ -26,6 +26,8 @@ def test_events_are_listed_and_narrowed(operator: Operator) -> None:
     assert operator.run("audit", "--principal", "nobody-at-all").err == "no events\n"
     assert len(operator.run("audit", "--limit", "1", "--no-headers").out.splitlines()) == 1
     assert operator.run("audit", "-o", "csv").out.startswith("TIME,PRINCIPAL")
+    by_text = operator.run("audit", "--text", "GRANT", "--outcome", "done", "-o", "json").json["items"]
+    assert {one["action"] for one in by_text} == {"role.grant"}
     wrong = operator.run("audit", "--since", "yesterday", "-o", "json")
     assert (wrong.code, "error" in wrong.json) == (2, True)
 

@@ -15,7 +15,7 @@ from portreeve.core.desired import Plane, desired, document, next_generation, pl
 from portreeve.core.environments import Environment, EnvironmentType
 from portreeve.core.estate import Capabilities, CredentialFacts, Estate, policy_type
 from portreeve.core.people import Subjects
-from portreeve.core.policy import ExemptionState, Registry
+from portreeve.core.policy import Access, ExemptionState, Registry
 from portreeve.core.reference import parse_prefix
 from portreeve.core.tier_rules import flagged_credentials, public_sources, refused_credentials
 from portreeve.core.verdict import Decision, judge
@@ -156,6 +156,19 @@ def test_on_a_docker_host_a_grant_is_for_people_and_the_policy_for_deployment_ti
     assert state.grants[0].subjects == Subjects(teams=("shop-leads",))
     assert state.sources is not None
     assert judge("harbor.example.com/shop/x", "", state.sources).decision is Decision.ALLOW
+
+
+def test_a_policy_for_docker_grants_to_those_it_names_who_hold_a_role_there() -> None:
+    def granted(*named: Subjects) -> list[Subjects]:
+        accesses = tuple(
+            Access("harbor", names(), subjects=one, field=f"spec.access[{i}]") for i, one in enumerate(named)
+        )
+        held = policy(type=DOCKER, groups=("hosts",), access=accesses)
+        return [one.subjects for one in desired(with_(policies=(held,)), HOST, now=NOW).grants]
+
+    assert granted(Subjects(users=("user-b", "user-z"))) == [Subjects(users=("user-b",))]
+    assert granted(Subjects(teams=("strangers",))) == [Subjects()]
+    assert granted(Subjects()) == [Subjects(("shop-leads",), ("user-a", "user-b"))]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from portreeve.core.cluster import Tier
 from portreeve.core.environments import Environment, EnvironmentGroup, EnvironmentType
 from portreeve.core.people import BindingScope, Project, ProjectNamespaces, Role, RoleBinding, Subjects, Team
-from portreeve.core.policy import Access, Registry
+from portreeve.core.policy import Access, Registry, RegistryPolicy
 from portreeve.core.prerequisites import validate
 from portreeve.core.reference import parse_prefix
 from tests.core.estates import DOCKER, FLEET, HOST, PROD, access, exemption, names, policy, with_
@@ -21,6 +21,11 @@ ON_HOST = {"registry": "harbor", "environment": "host-1"}
 
 def wrong(**fields: Any) -> list[tuple[str, str]]:
     return [(problem.code, problem.field) for problem in validate(with_(**fields))]
+
+
+def _docker(subjects: Subjects) -> RegistryPolicy:
+    granted = Access("harbor", names(), subjects=subjects, field="spec.access[0]")
+    return policy(type=DOCKER, groups=("hosts",), access=(granted,))
 
 
 def test_the_fleet_of_these_tests_is_valid() -> None:
@@ -60,6 +65,16 @@ def test_the_fleet_of_these_tests_is_valid() -> None:
             "a policy's accesses name registries that exist",
             {"policies": (policy(access=(Access("ghost", names("shop"), field="spec.access[0]"),)),)},
             ("not_known", "RegistryPolicy/prod-sources spec.access[0].registry"),
+        ),
+        (
+            "whom a policy for Docker names, holds a role there",
+            {"policies": (_docker(Subjects(users=("user-z",))),)},
+            ("role_missing", "RegistryPolicy/prod-sources spec.access[0].subjects.users[0]"),
+        ),
+        (
+            "a team exists before a policy names it",
+            {"policies": (_docker(Subjects(teams=("ghosts",))),)},
+            ("not_known", "RegistryPolicy/prod-sources spec.access[0].subjects.teams[0]"),
         ),
         (
             "an access names a registry that exists",

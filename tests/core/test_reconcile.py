@@ -45,6 +45,7 @@ from portreeve.core.observation import (
     OWNER_LABEL,
     PULL_SECRET,
     AccountSeen,
+    Attachment,
     EntryFact,
     Kind,
     NamespaceSeen,
@@ -368,16 +369,17 @@ def test_an_account_gets_our_entry_beside_the_others_and_loses_ours_alone() -> N
     has = replace(ACCOUNT, pull_secrets=("of-user",))
     agent = Agent().lists(SPACE, OURS, has, replace(ACCOUNT, name="builder", uid="a2")).given(grant())
     effects = agent.tick()
-    assert only(effects, PersistRecord).record == Record("n1", "s1", frozenset({"a1"}))
+    assert only(effects, PersistRecord).record == Record("n1", "s1", {"a1": Attachment("6")})
     asked = only(effects, PatchServiceAccount)
     assert asked.operations() == [
         {"op": "test", "path": "/metadata/resourceVersion", "value": "6"},
         {"op": "test", "path": "/imagePullSecrets", "value": [{"name": "of-user"}]},
         {"op": "add", "path": "/imagePullSecrets/-", "value": {"name": "portreeve-pull"}},
     ]
-    after = replace(has, resource_version="8", pull_secrets=("of-user", "portreeve-pull"))
+    after = replace(has, resource_version="8", pull_secrets=("of-user", "portreeve-pull"), held=True)
     agent.answer(asked, seen=after)
-    agent.tick(10.0)
+    shown = only(agent.tick(10.0), PersistRecord).record
+    assert shown == Record("n1", "s1", {"a1": Attachment("8", shown=True)})
     agent.given(generation=2)
     gone = only(agent.tick(10.0), PatchServiceAccount)
     assert gone.operations()[1:] == [
@@ -389,6 +391,105 @@ def test_an_account_gets_our_entry_beside_the_others_and_loses_ours_alone() -> N
 def test_the_first_entry_makes_the_list() -> None:
     patch = PatchServiceAccount("shop", "default", True, "6", ())
     assert patch.operations()[1] == {"op": "add", "path": "/imagePullSecrets", "value": [{"name": "portreeve-pull"}]}
+
+
+def test_where_the_server_records_no_managers_it_begins_to_with_us() -> None:
+    patch = PatchServiceAccount("shop", "default", True, "6", (), tracked=False)
+    (begun,) = [one for one in patch.operations() if one["path"] == "/metadata/managedFields"]
+    assert [(one["manager"], one["operation"]) for one in begun["value"]] == [(MANAGER, "Update")]
+    assert len(replace(patch, tracked=True).operations()) == len(replace(patch, attach=False,
+        pull_secrets=("portreeve-pull",)).operations()) - 1 == 2  # fmt: skip
+
+
+BY_HAND = replace(ACCOUNT, resource_version="9", pull_secrets=("portreeve-pull",))
+"""Somebody has written our entry himself."""
+
+
+def _attaching() -> tuple[Agent, Saved]:
+    """An agent that is about to attach, and what it has stored."""
+    agent = Agent().lists(SPACE, ACCOUNT).given(grant())
+    effects = agent.tick()
+    assert PatchServiceAccount in kinds(effects)
+    return agent, Saved(document(1, grant()), {"shop": only(effects, PersistRecord).record})
+
+
+def test_an_entry_that_was_only_meant_to_be_written_is_not_ours_seed_107155() -> None:
+    """The patch is refused, as somebody has written the same by hand, and whoever sent it dies before it hears so."""
+    _, saved = _attaching()
+    agent = Agent(saved).lists(SPACE, BY_HAND).given(generation=2)
+    effects = agent.tick()
+    assert PatchServiceAccount not in kinds(effects)
+    assert phases(effects) == [Phase.LEFT], "nobody can tell whose it is: somebody has to say so"
+    assert agent.tick(300.0) == ()
+    agent.do(Changed(replace(BY_HAND, resource_version="12", pull_secrets=())))
+    assert phases(agent.tick()) == [Phase.REMOVED]
+
+
+def test_an_entry_that_was_meant_to_be_written_and_shows_our_hand_is_ours() -> None:
+    _, saved = _attaching()
+    agent = Agent(saved).lists(SPACE, replace(BY_HAND, held=True)).given(generation=2)
+    assert not only(agent.tick(), PatchServiceAccount).attach
+
+
+def test_what_was_shown_to_be_ours_stays_ours_when_somebody_writes_the_list() -> None:
+    """Also when the two changes are heard of together, or in the wrong order."""
+    shown, edited = replace(BY_HAND, held=True), replace(BY_HAND, resource_version="10")
+    for events in ((shown, edited), (edited, shown)):
+        agent, _ = _attaching()
+        for seen in events:
+            agent.do(Changed(seen))
+        agent.given(generation=2)
+        agent.tick(70.0)
+        agent.answer(only(agent.tick(70.0), ReadServiceAccount), seen=edited)
+        assert not only(agent.tick(70.0), PatchServiceAccount).attach
+
+
+def test_an_older_proof_proves_nothing_of_what_came_later() -> None:
+    """A list that is behind still has the entry of an earlier life."""
+    _, saved = _attaching()
+    agent = Agent(saved).lists(SPACE, replace(BY_HAND, resource_version="4", held=True))
+    agent.tick()
+    agent.lists(SPACE, BY_HAND).given(generation=2)
+    assert PatchServiceAccount not in kinds(agent.tick())
+
+
+SHOWN = Saved(document(1), {"shop": Record("n1", "", {"a1": Attachment("8", shown=True)})})
+
+
+def test_once_it_was_gone_the_next_entry_may_be_anybodys() -> None:
+    agent = Agent(SHOWN).lists(SPACE, replace(ACCOUNT, resource_version="9")).given(generation=2)
+    assert only(agent.tick(), PersistRecord).record == Record("n1", "", {"a1": Attachment("9")})
+    agent.do(Changed(replace(BY_HAND, resource_version="12")))
+    assert PatchServiceAccount not in kinds(agent.tick())
+
+
+def test_what_an_agent_has_begun_to_take_away_is_not_taken_from_whoever_writes_it_again() -> None:
+    """The removal is carried out, nobody hears so, and somebody writes the entry by hand."""
+    agent = Agent(SHOWN).lists(SPACE, BY_HAND).given(generation=2)
+    effects = agent.tick()
+    assert not only(effects, PatchServiceAccount).attach
+    stored = only(effects, PersistRecord).record
+    again = replace(BY_HAND, resource_version="14")
+    assert PatchServiceAccount not in kinds(Agent(Saved(document(2), {"shop": stored})).lists(SPACE, again).tick())
+    same = Agent(Saved(document(2), {"shop": stored})).lists(SPACE, BY_HAND)
+    assert PatchServiceAccount in kinds(same.tick()), "it is as it was when it was ours"
+    agent.answer(only(effects, PatchServiceAccount), Outcome.UNKNOWN)
+    agent.do(Changed(again))
+    assert PatchServiceAccount not in kinds(agent.tick(70.0))
+
+
+def test_a_refused_removal_is_tried_again_on_the_list_as_it_is() -> None:
+    agent = Agent(SHOWN).lists(SPACE, BY_HAND).given(generation=2)
+    agent.answer(only(agent.tick(), PatchServiceAccount), Outcome.CONFLICT)
+    read = only(agent.tick(10.0), ReadServiceAccount)
+    agent.answer(read, seen=replace(BY_HAND, resource_version="14", pull_secrets=("of-user", "portreeve-pull")))
+    assert only(agent.tick(), PatchServiceAccount).operations()[0]["value"] == "14"
+
+
+def test_of_a_lost_record_comes_back_what_the_account_shows_and_nothing_else() -> None:
+    theirs = replace(BY_HAND, name="builder", uid="a2")
+    agent = Agent().lists(SPACE, OURS, replace(BY_HAND, held=True), theirs).given()
+    assert [one.name for one in agent.tick() if isinstance(one, PatchServiceAccount)] == ["default"]
 
 
 def test_an_entry_of_our_name_that_is_not_recorded_stays() -> None:
@@ -497,9 +598,9 @@ def test_a_namespace_that_is_gone_is_forgotten_by_the_next_list() -> None:
 
 
 def test_a_namespace_that_was_made_again_is_a_new_one() -> None:
-    agent = Agent(Saved(document(1, grant()), {"shop": Record("n0", "s0", frozenset({"a0"}))})).lists(SPACE)
+    agent = Agent(Saved(document(1, grant()), {"shop": Record("n0", "s0", {"a0": Attachment("3")})})).lists(SPACE)
     effects = agent.tick()
-    assert only(effects, PersistRecord).record == Record("n1", "", frozenset({"a0"}))
+    assert only(effects, PersistRecord).record == Record("n1", "", {"a0": Attachment("3")})
     assert only(effects, ReadSecret).namespace == "shop"
 
 

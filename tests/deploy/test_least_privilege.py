@@ -347,9 +347,12 @@ async def test_what_the_agent_s_code_does_its_rights_suffice_for(scene: Installe
         assert kept.seen.marked
         account = await requests.carried_out(ReadServiceAccount(scene.namespace, "default"))
         assert isinstance(account.seen, AccountSeen)
-        at = account.seen.resource_version, account.seen.pull_secrets
+        assert not account.seen.tracked
+        # As of an account that began bare: the managed fields that our patch brings along pass the guard, too.
+        at = account.seen.resource_version, account.seen.pull_secrets, account.seen.tracked
         attached = await requests.carried_out(PatchServiceAccount(scene.namespace, "default", True, *at))
         assert isinstance(attached.seen, AccountSeen)
+        assert attached.seen.shows_ours
         assert attached.seen.pull_secrets[-1] == "portreeve-pull"
         applied = await admission.apply(client, manifests, recorded_uids={})
         assert all(isinstance(one, Applied) for one in applied), applied

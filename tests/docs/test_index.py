@@ -28,7 +28,8 @@ NOT_ROOMS = {"__init__.py", "py.typed", "version.py", "__pycache__"}
 def rooms() -> set[str]:
     """The rooms, the rooms of the server, and the modules of core."""
     top = {f"{one.name}/" if one.is_dir() else one.name for one in SOURCE.iterdir() if one.name not in NOT_ROOMS}
-    server = {f"server/{one.name}/" for one in (SOURCE / "server").iterdir() if one.is_dir()} - {"server/__pycache__/"}
+    built = {"server/__pycache__/", "server/static/"}
+    server = {f"server/{one.name}/" for one in (SOURCE / "server").iterdir() if one.is_dir()} - built
     core = {f"core/{one.name}" for one in (SOURCE / "core").glob("*.py")} - {"core/__init__.py"}
     return top | server | core
 

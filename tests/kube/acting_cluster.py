@@ -169,6 +169,13 @@ class RealCluster:
         if self.person.replace(made).status == 404:
             self.person.create(made).expect(201)
 
+    async def applies_account(self, name: str) -> None:
+        there = self.person.get("v1", "ServiceAccount", name, self.namespace).expect(200).body
+        metadata = {"name": name, "namespace": self.namespace}
+        listed = {"imagePullSecrets": there["imagePullSecrets"]}
+        made = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, **listed}
+        self.person.server_side_apply(made, "helm").expect(200)
+
     async def deletes_account(self, name: str) -> None:
         self.person.delete(self.person.get("v1", "ServiceAccount", name, self.namespace).body).expect(200)
 
@@ -282,4 +289,9 @@ def _logins(one: Secret) -> Mapping[str, Login]:
 
 def _account(one: ServiceAccount) -> AccountSeen:
     meta = one.metadata
-    return AccountSeen(meta.namespace, meta.name, meta.uid, meta.resource_version, meta.labels or {}, one.pull_secrets)
+    managed = meta.managed_fields or []
+    holding = [(by.manager, by.operation) for by in managed if "f:imagePullSecrets" in by.fields]
+    held, tracked = holding == [(FIELD_MANAGER, "Update")], bool(managed)
+    return AccountSeen(
+        meta.namespace, meta.name, meta.uid, meta.resource_version, meta.labels or {}, one.pull_secrets, held, tracked
+    )

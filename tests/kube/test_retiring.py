@@ -48,6 +48,19 @@ async def test_one_entry_goes_and_the_others_keep_their_order(
     assert await detach(client, step) is Done.ABSENT
 
 
+async def test_an_entry_of_our_name_that_stays_does_not_become_the_agent_s(
+    client: Client, kube_client: KubeClient, namespace: str
+) -> None:
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/by-hand"
+    named_so = {"name": "by-hand", "namespace": namespace, "labels": {"a": "b"}}
+    pulls_with = [{"name": "old"}, {"name": "portreeve-pull"}]
+    made = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": named_so, "imagePullSecrets": pulls_with}
+    uid = kube_client.create(made).expect(201).body["metadata"]["uid"]
+    assert await detach(client, Detach(namespace, "by-hand", "old", uid)) is Done.DONE
+    managed = kube_client.request("GET", path).expect(200).body["metadata"]["managedFields"]
+    assert [one["manager"] for one in managed if "f:imagePullSecrets" in one["fieldsV1"]] == ["portreeve-cli"]
+
+
 async def test_an_account_that_is_not_what_was_seen_is_left_alone(
     client: Client, kube_client: KubeClient, namespace: str
 ) -> None:

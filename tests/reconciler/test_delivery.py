@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from portreeve.kube.client import Client
+from portreeve.reconciler.delivering import _plain, _record
+from portreeve.reconciler.records import Journal
 from portreeve.vault import sealing
 from tests.reconciler.keeping import attached, auths_in, grant, keeping, secret_in, until
 from tests.tools.cluster import Cluster
@@ -264,3 +266,43 @@ async def test_many_namespaces_are_told_in_few_reports(
         assert kept.reports[0].whole
         assert [one.whole for one in kept.reports[1:]] == [False] * (len(kept.reports) - 1)
         assert {one["name"] for one in kept.reports[0].namespaces_added} >= set(names)
+
+
+def holders(kube: KubeClient, namespace: str) -> list[str]:
+    account = kube.request("GET", f"/api/v1/namespaces/{namespace}/serviceaccounts/default").expect(200).body
+    return [one["manager"] for one in account["metadata"].get("managedFields", ()) if LIST in one["fieldsV1"]]
+
+
+LIST = "f:imagePullSecrets"
+
+
+async def test_an_entry_by_hand_where_ours_was_only_recorded_stays_and_is_told(
+    client: Client, kube_client: KubeClient, namespace: str, tmp_path: Path
+) -> None:
+    """Seed 107155 of the simulation, from where the agent dies before it hears that it was refused."""
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
+    before = kube_client.request("GET", path).expect(200).body["metadata"]
+    record = {"namespace": "", "secret": "", "intended": {before["uid"]: before["resourceVersion"]}, "attached": {}}
+    with Journal(tmp_path) as journal:
+        journal.write("namespace", {namespace: record})
+    by_hand = {"imagePullSecrets": [{"name": "portreeve-pull"}]}
+    kube_client.request("PATCH", path, by_hand, "application/merge-patch+json").expect(200)
+    async with keeping(client, tmp_path) as kept:
+        await kept.want()
+        await until(lambda: kept.told().get(namespace, {}).get("phase") == "EntryLeft", "told")
+        assert attached(kube_client, namespace) == ["portreeve-pull"]
+        assert "take it out" in kept.told()[namespace]["conflict"]
+        assert kept.conditions()["Delivered"] == "False"
+        nothing: dict[str, Any] = {"imagePullSecrets": None}
+        kube_client.request("PATCH", path, nothing, "application/merge-patch+json").expect(200)
+        await until(lambda: namespace not in kept.told(), "withdrawn")
+        await kept.want(grant("r", "r.example.com/team", namespace, password="pw"))
+        await until(delivered(kube_client, namespace, "pw"), "delivered")
+        assert holders(kube_client, namespace) == ["portreeve"], "the server has begun to say whose the list is"
+
+
+@pytest.mark.parametrize("stored", [["u"], {"u": "7"}])
+def test_a_record_is_read_as_earlier_agents_wrote_it(stored: Any) -> None:
+    read = _record({"namespace": "n", "secret": "s", "attached": stored})
+    assert read.attached["u"].shown
+    assert _record(_plain(read) or {}) == read

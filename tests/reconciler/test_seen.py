@@ -12,7 +12,7 @@ import pytest
 from portreeve.core.credential import AuthEntry, CredentialRef
 from portreeve.core.observation import ENTRIES_ANNOTATION, MANAGER, encode_facts, facts
 from portreeve.core.secret import SecretValue
-from portreeve.kube.objects import OwnedMeta, Pod, Secret, Workload
+from portreeve.kube.objects import OwnedMeta, Pod, Secret, ServiceAccount, Workload
 from portreeve.reconciler import seen
 
 
@@ -152,3 +152,41 @@ def test_what_comes_under_our_name_by_an_ordinary_write_is_somebody_elses() -> N
     written = metadata((MANAGER, DATA), (MANAGER, DATA))
     written["managedFields"][1]["operation"] = "Update"
     assert not seen.secret(msgspec.convert({"metadata": written}, OwnedMeta).metadata).marked
+
+
+LIST: dict[str, Any] = {"f:imagePullSecrets": {}}
+LABEL: dict[str, Any] = {"f:metadata": {"f:labels": {"f:a": {}}}}
+
+
+@pytest.mark.parametrize(
+    ("managed", "held", "tracked"),
+    [
+        ([(MANAGER, "Update", LIST)], True, True),
+        ([(MANAGER, "Update", LIST), ("kubectl", "Update", LABEL)], True, True),
+        ([(MANAGER, "Update", LIST), ("helm", "Apply", LIST)], False, True),
+        ([(MANAGER, "Apply", LIST)], False, True),
+        ([("kubectl", "Update", LIST)], False, True),
+        ([(MANAGER, "Update", LABEL)], False, True),
+        (
+            [(MANAGER, "Update", {"f:imagePullSecrets": 1}), ("kubectl", "Update", {"f:imagePullSecrets": []})],
+            False,
+            True,
+        ),
+        ([(MANAGER, "Update", {})], False, True),
+        ([], False, False),
+        (None, False, False),
+    ],
+)
+def test_the_list_of_an_account_is_held_by_whoever_alone_has_written_it(
+    managed: list[tuple[str, str, dict[str, Any]]] | None, held: bool, tracked: bool
+) -> None:
+    rows = (
+        None
+        if managed is None
+        else [{"manager": who, "operation": how, "fieldsV1": fields} for who, how, fields in managed]
+    )
+    metadata = {"name": "default", "namespace": "shop", "managedFields": rows}
+    found = {"metadata": metadata, "imagePullSecrets": [{"name": "portreeve-pull"}]}
+    account = seen.account(msgspec.convert(found, ServiceAccount))
+    assert (account.held, account.tracked, account.attached, account.shows_ours) == (held, tracked, True, held)
+    assert not hasattr(account, "managed_fields")

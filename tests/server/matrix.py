@@ -117,6 +117,8 @@ async def _send(scene: Scene, cell: Cell) -> httpx2.Response:
     body: Any = one.expected.get("body")
     if body == "{plan}":
         body = scene.plan(cell.tenancy)
+    if body == "{draft}":
+        body = {"document": scene.document("policies", cell.tenancy, cell.letter)}
     if "document" in one.expected:
         body = scene.document(one.plural, cell.tenancy, cell.letter)
         if one.method == "POST" and cell.tenancy == "none":

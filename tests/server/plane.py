@@ -24,6 +24,7 @@ from portreeve.core.secret import SecretValue
 from portreeve.server.agents.channel import WAIT_S
 from portreeve.server.app import Server, application, build
 from portreeve.server.audit.journal import Entry
+from portreeve.server.console.built import STATIC
 from portreeve.server.database.migrate import to_head
 from portreeve.server.database.writer import Transaction
 from portreeve.server.documents import store
@@ -154,6 +155,7 @@ async def running(
     minter: Minter | None = None,
     keys: tuple[SigningKey, Authority] | None = None,
     channel_wait_s: float = WAIT_S,
+    static: Path = STATIC,
     **settings: Any,
 ) -> AsyncIterator[Plane]:
     """A replica on the database of this address, which is brought to the present schema first.
@@ -176,7 +178,7 @@ async def running(
     await asyncio.to_thread(copied, url)
     await to_head(server.database)
     await server.start()
-    plane = Plane(server, application(server, channel_wait_s=channel_wait_s), clock)
+    plane = Plane(server, application(server, channel_wait_s=channel_wait_s, static=static), clock)
     try:
         yield plane
     finally:

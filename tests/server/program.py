@@ -26,8 +26,9 @@ ANSWERS = re.compile(r"answers at (\S+);")
 class Machine:
     """A home directory with nothing in it, and what is set there. Make it short: sockets have paths of 107 bytes."""
 
-    def __init__(self, home: Path, **environment: str) -> None:
+    def __init__(self, home: Path, *, program: Path = PROGRAM, **environment: str) -> None:
         self.home = home
+        self.program = program
         home.mkdir(mode=0o700, exist_ok=True)
         self.environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "LANG": "C.UTF-8", **environment}
 
@@ -42,7 +43,7 @@ class Machine:
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run it to its end, which must come by itself."""
         done = subprocess.run(
-            [PROGRAM, "up", *arguments],
+            [self.program, "up", *arguments],
             env={**self.environment, **environment},
             cwd=self.home,
             capture_output=True,
@@ -56,7 +57,7 @@ class Machine:
     def up(self, *arguments: str, **environment: str) -> Iterator[Running]:
         """It runs, and answers."""
         process = subprocess.Popen(
-            [PROGRAM, "up", "--port", "0", *arguments],
+            [self.program, "up", "--port", "0", *arguments],
             env={**self.environment, **environment},
             cwd=self.home,
             stdin=subprocess.DEVNULL,

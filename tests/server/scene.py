@@ -34,7 +34,8 @@ NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "fleet": "prod-eu", "images": "shop.example.com/shop/api", "policytemplates": "shop.example.com/shop",
         "audit": "shop-registry", "calendar": "shop-registry",
         "access-needed": "shared.example.com/shop/app", "access-unused": "shop-idle", "attachments": "shop-access",
-        "access-requests": "shop-wish",
+        "access-requests": "shop-wish", "access-matrix": "shop-access", "registry-overview": "shop-registry",
+        "policycoverage": "production-policy",
     },
     "other": {
         "groups": "development", "environments": "dev-us", "namespaces": "pay", "projects": "pay-team",
@@ -43,7 +44,8 @@ NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "fleet": "dev-us", "images": "pay.example.com/pay/api", "policytemplates": "pay.example.com/pay",
         "audit": "pay-registry", "calendar": "pay-registry",
         "access-needed": "shared.example.com/pay/app", "access-unused": "pay-idle", "attachments": "pay-access",
-        "access-requests": "pay-wish",
+        "access-requests": "pay-wish", "access-matrix": "pay-access", "registry-overview": "pay-registry",
+        "policycoverage": "development-policy",
     },
     "none": {
         "groups": "no-group", "environments": "no-environment", "namespaces": "no-namespace", "projects": "no-project",

@@ -19,6 +19,8 @@ from starlette.responses import Response
 from portreeve.core.authorization import Clause, Decision, Scope
 from portreeve.core.permissions import Action, Kind
 from portreeve.errors import Stalled
+from portreeve.server.access_matrix import routes as matrix_routes
+from portreeve.server.access_matrix import service as matrix_service
 from portreeve.server.access_requests import service as request_service
 from portreeve.server.audit import service as audit_service
 from portreeve.server.credentials.service import Credentials
@@ -218,7 +220,7 @@ MUTATIONS: dict[str, tuple[Change, str]] = {
         "list_images/own/K",
     ),
     "an inventory is not filtered": (
-        lambda patch, _: patch.setattr(inventory_service._Sees, "place", lambda *_: True),
+        lambda patch, _: patch.setattr(inventory_service.Sees, "place", lambda *_: True),
         "list_inventory/other/O",
     ),
     "an inventory does not look at the kinds of a token": (
@@ -234,9 +236,31 @@ MUTATIONS: dict[str, tuple[Change, str]] = {
     "what is not used is told with grants that nobody may see": (
         lambda patch, _: (
             patch.setattr(inventory_service, "seen", lambda _, kind, held: [*held.of_kind(kind.name).values()])
-            or patch.setattr(inventory_service._Sees, "place", lambda *_: True)
+            or patch.setattr(inventory_service.Sees, "place", lambda *_: True)
         ),
         "twin_unused/other/J",
+    ),
+    "the matrix shows every row": (
+        lambda patch, _: (
+            patch.setattr(matrix_service._Eyes, "row", lambda *_: True)
+            or patch.setattr(matrix_service._Eyes, "cells", lambda _, row: row)
+        ),
+        "list_access_matrix/other/E",
+    ),
+    "the matrix does not look at the kinds of a token": (
+        lambda patch, _: (
+            patch.setattr(matrix_service, "in_scope", lambda *_: True)
+            or patch.setattr(inventory_service, "in_scope", lambda *_: True)
+        ),
+        "twin_access_matrix/own/K",
+    ),
+    "a policy is explained without a decision": (
+        lambda patch, _: patch.setattr(matrix_routes, "may", always),
+        "read_environment_policy/other/D",
+    ),
+    "whom a grant may name is told without a decision": (
+        lambda patch, _: patch.setattr(matrix_routes, "may", always),
+        "list_identities/own/D",
     ),
     "requests of namespaces are not filtered": (
         lambda patch, _: patch.setattr(request_service, "visible_scope", lambda _, kind: Scope(kind, (Clause(),))),

@@ -51,6 +51,7 @@ HAND_WRITTEN: dict[str, dict[str, Any]] = {
     "renew_exemptions": {"json": {"expiresAt": "2027-01-01T00:00:00Z"}},
     "recognise": {"json": {"text": "harbor.example.com/shop/api:1.4"}},
     "read_verdict": {"params": {"image": "nginx", "environment": "prod-eu", "namespace": "shop"}},
+    "judge_images": {"json": {"images": ["nginx"]}, "params": {"environment": "prod-eu", "namespace": "shop"}},
     "prove_audit_inclusion": {"params": {"sequence": 0, "size": 1}},
     "prove_audit_consistency": {"params": {"old": 1, "new": 2}},
     "replace_settings": {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx2
 
-from tests.server.plane import Plane, document
+from tests.server.plane import Plane, document, running
 
 
 def settings(**spec: Any) -> dict[str, Any]:
@@ -128,3 +129,22 @@ async def test_people_choose_among_what_is_granted_to_them(plane: Plane, admin: 
     assert await choices("dev", developer) == ["harbor"]
     nobody = await plane.client("n")
     assert (await nobody.get("/api/v1/environments/dev/registries")).status_code == 404
+
+
+async def test_what_the_server_was_told_from_outside_is_read_without_secrets_and_paths(
+    database_url: str, tmp_path: Path
+) -> None:
+    told: dict[str, Any] = {
+        "private_addresses": ("10.1.2.0/24",),
+        "public_url": "https://portreeve.example.com",
+        "oidc_file": "",
+    }
+    async with running(database_url, tmp_path, audit_checkpoints=tmp_path / "kept", **told) as plane:
+        headers = {"Host": "portreeve.example.com"}
+        auditor = await plane.client("ada", "auditor")
+        answer = await auditor.get("/api/v1/server", headers=headers)
+        assert answer.json()["privateAddresses"] == ["10.1.2.0/24"]
+        assert answer.json()["database"] == ("sqlite" if "sqlite" in database_url else "postgresql")
+        assert str(tmp_path) not in answer.text
+        developer = await plane.client("dev", "developer")
+        assert (await developer.get("/api/v1/server", headers=headers)).json()["code"] == "forbidden"

@@ -275,6 +275,37 @@ def test_settings_are_read_from_variables_and_nothing_else_is_taken_along(tmp_pa
         settings.read({"PORTREEVE_SERVER_SURROUNDINGS": "x"}, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "portreeve.example.com",
+        "ftp://p.example.com",
+        "https://",
+        "https://p.example.com//evil.example",
+        "https://p.example.com/a/../b",
+        "https://p.example.com/.",
+        "https://p.example.com/a?b",
+        "https://p.example.com/a#b",
+        "https://user:word@p.example.com",
+        "https://p.example.com:0",
+        "https://p.example.com:99999",
+        "https://[::1/a",
+        'https://p.example.com/"><script>',
+        "https://p.example.com/a;Path=/",
+        "https://p.example.com/a\r\nX: y",
+        "https://p.example.com/a%2e",
+        "https://p.example.com/é",
+        " https://p.example.com",
+        "https://p.example.com\n",
+    ],
+)
+def test_a_public_address_is_one_or_it_does_not_start(text: str, tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="PUBLIC_URL"):
+        settings.read({"PORTREEVE_SERVER_PUBLIC_URL": text}, tmp_path)
+    with pytest.raises(Invalid, match="PUBLIC_URL"):
+        replace(Settings(data=tmp_path), public_url=text)
+
+
 def test_every_setting_stands_on_the_page() -> None:
     page = (Path(__file__).parents[2] / "docs/howto/start.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`([A-Z_]+)`", page.split("## Settings")[1].split("\n## ")[0]))

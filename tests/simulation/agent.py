@@ -48,12 +48,21 @@ from portreeve.core.agent_messages import (
 from portreeve.core.cluster import LabelSelector, NamespaceSelection
 from portreeve.core.credential import AuthEntry, CredentialRef, alias_key, auth_key
 from portreeve.core.delivery import Document, DocumentGrant
-from portreeve.core.observation import MANAGER, OWNER_LABEL, PULL_SECRET, Kind, Seen, WorkloadSeen, facts
+from portreeve.core.observation import (
+    MANAGER,
+    OWNER_LABEL,
+    PULL_SECRET,
+    AccountSeen,
+    Kind,
+    Seen,
+    WorkloadSeen,
+    facts,
+)
 from portreeve.core.pacing import Limits
 from portreeve.core.policy import Delivery, DeliveryMode, ServiceAccounts, ServiceAccountSelection
 from portreeve.core.reconcile_state import Line, State
 from portreeve.core.reference import parse, parse_prefix
-from tests.simulation.cluster import FOREIGN, Api, Broken, Secret, labelled, login
+from tests.simulation.cluster import FOREIGN, Account, Api, Broken, Secret, labelled, login
 from tests.simulation.twin import Twin
 
 BEGIN = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -83,11 +92,14 @@ OUTCOMES = {
 }
 """Faults of a request that is not carried out."""
 
+CERTAINLY_NOT = frozenset({Outcome.CONFLICT, Outcome.FORBIDDEN, Outcome.REFUSED, Outcome.THROTTLED})
+"""After these a request was not carried out."""
+
 KINDS = (
     *OUTCOMES, "lost", "silent", "slow", "partition", "lag", "drop", "duplicate", "reorder", "stale list",
     "crash", "old record", "lost record", "jump", "restore", "twin",
     "terminate", "recreate", "relabel", "edit", "touch", "delete", "create", "immutable", "strip",
-    "unattach", "account", "workload",
+    "unattach", "by hand", "apply", "account", "workload",
     "older document", "document twice", "other document", "ending document", "bad credential", "disagree", "unstored",
 )  # fmt: skip
 
@@ -152,6 +164,12 @@ class World:
         """Whether there ever were two: a creation of one may then meet what people did to that of the other."""
         self.copies: list[Saved] = []
         self.lost_records = False
+        self.shown: set[tuple[str, str]] = set()
+        self.begun: dict[str, int] = {}
+        self.refusable: dict[int, tuple[tuple[str, str], int]] = {}
+        self.refused: dict[tuple[str, str], int] = {}
+        self.known: set[str] = set()
+        """ServiceAccounts whose entry was shown to be ours to an agent that has looked since: it must know that."""
         # L3 and L4
         self.level, self.level_at, self.quiet_until = BURST, 0.0, -1.0
         self.failed: dict[tuple[str, str], tuple[float, Outcome, str]] = {}
@@ -332,14 +350,20 @@ class World:
         self.flying.clear()
         self.written.clear()
         self.passed.clear()
+        self.shown.clear()
+        self.refusable.clear()
+        self.refused.clear()
         for kind in Kind:
             self.send(0.1, "list", kind)
         if self.documents:
             self.send(self.random.uniform(0.2, 3), "document", self.documents[-1])
 
-    def _lose_records(self) -> None:
-        """From now on nobody can tell an entry of our name that is ours from one that is somebody else's."""
-        self.lost_records = self.api.indistinct = True
+    def _lose_records(self, *, wrong: bool = True) -> None:
+        """From now on an entry of ours may be in no record. Where records are wrong, and not only lost, nobody can tell
+        it from one that is somebody else's.
+        """
+        self.lost_records = True
+        self.api.indistinct = self.api.indistinct or wrong
 
     def crash(self) -> None:
         draw = self.random
@@ -349,7 +373,7 @@ class World:
             self.hashes.clear()
         elif self.on("lost record", 0.3):
             self.saved = Saved()
-            self._lose_records()
+            self._lose_records(wrong=False)
             self.hashes.clear()
         self._start()
 
@@ -358,6 +382,9 @@ class World:
         self.state, effects = self.step(self.state, event)
         self.steps += 1
         self._check_generation(before)
+        looked = self._shown(event)
+        for effect in effects:
+            self._begins(effect)
         life = self.life
         sent = False
         for effect in effects:
@@ -367,8 +394,63 @@ class World:
                 return
         if isinstance(event, Tick):
             self._check_turn(sent)
+        self._remember(looked)
         if isinstance(event, DesiredReceived) and not self.healed and self.on("crash", self.rate):
             self.crash()
+
+    def _shown(self, event: Event) -> set[tuple[str, str]]:
+        """What the agent was shown of its entries before this; and of that, where it has looked now."""
+        match event:
+            case Changed(AccountSeen() as seen) | Answer(seen=AccountSeen() as seen):
+                told: tuple[Seen, ...] = (seen,)
+            case Listed(Kind.ACCOUNT, items):
+                told = items
+            case _:
+                told = ()
+        self.shown |= {
+            (one.namespace, one.uid)
+            for one in told
+            if isinstance(one, AccountSeen)
+            and one.shows_ours
+            and int(one.resource_version) > self.begun.get(one.uid, 0)
+        }
+        if not isinstance(event, Tick):
+            return set()
+        lines = self.state.lines
+        places = {*self.shown, *self.refused}
+        return {place for place in places if place[0] in lines and lines[place[0]].queued is None}
+
+    def _remember(self, looked: set[tuple[str, str]]) -> None:
+        """What it was shown, or was refused, before it looked, and had stored what follows, it must know for good."""
+        for place in looked:
+            if place in self.refused:
+                self.begun[place[1]] = self.refused.pop(place)
+        self.known |= {uid for _, uid in looked & self.shown}
+        self.shown -= looked
+        if self.known:
+            self.known &= {one.uid for one in self.api.accounts.values() if one.ours}
+
+    def _begins(self, effect: Effect) -> None:
+        """Once an agent has begun to take an entry away, it may be gone, and another in its place; what that version
+        showed proves nothing any more. Only an answer that it was refused sets that back.
+        """
+        if not isinstance(effect, PatchServiceAccount) or effect.attach:
+            return
+        account = self.api.accounts.get((effect.namespace, effect.name))
+        if account is not None:
+            uid = account.uid
+            place = (effect.namespace, uid)
+            if uid in self.known or place in self.shown:
+                self.refusable[effect.ask] = place, self.begun.get(uid, 0)
+            self.known.discard(uid)
+            self.shown.discard(place)
+            self.begun[uid] = int(effect.resource_version)
+
+    def _was_refused(self, ask: int) -> None:
+        if ask in self.refusable:
+            place, before = self.refusable.pop(ask)
+            self.shown.add(place)
+            self.refused[place] = before
 
     def _do(self, effect: Effect) -> bool:
         """Carry out an effect; whether the agent died over it."""
@@ -409,7 +491,7 @@ class World:
                 self.hashes.clear()
             case PersistRecord() if other:
                 self.saved = replace(self.saved, records={})
-                self._lose_records()
+                self._lose_records(wrong=False)
             case PersistDocument() | PersistRecord() | Report() | ReportDocument():
                 pass
             case _ if other:
@@ -555,6 +637,8 @@ class World:
         yield "delete", self._delete
         yield "create", self._create
         yield "unattach", self._unattach
+        yield "by hand", self._by_hand
+        yield "apply", self._apply_account
         yield "account", self._account
         yield "workload", self._workload
         yield "older document", lambda _: self._again(self.random.choice(self.documents))
@@ -610,14 +694,7 @@ class World:
             secret = replace(self.random.choice(models), namespace=name, uid=secret.uid, owner="user",
                              managers=frozenset({"kubectl"}))  # fmt: skip
         self.api.put_secret(secret)
-        account, record = self.api.accounts.get((name, "builder")), self.saved.records.get(name)
-        documents = self.documents[-3:]
-        if (record is not None and account is not None and account.uid in record.attached) or any(
-            self._attached(list(one.grants), "builder", {"ci": "yes"}) for one in documents
-        ):
-            return  # Two entries of one name are the same entry: nobody can tell whose it is.
-        if account is not None and PULL_SECRET not in account.pull_secrets:
-            self.api.put_account(name, "builder", pull_secrets=(*account.pull_secrets, PULL_SECRET), ours=False)
+        self._by_hand(name)
 
     def _under_way(self, name: str) -> bool:
         asked = [value[1] for _, _, what, value in self.queue if what in {"request", "answer", "twin", "twin request"}]
@@ -628,6 +705,22 @@ class World:
             if namespace == name and PULL_SECRET in one.pull_secrets and one.ours:
                 rest = tuple(entry for entry in one.pull_secrets if entry != PULL_SECRET)
                 self.api.put_account(namespace, account, pull_secrets=rest, ours=False)
+
+    def _by_hand(self, name: str) -> None:
+        """Somebody names the Secret of our name, whether it is there or not."""
+        accounts = [one for (space, _), one in sorted(self.api.accounts.items()) if space == name]
+        record = self.saved.records.get(name)
+        # Where people take ours away and put in theirs before an agent has looked, nobody can tell the two apart.
+        known = {uid for uid, one in record.attached.items() if one.shown} if record is not None else set()
+        free = [one for one in accounts if PULL_SECRET not in one.pull_secrets and (one.taken or one.uid not in known)]
+        if free:
+            one = self.random.choice(free)
+            self.api.put_account(name, one.name, pull_secrets=(*one.pull_secrets, PULL_SECRET), ours=False)
+
+    def _apply_account(self, name: str) -> None:
+        accounts = [account for space, account in sorted(self.api.accounts) if space == name]
+        if accounts:
+            self.api.apply_account(name, self.random.choice(accounts))
 
     def _account(self, name: str) -> None:
         if name not in self.api.namespaces:
@@ -901,6 +994,8 @@ class World:
         self.flying.pop(place, None)
         line = self.state.lines.get(place[0], Line(place[0]))
         pace = line.account_paces.get(place[1]) if place[1] else line.pace
+        if answer.outcome in CERTAINLY_NOT and pace is not None and pace.ask == answer.ask:
+            self._was_refused(answer.ask)
         if pace is None or pace.ask != answer.ask:
             return  # It was given up.
         fine = {Outcome.DONE, Outcome.NOT_FOUND} if isinstance(request, ReadSecret) else {Outcome.DONE}
@@ -966,7 +1061,16 @@ class World:
             if should and not has and not taken:
                 raise Broken(f"L1: {name}/{account} has no entry")
             if has and not should and one.ours and not self.lost_records:
-                raise Broken(f"I1: {name}/{account} has an entry of ours without a grant")
+                self._check_left(one, told, secret is None and not grants)
+
+    def _check_left(self, account: Account, told: Status | None, bare: bool) -> None:
+        """An entry of ours without a grant. It may only stay where nobody can know that it is ours: the agent that had
+        written it died before it was shown that, and then somebody wrote the list himself. And that is told.
+        """
+        if not account.rewritten or account.uid in self.known:
+            raise Broken(f"I1: {account.namespace}/{account.name} has an entry of ours without a grant")
+        if bare and (told is None or told.phase is not agent_messages.Phase.LEFT):
+            raise Broken(f"I1: an entry is left in {account.namespace}/{account.name}, and nobody is told")
 
     @staticmethod
     def _attached(grants: list[DocumentGrant], account: str, labels: Any) -> bool:

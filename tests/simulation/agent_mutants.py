@@ -257,8 +257,8 @@ def _by_document(line: Any, record: Any, want: Any) -> Any:
 
 def _all_entries(line: Any, record: Any, grants: Any) -> Any:
     """Removes the entry of our name wherever there is no grant."""
-    everybody = frozenset(account.uid for account in line.accounts.values())
-    requests, _ = ORIGINAL_ABOUT_ACCOUNTS(line, replace(record, attached=record.attached | everybody), grants)
+    everybody = {account.uid: observation.Attachment("", shown=True) for account in line.accounts.values()}
+    requests, _ = ORIGINAL_ABOUT_ACCOUNTS(line, replace(record, attached={**record.attached, **everybody}), grants)
     _, after = ORIGINAL_ABOUT_ACCOUNTS(line, record, grants)
     return requests, after
 
@@ -275,10 +275,30 @@ def _only_default(grants: Any, account: Any) -> bool:
 def _never_settles(line: Any, record: Any, due: Any, at: float) -> Any:
     """A recorded entry is forgotten as soon as it is not seen."""
     there = {account.uid for account in line.accounts.values() if PULL_SECRET in account.pull_secrets}
-    return line, replace(record, attached=record.attached & there)
+    return line, replace(record, attached={uid: one for uid, one in record.attached.items() if uid in there})
+
+
+def _recorded_is_ours(account: Any, record: Any) -> bool:
+    """What was meant to be written counts as written."""
+    return account.uid in record.attached
+
+
+def _as_it_was(line: Any, record: Any, requests: Any) -> Any:
+    """That an entry is about to be taken away is not recorded."""
+    return line, record
 
 
 ORIGINAL_ABOUT_ACCOUNTS = namespace_decision._about_accounts
+
+
+def _never_shown(line: Any, seen: Any) -> Any:
+    """What is ours is told by the managers of now, and not remembered."""
+    return line
+
+
+def _untracked(patch: PatchServiceAccount) -> list[dict[str, Any]]:
+    """Managers are believed to be recorded everywhere."""
+    return [one for one in ORIGINAL_OPERATIONS(patch) if one["path"] != "/metadata/managedFields"]
 
 
 def _no_record(_: State, effect: Effect) -> list[Effect]:
@@ -458,6 +478,13 @@ MUTANTS: dict[str, Mutant] = {
         upstream="evanphx/json-patch#106"),
     "remove the entry of our name": Mutant("I3", ("create",), {"namespace_decision._about_accounts": _all_entries},
         upstream="strimzi/strimzi-kafka-operator#7056"),
+    "an intention is an attachment": Mutant("I3", (*CRASHES, "by hand", "slow", "lag"),
+        {"namespace_decision._ours": _recorded_is_ours}),
+    "a removal is not recorded": Mutant("I3", (*CRASHES, "by hand", "slow", "lag"),
+        {"namespace_decision._leaving": _as_it_was}),
+    "what was shown is not remembered": Mutant("I1", ("account", "apply"),
+        {"reconcile_state._noted": _never_shown}),
+    "managers are recorded everywhere": Mutant("I1", (), {"agent_messages.PatchServiceAccount.operations": _untracked}),
     "attach without a record": Mutant("I1", (), {"namespace_decision._about_accounts": _unrecorded},
         upstream="alexellis/registry-creds#9"),
     "attach default alone": Mutant("L1", (), {"namespace_decision.attaches": _only_default},

@@ -76,7 +76,12 @@ class Secret:
 
 @dataclass(frozen=True)
 class Account:
-    """As stored. `ours` says whether the entry of our name is from the agent."""
+    """As stored. `ours` says whether the entry of our name is from the agent, `rewritten` whether somebody has written
+    the list after it, and `taken` that the agent has taken our entry away.
+
+    `managers` are those of the list of pull secrets; `labelled` that the server has recorded who set the labels. Where
+    it has recorded nothing at all it begins to only by an apply, or by what it is given.
+    """
 
     namespace: str
     name: str
@@ -85,9 +90,37 @@ class Account:
     labels: Mapping[str, str] = field(default_factory=dict)
     pull_secrets: tuple[str, ...] = ()
     ours: bool = False
+    rewritten: bool = False
+    taken: bool = False
+    managers: frozenset[str] = frozenset()
+    labelled: bool = False
+
+    @property
+    def tracked(self) -> bool:
+        return self.labelled or bool(self.managers)
+
+    def written(self, who: str, pull_secrets: tuple[str, ...], *, begun: bool = False) -> Account:
+        """With another list, by somebody; the server tells who it was, if it tells that of the object at all."""
+        changed, tracked = pull_secrets != self.pull_secrets, self.tracked or begun
+        managers = frozenset({who}) if tracked and (changed or begun) else self.managers
+        return replace(
+            self,
+            pull_secrets=pull_secrets,
+            managers=managers if pull_secrets else frozenset(),
+            rewritten=who != MANAGER if changed else self.rewritten,
+            taken=self.taken and PULL_SECRET not in pull_secrets,
+        )
+
+    def applied(self, who: str) -> Account:
+        """The same list, applied by somebody: he shares it with whoever holds it."""
+        held = self.managers if self.tracked else frozenset({"before-first-apply"})
+        return replace(self, managers=held | {who}, rewritten=True)
 
     def seen(self) -> AccountSeen:
-        return AccountSeen(self.namespace, self.name, self.uid, str(self.rv), self.labels, self.pull_secrets)
+        held = self.managers == {MANAGER}
+        return AccountSeen(
+            self.namespace, self.name, self.uid, str(self.rv), self.labels, self.pull_secrets, held, self.tracked
+        )
 
 
 Emit = Callable[[Kind, str, str, str, Seen | None], None]
@@ -185,9 +218,29 @@ class Api:
             del self.secrets[namespace]
             self.emit(Kind.SECRET, namespace, PULL_SECRET, secret.uid, None)
 
-    def put_account(self, namespace: str, name: str, **changes: Any) -> Account:
-        old = self.accounts.get((namespace, name)) or Account(namespace, name, self.uid(), 0)
-        account = replace(old, rv=self.version(), **changes)
+    def put_account(
+        self, namespace: str, name: str, pull_secrets: tuple[str, ...] | None = None, **changes: Any
+    ) -> Account:
+        """By somebody. Of one that is made with fields the server tells who set them."""
+        old = self.accounts.get((namespace, name))
+        account = old or Account(namespace, name, self.uid(), 0)
+        tracked = old is None or old.tracked
+        account = replace(account, **changes)
+        account = replace(account, labelled=tracked and bool(account.labels))
+        if pull_secrets is not None:
+            account = account.written("kubectl", pull_secrets, begun=old is None)
+        return self.store_account(account)
+
+    def apply_account(self, namespace: str, name: str) -> None:
+        """Somebody applies the list as it is."""
+        account = self.accounts[namespace, name]
+        if account.pull_secrets and "helm" not in account.managers:
+            self.store_account(account.applied("helm"))
+
+    def store_account(self, account: Account) -> Account:
+        """As it is, in a new version."""
+        account = replace(account, rv=self.version())
+        namespace, name = account.namespace, account.name
         self.accounts[namespace, name] = account
         self.emit(Kind.ACCOUNT, namespace, name, account.uid, account.seen())
         return account
@@ -298,8 +351,10 @@ class Api:
         if PULL_SECRET in old.pull_secrets and PULL_SECRET not in names and not (old.ours or self.indistinct):
             self._broken(f"I3: an entry of somebody else was removed from {old.namespace}/{old.name}")
         self.writes += 1
-        new = self.put_account(old.namespace, old.name, pull_secrets=tuple(names), ours=PULL_SECRET in names)
-        return Outcome.DONE, new.seen()
+        begun = any(one["path"] == "/metadata/managedFields" for one in request.operations())
+        has = PULL_SECRET in names
+        new = replace(old.written(MANAGER, tuple(names), begun=begun), ours=has, taken=not has)
+        return Outcome.DONE, self.store_account(new).seen()
 
 
 def _patched(account: Account, operations: list[dict[str, Any]]) -> list[str] | None:
@@ -311,6 +366,8 @@ def _patched(account: Account, operations: list[dict[str, Any]]) -> list[str] | 
         path: str = operation["path"]
         if operation["op"] == "test":
             names = names if _as_tested(account, names, path, operation["value"]) else None
+        elif path == "/metadata/managedFields":
+            pass
         elif operation["op"] == "remove":
             at = int(path.split("/")[2])
             names = [*names[:at], *names[at + 1 :]] if at < len(names) else None

@@ -92,6 +92,9 @@ class Cluster(Protocol):
     async def writes_account(self, name: str, *pull_secrets: str, labels: dict[str, str] | None = None) -> None:
         """Creates or replaces it."""
 
+    async def applies_account(self, name: str) -> None:
+        """Applies its list as it is, under a name of his own."""
+
     async def deletes_account(self, name: str) -> None: ...
     async def begins_to_delete_namespace(self) -> None:
         """From now on it is ending, and something in it keeps it from being gone."""
@@ -143,8 +146,16 @@ class Agent:
 
     async def patches(self, seen: AccountSeen, *, attach: bool) -> Answered:
         return await self.cluster.carry_out(
-            PatchServiceAccount(self.cluster.namespace, seen.name, attach, seen.resource_version, seen.pull_secrets)
+            PatchServiceAccount(
+                self.cluster.namespace, seen.name, attach, seen.resource_version, seen.pull_secrets, seen.tracked
+            )
         )
+
+    async def attaches(self, name: str = "default") -> AccountSeen:
+        outcome, seen = await self.patches(await self.account(name), attach=True)
+        assert outcome is Outcome.DONE
+        assert isinstance(seen, AccountSeen)
+        return seen
 
     async def space(self) -> NamespaceSeen:
         (seen,) = await self.cluster.items(Kind.NAMESPACE)
@@ -385,6 +396,87 @@ class ClusterContract:
         assert outcome is Outcome.DONE
         assert isinstance(after, AccountSeen)
         assert after.pull_secrets == (PULL_SECRET, PULL_SECRET)
+
+    # Who holds the list
+
+    async def test_of_an_account_that_began_with_a_name_alone_nobody_is_recorded(
+        self, agent: Agent, cluster: Cluster
+    ) -> None:
+        """As of `default` of each namespace. Our patch begins it: else nothing shows that the entry is ours."""
+        bare = await agent.account()
+        assert (bare.tracked, bare.held) == (False, False)
+        await cluster.writes_account("default", "theirs", PULL_SECRET)
+        by_hand = await agent.account()
+        assert (by_hand.tracked, by_hand.held) == (False, False)
+        await cluster.writes_account("default", "theirs")
+        ours = await agent.attaches()
+        assert (ours.pull_secrets, ours.tracked, ours.held) == (("theirs", PULL_SECRET), True, True)
+        assert await agent.account() == ours
+
+    async def test_without_a_beginning_our_patch_of_such_a_one_shows_nothing(self, agent: Agent) -> None:
+        bare = await agent.account()
+        _, patched = await agent.patches(replace(bare, tracked=True), attach=True)
+        assert isinstance(patched, AccountSeen)
+        assert (patched.pull_secrets, patched.tracked, patched.held) == ((PULL_SECRET,), False, False)
+
+    async def test_of_an_account_that_began_with_fields_whoever_changes_the_list_holds_it(
+        self, agent: Agent, cluster: Cluster
+    ) -> None:
+        await cluster.writes_account("builder", "theirs", PULL_SECRET)
+        by_hand = await agent.account("builder")
+        assert (by_hand.tracked, by_hand.held) == (True, False)
+        await cluster.writes_account("builder", "theirs")
+        assert (await agent.attaches("builder")).held
+
+    @pytest.mark.parametrize("name", ["default", "builder"])
+    async def test_whoever_rewrites_the_list_after_us_holds_it_alone(
+        self, agent: Agent, cluster: Cluster, name: str
+    ) -> None:
+        if name == "builder":
+            await cluster.writes_account(name, "theirs", labels={"ci": "yes"})
+        ours = await agent.attaches(name)
+        await cluster.writes_account(name, *ours.pull_secrets, labels=dict(ours.labels))
+        assert (await agent.account(name)).shows_ours, "the same list again is no change"
+        await cluster.writes_account(name, *ours.pull_secrets, labels={"ci": "no"})
+        assert (await agent.account(name)).shows_ours, "what else changes is none of the list"
+        await cluster.writes_account(name, "more", *ours.pull_secrets)
+        edited = await agent.account(name)
+        assert (edited.attached, edited.held) == (True, False)
+        _, removed = await agent.patches(edited, attach=False)
+        assert isinstance(removed, AccountSeen)
+        assert (removed.attached, removed.held) == (False, True)
+        await cluster.writes_account(name, *edited.pull_secrets)
+        assert not (await agent.account(name)).held, "what somebody puts in again is his"
+
+    @pytest.mark.parametrize("name", ["default", "builder"])
+    async def test_whoever_applies_the_list_as_it_is_shares_it(self, agent: Agent, cluster: Cluster, name: str) -> None:
+        if name == "builder":
+            await cluster.writes_account(name, labels={"ci": "yes"})
+        ours = await agent.attaches(name)
+        await cluster.applies_account(name)
+        shared = await agent.account(name)
+        assert supersedes(shared, ours)
+        assert (shared.attached, shared.tracked, shared.held) == (True, True, False)
+        _, removed = await agent.patches(shared, attach=False)
+        assert isinstance(removed, AccountSeen)
+        assert not removed.attached
+        assert (await agent.attaches(name)).held
+
+    async def test_a_list_that_nobody_was_recorded_of_is_whose_who_applies_it(
+        self, agent: Agent, cluster: Cluster
+    ) -> None:
+        await cluster.writes_account("default", PULL_SECRET)
+        await cluster.applies_account("default")
+        seen = await agent.account()
+        assert (seen.tracked, seen.held) == (True, False)
+
+    async def test_a_list_that_is_emptied_is_nobodys(self, agent: Agent, cluster: Cluster) -> None:
+        await cluster.writes_account("builder", labels={"ci": "yes"})
+        for name, tracked in (("default", False), ("builder", True)):
+            _, emptied = await agent.patches(await agent.attaches(name), attach=False)
+            assert isinstance(emptied, AccountSeen)
+            assert (emptied.pull_secrets, emptied.tracked, emptied.held) == ((), tracked, False)
+            assert (await agent.attaches(name)).held
 
     async def test_a_service_account_that_is_not_there_is_not_found(self, agent: Agent, cluster: Cluster) -> None:
         await cluster.writes_account("builder")

@@ -48,7 +48,7 @@ from portreeve.core.agent_messages import (
 from portreeve.core.cluster import NamespaceSelection
 from portreeve.core.credential import CredentialRef, auth_key
 from portreeve.core.delivery import Document, DocumentGrant
-from portreeve.core.observation import MANAGER, PULL_SECRET, Kind, Seen
+from portreeve.core.observation import MANAGER, PULL_SECRET, Kind, Record, Seen
 from portreeve.core.pacing import ANSWER_S, Limits, Pace
 from portreeve.core.reconcile import step
 from portreeve.core.reconcile_state import Line, State
@@ -334,7 +334,7 @@ def _check_sent(world: World, request: Request) -> None:
 
 def _check_kept(world: World, name: str) -> None:
     record = world.saved.records.get(name)
-    attached = record.attached if record is not None else frozenset()
+    attached = record.attached if record is not None else {}
     for account in world.servers[name][0][3].values():
         if account.ours and PULL_SECRET in account.pull_secrets and account.uid not in attached:
             raise Broken(f"I2: the entry in {name}/{account.name} is in no record")
@@ -388,7 +388,7 @@ def key(world: World) -> int:
         state.listed,
         frozenset(state.logins),
         world.saved.document and world.saved.document.generation,
-        frozenset((name, one.namespace_uid, one.secret_uid, one.attached) for name, one in world.saved.records.items()),
+        frozenset((name, _record(one)) for name, one in world.saved.records.items()),
         tuple(_held(world.servers[name]) for name in SPACES),
         tuple(_held(world.before[name]) for name in SPACES) if "stale" in world.left else None,
         frozenset((place, tuple(map(_event, events))) for place, events in world.watched.items() if events),
@@ -406,13 +406,17 @@ def _line(line: Line, at: float) -> Any:
     return (
         line.namespace, _seen(line.space), _seen(line.secret),
         frozenset(_seen(one) for one in line.accounts.values()),
-        line.record and (line.record.namespace_uid, line.record.secret_uid, line.record.attached),
+        line.record and _record(line.record), frozenset(line.noted.items()), frozenset(line.leaving.items()),
         type(line.sent), line.sent_uid, line.absent, line.reread, line.trouble, line.stale,
         _pace(line.pace, at), frozenset((name, _pace(pace, at)) for name, pace in line.account_paces.items()),
         len(line.overtaken & paces), frozenset((uid, until - at) for uid, until in line.dropping.items()),
         frozenset(line.gone.items()), line.queued is None, line.urgent,
         None if line.wake_at is None else line.wake_at - at, line.looked_at, line.told,
     )  # fmt: skip
+
+
+def _record(record: Record) -> Any:
+    return record.namespace_uid, record.secret_uid, frozenset(record.attached.items())
 
 
 def _pace(pace: Pace, at: float) -> Any:
@@ -426,7 +430,14 @@ def _seen(seen: Any) -> Any:
     more: tuple[Any, ...] = ()
     if hasattr(seen, "entries"):
         more = (seen.entries, seen.managers, seen.logins is None)
-    return type(seen), seen.uid, seen.resource_version, getattr(seen, "pull_secrets", None), more
+    return (
+        type(seen),
+        seen.uid,
+        seen.resource_version,
+        getattr(seen, "pull_secrets", None),
+        getattr(seen, "held", None),
+        more,
+    )
 
 
 def _held(held: Any) -> Any:
@@ -434,7 +445,7 @@ def _held(held: Any) -> Any:
     return (
         rv,
         frozenset((one.uid, one.rv, one.told, one.data, one.managers, one.edited) for one in secrets.values()),
-        frozenset((one.uid, one.rv, one.pull_secrets, one.ours) for one in accounts.values()),
+        frozenset((one.uid, one.rv, one.pull_secrets, one.ours, one.managers) for one in accounts.values()),
     )
 
 

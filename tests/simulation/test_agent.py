@@ -36,7 +36,7 @@ from portreeve.core.policy import Delivery, DeliveryMode, ServiceAccounts
 from tests.simulation import proofs_page
 from tests.simulation.agent import KINDS, ROTATED_S, SOURCES, SPACES, Kill, World
 from tests.simulation.agent_mutants import MUTANTS
-from tests.simulation.cluster import Broken, Secret, login
+from tests.simulation.cluster import Account, Broken, Secret, login
 
 SEEDS = int(os.environ.get("PORTREEVE_SEEDS", "1200"))
 LEAST = 100
@@ -126,6 +126,31 @@ def rested(modes: tuple[DeliveryMode, ...] = (DeliveryMode.STANDING,)) -> World:
 
 def _without_grants(world: World) -> None:
     world.documents[-1] = replace(world.documents[-1], grants=())
+    world.check_rest()
+
+
+def _entry_left(world: World) -> Account:
+    """Nothing is granted, nothing is there but an entry of ours in a list that somebody has written since."""
+    world.documents[-1] = replace(world.documents[-1], grants=())
+    world.api.secrets.clear()
+    for account in list(world.api.accounts.values()):
+        world.api.put_account(account.namespace, account.name, pull_secrets=(), ours=False)
+    world.check_rest()
+    return world.api.put_account("a", "extra", pull_secrets=("portreeve-pull",), ours=True)
+
+
+def _known_entry_left(world: World) -> None:
+    world.known.add(_entry_left(world).uid)
+    world.check_rest()
+
+
+def _untouched_entry_left(world: World) -> None:
+    world.api.store_account(replace(_entry_left(world), rewritten=False))
+    world.check_rest()
+
+
+def _entry_left_and_not_told(world: World) -> None:
+    _entry_left(world)
     world.check_rest()
 
 
@@ -267,7 +292,7 @@ def _not_rotated(world: World) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[World], None], ...]] = {
-    "I1": (_without_grants,),
+    "I1": (_without_grants, _known_entry_left, _untouched_entry_left, _entry_left_and_not_told),
     "I2": (_without_records, _record_of_nothing),
     "I3": (_over_theirs, _theirs_deleted, _taken_and_not_told, _entries_lost, _entry_of_theirs_removed),
     "I4": (_older_generation, _not_stored, _stored_older),

@@ -73,6 +73,9 @@ class SimulatedCluster:
     async def writes_account(self, name: str, *pull_secrets: str, labels: dict[str, str] | None = None) -> None:
         self.api.put_account(NAME, name, pull_secrets=pull_secrets, labels=labels or {})
 
+    async def applies_account(self, name: str) -> None:
+        self.api.apply_account(NAME, name)
+
     async def deletes_account(self, name: str) -> None:
         self.api.drop_account(NAME, name)
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portreeve.core import cel
 from portreeve.core.desired import DesiredState, Plane, PolicyInForce, desired, sources_document
 from portreeve.core.enforcement_messages import Reason
 from portreeve.core.environments import EnvironmentType
@@ -26,6 +27,7 @@ from portreeve.core.reference import parse_prefix
 from portreeve.core.render import compile_policy, digest
 from portreeve.core.sources import ResolvedSources, resolve
 from portreeve.core.verdict import judge
+from portreeve.core.why_link import why_url
 from portreeve.errors import Invalid
 from portreeve.server.desired.document import canonical, render_digest, wanted
 from portreeve.wire.desired_policy import read_sources, read_wanted
@@ -148,6 +150,15 @@ def test_the_estate_of_the_examples_is_rendered_with_its_exemptions() -> None:
     check(state)
 
 
+def test_the_link_of_the_message_is_rendered_alike_on_both_sides() -> None:
+    link = why_url("https://portreeve.example.com/here", "A" * 24)
+    linked = replace(resolve(RegistryPolicy("prod", stage=Stage.DENY)), why_url=link)
+    check(state_of(linked))
+    assert render_digest(state_of(linked)) != render_digest(state_of(replace(linked, why_url="")))
+    (validation,) = compile_policy(linked)[0]["spec"]["validations"]
+    assert cel.literal(f" or open {link}") in validation["messageExpression"]
+
+
 def test_objects_of_another_digest_are_not_those_that_are_meant() -> None:
     document = sent(state_of(resolve(RegistryPolicy("prod", stage=Stage.DENY))))
     document["policy"]["renderDigest"] = "sha256:" + "0" * 64
@@ -220,6 +231,11 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         ("sources.exemptions", [["e", "a.example", [], "2027-01-01"]]),
         ("sources.unresolved", [5]),
         ("sources.unresolved", {}),
+        ("sources.whyUrl", 5),
+        ("sources.whyUrl", "javascript:alert(1)/why#" + "A" * 24 + "/"),
+        ("sources.whyUrl", "https://a.example/why#" + "A" * 24 + "/' + variables.secret + '"),
+        ("sources.whyUrl", "https://a.example/why#" + "A" * 24),
+        ("sources.whyUrl", "https://a.example/" + "a/" * 300 + "why#" + "A" * 24 + "/"),
     ],
 )
 def test_what_the_control_plane_does_not_write_is_refused(path: str, value: Any) -> None:

@@ -84,6 +84,7 @@ def policies(draw: st.DrawFn) -> RegistryPolicy:
         ),
         allow_override=draw(st.booleans()),
         generation=draw(st.integers(1, 10**9)),
+        title=draw(TEXT),
     )
 
 

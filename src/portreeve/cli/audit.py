@@ -49,6 +49,11 @@ Examples:
 @click.option("--action", metavar="ACTION", help="Only this action, as registry.delete.")
 @click.option("--kind", metavar="KIND", help="Only what was done to this kind of object.")
 @click.option("--name", metavar="NAME", help="Only what was done to objects of this name.")
+@click.option("--outcome", metavar="OUTCOME", help="Only what ended so: done, refused, intended or failed.")
+@click.option("--environment", metavar="NAME", help="Only in this environment.")
+@click.option("--project", metavar="NAME", help="Only in this project.")
+@click.option("--request", metavar="ID", help="Only of this request.")
+@click.option("--text", metavar="TEXT", help="Only with this text somewhere in the fields above.")
 @click.option("--since", metavar="TIME", help="Only from then on: 2026-11-20, or with T10:00:00Z.")
 @click.option("--until", metavar="TIME", help="Only before then.")
 @click.option(
@@ -63,7 +68,7 @@ def command(limit: int, output: str, no_headers: bool, **filters: str | None) ->
     if click.get_current_context().invoked_subcommand is not None:
         return 0
     with connected() as client:
-        events, _ = client.listed(EVENTS, filters, most=limit)
+        events, _ = client.listed(EVENTS, {"q": filters.pop("text"), **filters}, most=limit)
     _write(events, output, headed=not no_headers)
     return 0
 

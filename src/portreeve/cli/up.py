@@ -53,9 +53,9 @@ def command(
 ) -> int:
     """Start the control plane on this machine.
 
-    It listens on loopback and keeps its data in an embedded database. The first start writes a link that signs its
-    administrator in, once and within ten minutes. The address of another database may hold a password, so it is taken
-    from PORTREEVE_SERVER_DATABASE alone.
+    It listens on loopback and keeps its data in an embedded database. The first start writes a link that opens the
+    console and signs its administrator in, once and within ten minutes. The address of another database may hold a
+    password, so it is taken from PORTREEVE_SERVER_DATABASE alone.
 
     With --kubeconfig and --environment it also does what an agent would do in that cluster: for a local start, and on
     the embedded database alone. An agent that is enrolled later takes the cluster over.
@@ -104,7 +104,7 @@ def command(
 
 
 def _show(terminal: Terminal, user: str, address: str) -> None:
-    terminal.note(f"sign in as {user} with this link, once and within 10 minutes:")
+    terminal.note(f"open this link in a browser to sign in as {user}, once and within 10 minutes:")
     terminal.data(address)
     terminal.flush()
 

@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from portreeve.core.credential import AuthEntry
 from portreeve.core.delivery import Document
 from portreeve.core.observation import (
+    MANAGER,
     OWNER_LABEL,
     PULL_SECRET,
     AccountSeen,
@@ -69,6 +70,8 @@ class Phase(StrEnum):
     TOO_LARGE = "too large"
     UNFIT = "unfit"
     REMOVED = "removed"
+    LEFT = "entry left"
+    """Removed, and a ServiceAccount still names our Secret: nobody can tell whether that entry is ours."""
 
 
 class Verdict(StrEnum):
@@ -235,27 +238,42 @@ class ReadServiceAccount:
     ask: int = 0
 
 
+_HOLDING: Final = {
+    "manager": MANAGER,
+    "operation": "Update",
+    "apiVersion": "v1",
+    "fieldsType": "FieldsV1",
+    "fieldsV1": {"f:imagePullSecrets": {}},
+}
+"""Managed fields that say that we hold the list, and nothing else."""
+
+
 @dataclass(frozen=True, slots=True)
 class PatchServiceAccount:
-    """Add or remove our entry. `pull_secrets` are those that were seen at `resource_version`."""
+    """Add or remove our entry. `pull_secrets` are those that were seen at `resource_version`, as `tracked` was."""
 
     namespace: str
     name: str
     attach: bool
     resource_version: str
     pull_secrets: tuple[str, ...]
+    tracked: bool = True
     ask: int = 0
 
     def operations(self) -> list[dict[str, Any]]:
         """The JSON Patch (RFC 6902). The list is atomic in server-side apply, so that any other way loses entries."""
         test = {"op": "test", "path": "/metadata/resourceVersion", "value": self.resource_version}
         if self.attach:
+            # Where the server records no managers it begins to with those that it is given: else nothing shows whose
+            # the entry is. They are never put over those that it has recorded itself.
+            begun = [] if self.tracked else [{"op": "add", "path": "/metadata/managedFields", "value": [_HOLDING]}]
             if self.pull_secrets:
                 # Versions are used again after etcd was restored: the list itself has to be as it was seen, too.
                 names = [{"name": name} for name in self.pull_secrets]
                 same = {"op": "test", "path": "/imagePullSecrets", "value": names}
-                return [test, same, {"op": "add", "path": "/imagePullSecrets/-", "value": {"name": PULL_SECRET}}]
-            return [test, {"op": "add", "path": "/imagePullSecrets", "value": [{"name": PULL_SECRET}]}]
+                ours = {"op": "add", "path": "/imagePullSecrets/-", "value": {"name": PULL_SECRET}}
+                return [test, same, ours, *begun]
+            return [test, {"op": "add", "path": "/imagePullSecrets", "value": [{"name": PULL_SECRET}]}, *begun]
         at = f"/imagePullSecrets/{self.pull_secrets.index(PULL_SECRET)}"
         ours = {"op": "test", "path": f"{at}/name", "value": PULL_SECRET}
         return [test, ours, {"op": "remove", "path": at}]

@@ -136,8 +136,11 @@ def desired(
     now: datetime,
     not_after: datetime | None = None,
     agent: SourcePrefix = AGENT_SOURCE,
+    why_url: str = "",
 ) -> DesiredState:
     """What the environment should hold at `now` (UTC, aware), which only ends exemptions.
+
+    `why_url` is the page that explains a refusal, as `ResolvedSources` has it.
 
     The estate is valid; of two policies for one group the first by name counts, and a grant of a registry that does not
     exist is left out of the grants and leaves its sources unresolved. So is the grant of one with a wildcard.
@@ -149,11 +152,12 @@ def desired(
         for one in accesses
     )
     grants = tuple(sorted((grant for grant in in_force if grant.key), key=_grant_order))
+    sources = _sources(estate, environment, policy, in_force, now, agent)
     state = DesiredState(
         environment.name,
         environment.type,
         _in_force(estate, environment, policy),
-        _sources(estate, environment, policy, in_force, now, agent),
+        None if sources is None else replace(sources, why_url=why_url),
         grants,
         tuple(sorted(grant.owner.removeprefix("access ") for grant in masked)),
         not_after,
@@ -170,7 +174,22 @@ def emptied(environment: Environment, *, not_after: datetime | None = None) -> D
 
 def granted(estate: Estate, environment: Environment) -> tuple[Grant, ...]:
     """The accesses in force in the environment, in no order: what `desired` says, for who needs nothing else of it."""
-    return _accesses(estate, environment, estate.policy_of(environment))[0]
+    return accesses(estate, environment)[0]
+
+
+def accesses(estate: Estate, environment: Environment) -> tuple[tuple[Grant, ...], tuple[Grant, ...]]:
+    """The accesses in force, and those that the environment's policy masks; each in no order."""
+    return _accesses(estate, environment, estate.policy_of(environment))
+
+
+def restriction(estate: Estate, environment: Environment, *, now: datetime) -> ResolvedSources | None:
+    """The sources of the environment: what `desired` says, for who needs nothing else of it.
+
+    They judge at any later time, too: what ends meanwhile, judging leaves out by itself.
+    """
+    policy = estate.policy_of(environment)
+    in_force = () if policy is None else _accesses(estate, environment, policy)[0]
+    return _sources(estate, environment, policy, in_force, now, AGENT_SOURCE)
 
 
 def _accesses(
@@ -198,22 +217,29 @@ def _in_force(estate: Estate, environment: Environment, policy: RegistryPolicy |
 
 
 def _policy_accesses(estate: Estate, environment: Environment, policy: RegistryPolicy | None) -> tuple[Grant, ...]:
-    """A policy's accesses name namespaces; outside Kubernetes they are for whomever an access may name."""
+    """A policy's accesses name namespaces; outside Kubernetes, those of their subjects that an access may name."""
     if policy is None or not policy.access:
         return ()
     kubernetes = environment.type is EnvironmentType.KUBERNETES
-    subjects = NOBODY if kubernetes else selectable(environment, estate.bindings, estate.teams)
+    there = NOBODY if kubernetes else selectable(environment, estate.bindings, estate.teams)
     return tuple(
         _grant(
             estate,
             f"policy {policy.name}",
             access.registry,
             access.namespaces if kubernetes else NO_NAMESPACES,
-            subjects,
+            there if access.subjects.nobody else _both(access.subjects, there),
             access.delivery,
             access.field,
         )
         for access in policy.access
+    )
+
+
+def _both(named: Subjects, there: Subjects) -> Subjects:
+    """Those of the named who hold a role there: a grant is no way around that (requirement B-24)."""
+    return Subjects(
+        tuple(sorted(set(named.teams) & set(there.teams))), tuple(sorted(set(named.users) & set(there.users)))
     )
 
 
@@ -337,7 +363,7 @@ def _policy_document(policy: PolicyInForce | None) -> dict[str, Any] | None:
 
 def sources_document(sources: ResolvedSources) -> dict[str, Any]:
     """Resolved sources as plain values; equal ones render and judge alike."""
-    return {
+    found = {
         "policy": sources.policy,
         "generation": sources.generation,
         "stage": str(sources.stage),
@@ -349,6 +375,8 @@ def sources_document(sources: ResolvedSources) -> dict[str, Any]:
         ],
         "unresolved": sorted(f"{one.access.registry}: {one.why}" for one in sources.unresolved),
     }
+    # Left out where there is none, as above.
+    return found | ({"whyUrl": sources.why_url} if sources.why_url else {})
 
 
 def _owners(held: Mapping[str, AllowedSource]) -> dict[str, str]:

@@ -118,20 +118,23 @@ def _set(names: Sequence[str]) -> str:
 
 
 def _message(sources: ResolvedSources) -> str:
-    """One line: the images, the namespace, the policy and its generation, and the command that explains.
+    """One line: the images, the namespace, the policy and its generation, the command and the page that explain.
 
-    An image goes into the command only if it is a plain reference, so that pasting it into a shell is harmless.
+    An image goes into the command and into the link only if it is a plain reference: pasted into a shell it is
+    harmless, and in the fragment of a URL each character of it may stand as it is (`core.why_link`).
     """
     shown = cel.printable("i")
     first = cel.printable("variables.refused[0]")
     safe = "variables.refused[0].matches('^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,249}$')"
     tail = f" (policy {sources.policy}, generation {sources.generation}); why: portreeve explain "
+    opened = cel.literal(f" or open {sources.why_url}")
+    link = f" + {opened} + request.namespace + '/' + ({safe} ? variables.refused[0] : '')"
     return (
         f"(variables.refused.size() == 1 ? 'image ' + {first}"
         f" : variables.refused.size() <= {SHOWN_IMAGES} ? 'images ' + variables.refused.map(i, {shown}).join(', ')"
         f" : 'image ' + {first} + ' and ' + string(variables.refused.size() - 1) + ' others')"
         f" + ' not allowed in namespace ' + request.namespace + {cel.literal(tail)}"
-        f" + ({safe} ? variables.refused[0] + ' ' : '') + '-n ' + request.namespace"
+        f" + ({safe} ? variables.refused[0] + ' ' : '') + '-n ' + request.namespace" + (link if sources.why_url else "")
     )
 
 

@@ -40,7 +40,7 @@ from portreeve.core.delivery import (
     wanted,
 )
 from portreeve.core.leases import Lease
-from portreeve.core.observation import PULL_SECRET, EntryFact, Record
+from portreeve.core.observation import AccountSeen, Attachment, EntryFact, Record, later
 from portreeve.core.pacing import ANSWER_S, Pace
 from portreeve.core.policy import DeliveryMode
 from portreeve.core.reconcile_state import Line, State, pace_of
@@ -66,7 +66,7 @@ def look(state: State, line: Line, now: datetime) -> tuple[Line, list[Effect], l
             record = replace(record, namespace_uid=space.uid)
         if line.looked_at != space.uid:
             line = replace(line, looked_at=space.uid, leased={}, told=None)
-    record = _adopted(line, record)
+    line, record = _recorded(line, _adopted(line, record))
     due: list[Request] = []
     requests: list[Request] = []
     status: Status | None = None
@@ -78,6 +78,7 @@ def look(state: State, line: Line, now: datetime) -> tuple[Line, list[Effect], l
         attaching, record = _about_accounts(line, record, grants)
         due = [*([request] if request else []), *attaching]
         requests = [one for one in due if _pace(line, one).free(at)]
+        line, record = _leaving(line, record, requests)
         status = _status(line, record, want, phase)
     line, record = _forgotten(line, record, due, at)
     wake_at = _wake(line, due, at)
@@ -97,13 +98,50 @@ def look(state: State, line: Line, now: datetime) -> tuple[Line, list[Effect], l
 def _adopted(line: Line, record: Record) -> Record:
     """The record as what is seen says: ours is what carries our marks, and gone is what is not there."""
     secret = line.secret
+    if line.record is None:
+        # The record was lost, or never stored. Each of these is ours as long as the account itself shows it.
+        entries = {
+            account.uid: Attachment(account.resource_version)
+            for account in line.accounts.values()
+            if account.shows_ours
+        }
+        record = replace(record, attached=entries) if entries else record
     if secret is None or not secret.marked:
         return replace(record, secret_uid="") if record.secret_uid else record
-    if line.record is None:
-        # The record was lost, or never stored: with the Secret come the entries of its name.
-        entries = {account.uid for account in line.accounts.values() if PULL_SECRET in account.pull_secrets}
-        record = replace(record, attached=record.attached | entries)
     return record if record.secret_uid == secret.uid else replace(record, secret_uid=secret.uid)
+
+
+def _recorded(line: Line, record: Record) -> tuple[Line, Record]:
+    """The record with what was seen of our entries, and as it was where one was to be taken away and was not."""
+    if not line.noted and not line.leaving:
+        return line, record
+    under_way = {one.uid for name, one in line.accounts.items() if pace_of(line, name).ask}
+    leaving = {uid: before for uid, before in line.leaving.items() if uid in under_way}
+    known = {**line.leaving, **{uid: record.attached[uid] for uid in leaving if uid in record.attached}, **line.noted}
+    attached = {uid: known.get(uid, one) for uid, one in record.attached.items()}
+    return replace(line, noted={}, leaving=leaving), replace(record, attached=attached)
+
+
+def _leaving(line: Line, record: Record, requests: Iterable[Request]) -> tuple[Line, Record]:
+    """The record before our entry is taken away: what is there after that may be somebody's."""
+    removing = [one.name for one in requests if isinstance(one, PatchServiceAccount) and not one.attach]
+    if not removing:
+        return line, record
+    attached, leaving = dict(record.attached), dict(line.leaving)
+    for account in (line.accounts[name] for name in removing):
+        if account.uid in attached and attached[account.uid].shown:
+            leaving[account.uid] = attached[account.uid]
+        attached[account.uid] = Attachment(account.resource_version)
+    return replace(line, leaving=leaving), replace(record, attached=attached)
+
+
+def _ours(account: AccountSeen, record: Record) -> bool:
+    """Whether the entry that is there is ours for certain: of what was only meant to be done that is not known."""
+    recorded = record.attached.get(account.uid)
+    if recorded is None:
+        return False
+    # An entry in the version of an intention was to be taken away: it was ours, and has not changed.
+    return recorded.shown or account.shows_ours or account.resource_version == recorded.version
 
 
 def _forgotten(line: Line, record: Record, due: Iterable[Request], at: float) -> tuple[Line, Record]:
@@ -114,12 +152,12 @@ def _forgotten(line: Line, record: Record, due: Iterable[Request], at: float) ->
     there = {
         account.uid
         for name, account in line.accounts.items()
-        if PULL_SECRET in account.pull_secrets or name in asked or pace_of(line, name).ask
+        if account.attached or name in asked or pace_of(line, name).ask
     }
-    dropping = {uid: line.dropping.get(uid, at + SETTLING_S) for uid in record.attached - there}
+    dropping = {uid: line.dropping.get(uid, at + SETTLING_S) for uid in record.attached.keys() - there}
     over = {uid for uid, until in dropping.items() if at >= until}
     if over:
-        record = replace(record, attached=record.attached - over)
+        record = replace(record, attached={uid: one for uid, one in record.attached.items() if uid not in over})
         dropping = {uid: until for uid, until in dropping.items() if uid not in over}
     return line if dropping == line.dropping else replace(line, dropping=dropping), record
 
@@ -207,21 +245,28 @@ def _writable(want: Wanted) -> tuple[AuthEntry, ...]:
 def _about_accounts(line: Line, record: Record, grants: tuple[DocumentGrant, ...]) -> tuple[list[Request], Record]:
     """What to ask about ServiceAccounts, and the record that has to be stored before."""
     taken = line.secret is not None and not line.secret.marked
-    attached = set(record.attached)
+    attached = dict(record.attached)
     requests: list[Request] = []
     for name, account in sorted(line.accounts.items()):
-        has, should = PULL_SECRET in account.pull_secrets, attaches(grants, account)
+        has, should = account.attached, attaches(grants, account)
         adding = should and not has and not taken
-        removing = not should and has and account.uid in attached
+        removing = not should and has and _ours(account, record)
         if adding:
-            attached.add(account.uid)
+            attached[account.uid] = _intended(attached.get(account.uid), account.resource_version)
         if name in line.stale:
             requests.append(ReadServiceAccount(line.namespace, name))
         elif adding or removing:
             requests.append(
-                PatchServiceAccount(line.namespace, name, adding, account.resource_version, account.pull_secrets)
+                PatchServiceAccount(
+                    line.namespace, name, adding, account.resource_version, account.pull_secrets, account.tracked
+                )
             )
-    return requests, record if attached == record.attached else replace(record, attached=frozenset(attached))
+    return requests, record if attached == record.attached else replace(record, attached=attached)
+
+
+def _intended(known: Attachment | None, version: str) -> Attachment:
+    """That our entry is to be written to the account of a version. An earlier one, which is refused, says nothing."""
+    return Attachment(version) if known is None or later(version, known.version) else known
 
 
 def _pace(line: Line, request: Request) -> Pace:
@@ -238,8 +283,21 @@ def _wake(line: Line, due: Iterable[Request], at: float) -> float | None:
     return min(times, default=None)
 
 
+def _left(line: Line, record: Record) -> bool:
+    """Whether an entry that we meant to write is there, and may as well be somebody's."""
+    return any(
+        account.attached
+        and account.uid in record.attached
+        and not _ours(account, record)
+        and not pace_of(line, name).ask
+        for name, account in line.accounts.items()
+    )
+
+
 def _status(line: Line, record: Record, want: Wanted, phase: Phase) -> Status | None:
     """What is told; None if nothing is to be said of the namespace."""
+    if phase is Phase.REMOVED and line.secret is None and _left(line, record):
+        phase = Phase.LEFT
     if phase is Phase.PENDING:
         phase = _TROUBLES.get(line.trouble, phase)
     if line.told is None and phase is Phase.REMOVED:
@@ -251,7 +309,7 @@ def _status(line: Line, record: Record, want: Wanted, phase: Phase) -> Status | 
         sorted(
             name
             for name, account in line.accounts.items()
-            if account.uid in record.attached and want.granted and PULL_SECRET not in account.pull_secrets
+            if account.uid in record.attached and want.granted and not account.attached
         )
     )
     return Status(line.namespace, phase, record.secret_uid, _held(line), missing)

@@ -6,6 +6,9 @@ Whoever wants to can forge that; why it is enough for our one name is in docs/ad
 It is *ours* when its UID is recorded, too. What a Secret holds is told by an annotation, as names and versions and
 never as values, so that it is known without reading the Secret and after any loss of the agent's own records.
 
+An entry in a ServiceAccount is shown to be ours while our field manager alone holds the list. The list is atomic: who
+changes it holds it from then on, and who applies it as it is shares it.
+
 Left out: reading these from API objects (the edge does), and pods that were started without the pull secret.
 
 Sources: threats AG-08; kubernetes.md 2.4 "Collision behaviour"; Kubernetes, "Server-Side Apply" (managedFields).
@@ -19,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final
 
 from portreeve.core.credential import AuthEntry, CredentialRef, Login
@@ -151,7 +155,11 @@ class SecretSeen:
 
 @dataclass(frozen=True, slots=True)
 class AccountSeen:
-    """A ServiceAccount; `pull_secrets` are the names in `imagePullSecrets`, in their order."""
+    """A ServiceAccount; `pull_secrets` are the names in `imagePullSecrets`, in their order.
+
+    `held`: our field manager alone holds that list. `tracked`: the server records managers of the object at all, which
+    it does from a creation with fields or a first apply on, and not where it began with nothing but a name.
+    """
 
     namespace: str
     name: str
@@ -159,6 +167,18 @@ class AccountSeen:
     resource_version: str
     labels: Mapping[str, str] = field(default_factory=dict)
     pull_secrets: tuple[str, ...] = ()
+    held: bool = False
+    tracked: bool = True
+
+    @property
+    def attached(self) -> bool:
+        """Whether it has an entry of our name, whoever has written it."""
+        return PULL_SECRET in self.pull_secrets
+
+    @property
+    def shows_ours(self) -> bool:
+        """Whether the entry of our name is there, and is ours: nobody has changed the list after us."""
+        return self.held and self.attached
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,16 +201,29 @@ Seen = NamespaceSeen | SecretSeen | AccountSeen | WorkloadSeen
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """What is recorded of our entry in a ServiceAccount.
+
+    Shown: at this version it was there, and ours; it stays so, whoever changes the list, until there is a version
+    without it. Not `shown`: we are about to add it to the account of this version, or to take it away there, or it is
+    gone: what is there in a later version may be anybody's.
+    """
+
+    version: str
+    shown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """What is stored of a namespace before anything is done in it.
 
     `namespace_uid` tells a namespace from the one that is made after it; `secret_uid` is "" when none is ours.
-    `attached` are the UIDs of ServiceAccounts that we gave our entry, or are about to: nobody else's is ever removed.
+    `attached` is by the UIDs of ServiceAccounts that we gave our entry, or are about to: nobody else's is ever removed.
     """
 
     namespace_uid: str
     secret_uid: str = ""
-    attached: frozenset[str] = frozenset()
+    attached: Mapping[str, Attachment] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def supersedes(new: Seen, old: Seen) -> bool:
@@ -199,6 +232,11 @@ def supersedes(new: Seen, old: Seen) -> bool:
     Versions are numbers of one order for all objects of a kind (KEP-5504), until etcd is restored and a list says so.
     What is no number is taken as later when it is another one.
     """
-    if new.resource_version.isdecimal() and old.resource_version.isdecimal():
-        return int(new.resource_version) > int(old.resource_version)
-    return new.resource_version != old.resource_version
+    return later(new.resource_version, old.resource_version)
+
+
+def later(new: str, old: str) -> bool:
+    """Whether a version is a later one; see `supersedes`."""
+    if new.isdecimal() and old.isdecimal():
+        return int(new) > int(old)
+    return new != old

@@ -203,3 +203,9 @@ TABLE: Final[tuple[Line, ...]] = (
 def listing(kind: Kind) -> Action | None:
     """The action that shows objects of this kind in lists; None if nothing does."""
     return next((action for action in (Action.LIST, Action.READ_AUDIT) if action in OPERATIONS[kind]), None)
+
+
+def roles_that_may(kind: Kind, action: Action) -> tuple[Role, ...]:
+    """The roles that may do this with some object, in the order of the table: whom to ask."""
+    found = (line.role for line in TABLE if kind in line.kinds and action in line.actions)
+    return tuple(dict.fromkeys(found))

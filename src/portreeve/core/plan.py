@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Final
 
 from portreeve.core import policy as policies
-from portreeve.core.blast_radius import BlastRadius, Denials, Inventory, blast_radius
+from portreeve.core.blast_radius import BlastRadius, Denials, Inventory, RunningImage, blast_radius
 from portreeve.core.cluster import AGENT_NAMESPACE, SYSTEM_NAMESPACES, restriction_problem
 from portreeve.core.desired import DesiredState, Plane, desired, plane, sources_document
 from portreeve.core.environments import Environment, EnvironmentType
@@ -222,7 +222,7 @@ def _side(estate: Estate, environment: Environment | None, state: DesiredState |
     credentials = [(grant.registry, grant.credential) for grant in state.grants if grant.credential]
     refusals = (
         *(problem for problem in problems if problem.code != "grant_unresolved"),
-        *_lock_out(state, context),
+        *lock_out(state, context.inventory.by_environment.get(state.environment, ())),
         *(
             ()
             if policy is None
@@ -253,12 +253,11 @@ def _compiled(
     return context.compiled[fingerprint]
 
 
-def _lock_out(state: DesiredState, context: _Context) -> list[Problem]:
+def lock_out(state: DesiredState, running: Iterable[RunningImage]) -> list[Problem]:
     """System images and our agent that run there and that the policy would deny (rule 10)."""
     if state.sources is None or state.sources.stage is Stage.OFF or state.type is not EnvironmentType.KUBERNETES:
         return []
     own = {*SYSTEM_NAMESPACES, AGENT_NAMESPACE}
-    running = context.inventory.by_environment.get(state.environment, ())
     images = {ProtectedImage(one.namespace, one.image) for one in running if one.namespace in own}
     return check_protected(state.sources, sorted(images, key=lambda one: (one.namespace, one.image)))
 

@@ -124,12 +124,13 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A registry granted to namespaces."""
+    """A registry granted to namespaces; on Docker and Swarm to `subjects`, where nobody means everybody there."""
 
     registry: str
     namespaces: NamespaceSelection
     delivery: Delivery = Delivery()
     field: str = ""
+    subjects: Subjects = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,7 @@ class RegistryPolicy:
     sources: tuple[AllowedSource, ...] = ()
     allow_override: bool = False
     generation: int = 1
+    title: str = ""
 
 
 class ExemptionState(StrEnum):
@@ -365,6 +367,10 @@ def _access_problems(accesses: Sequence[Access], type_: PolicyType) -> Iterator[
                 "selector: {} grants every namespace",
             )
         yield from _namespace_problems(access.namespaces.names, f"{access.field}.namespaces.names")
+        if not access.subjects.nobody and type_ is PolicyType.KUBERNETES:
+            hint = "name namespaces; subjects are for Docker and Swarm"
+            yield Problem("access_subjects", "stand in a policy for Kubernetes", f"{access.field}.subjects", hint)
+        yield from label_problems(indexed(f"{access.field}.subjects.teams", access.subjects.teams), "a Team")
 
 
 def _source_problems(sources: Sequence[AllowedSource]) -> Iterator[Problem]:

@@ -19,7 +19,7 @@ from portreeve.core.cluster import is_dns_label
 from portreeve.core.environments import Environment, EnvironmentGroup, EnvironmentType, environment_problems
 from portreeve.core.estate import Estate, Key, policy_type
 from portreeve.core.people import Project, Subjects, binding_problems, project_problems
-from portreeve.core.policy import Registry, RegistryAccess, RegistryPolicy, access_problems
+from portreeve.core.policy import Access, PolicyType, Registry, RegistryAccess, RegistryPolicy, access_problems
 from portreeve.core.reference import shown
 from portreeve.errors import Problem
 
@@ -238,6 +238,28 @@ def _policy(policy: RegistryPolicy, known: _Known) -> Iterator[Problem]:
     for index, access in enumerate(policy.access):
         if access.registry not in known.registries:
             yield _unknown(key, f"spec.access[{index}].registry", "Registry", access.registry)
+        if policy.type is PolicyType.DOCKER:
+            yield from _policy_subjects(policy, access, f"spec.access[{index}].subjects", known)
+
+
+def _policy_subjects(policy: RegistryPolicy, access: Access, path: str, known: _Known) -> Iterator[Problem]:
+    """Whoever is named must hold a role in one environment of the policy's groups at least, if there is one."""
+    key = Key("RegistryPolicy", policy.name)
+    yield from _missing(key, f"{path}.teams", "Team", access.subjects.teams, known.teams)
+    names = [
+        one.name for one in known.estate.environments if one.group in policy.groups and one.name in known.selectable
+    ]
+    held = [known.selectable[name] for name in names]
+    for kind, named in (("users", access.subjects.users), ("teams", access.subjects.teams)):
+        holding = {name for one in held for name in (one.users if kind == "users" else one.teams)}
+        for index, name in enumerate(named):
+            if held and name not in holding and (kind == "users" or name in known.teams):
+                yield Problem(
+                    "role_missing",
+                    f"{shown(name, 63)} holds no role in an environment of these groups that may pull there",
+                    f"{key} {path}.{kind}[{index}]",
+                    "bind environment-admin, operator or developer to the group first",
+                )
 
 
 def _covered_twice(estate: Estate) -> Iterator[Problem]:

@@ -36,12 +36,14 @@ from portreeve.core.leases import Lease
 from portreeve.core.observation import (
     PULL_SECRET,
     AccountSeen,
+    Attachment,
     Kind,
     NamespaceSeen,
     Record,
     SecretSeen,
     Seen,
     WorkloadSeen,
+    later,
     supersedes,
 )
 from portreeve.core.pacing import FRESH, RETRY_AFTER_S, USUAL, Bucket, Limits, Pace
@@ -50,6 +52,9 @@ FULL: Final = Bucket(USUAL.burst)
 
 _STUCK: Final = frozenset({Outcome.FORBIDDEN, Outcome.REFUSED, Outcome.TOO_LARGE, Outcome.UNFIT})
 """What only a person undoes."""
+
+_NOT_DONE: Final = frozenset({Outcome.CONFLICT, Outcome.FORBIDDEN, Outcome.REFUSED, Outcome.THROTTLED})
+"""Of a request that was certainly not carried out."""
 
 MOST_GONE: Final = 200
 """UIDs of deleted workloads and ServiceAccounts that are remembered of one namespace: pods come and go for years."""
@@ -62,6 +67,8 @@ class Line:
     `sent` is the last request about the Secret, `sent_uid` the one that was known then, `sent_space` the namespace.
     `absent`: it was read, and was not there. `reread` and `stale`: the Secret, or these ServiceAccounts, are not as
     they are known. `gone` holds UIDs of objects that were deleted, so that a late event does not bring them back.
+    `noted` is UID of a recorded ServiceAccount → what was seen of our entry there and is not recorded yet; `leaving` is
+    what was recorded before we began to take it away: it holds again if that was not sent, or was refused.
     `dropping` is UID of a recorded ServiceAccount without our entry → when it may be forgotten. `leased` is registry →
     its lease. `overtaken` are requests under way that are older than a list. `queued` is the turn in
     which the namespace was marked, None at rest; `wrote_under` is the generation under which the Secret was written
@@ -85,6 +92,8 @@ class Line:
     sent_space: str = ""
     wrote_under: int = 0
     overtaken: frozenset[int] = frozenset()
+    noted: Mapping[str, Attachment] = field(default_factory=lambda: MappingProxyType({}))
+    leaving: Mapping[str, Attachment] = field(default_factory=lambda: MappingProxyType({}))
     dropping: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     gone: Mapping[tuple[Kind, str], str] = field(default_factory=lambda: MappingProxyType({}))
     leased: Mapping[str, Lease] = field(default_factory=lambda: MappingProxyType({}))
@@ -225,8 +234,24 @@ def changed(state: State, seen: Seen) -> State:
     line, kind = _line(state, namespace), _kind(seen)
     known = _known(line, kind, name)
     if line.gone.get((kind, name)) == seen.uid or (known is not None and not supersedes(seen, known)):
-        return state
-    return _with(state, _put(line, seen))
+        noted = _noted(line, seen)
+        return state if noted is line else _with(state, noted)
+    return _with(state, _put(_noted(line, seen), seen))
+
+
+def _noted(line: Line, seen: Seen | None) -> Line:
+    """With what an object shows about our entry in it: that it is ours, or that it is gone. That holds for good, also
+    where something later is known by now.
+    """
+    if not isinstance(seen, AccountSeen) or line.record is None:
+        return line
+    known = line.noted.get(seen.uid) or line.record.attached.get(seen.uid)
+    if known is None or not later(seen.resource_version, known.version):
+        return line
+    if (not known.shown and seen.shows_ours) or not seen.attached:
+        found = Attachment(seen.resource_version, shown=seen.attached)
+        return replace(line, noted={**line.noted, seen.uid: found})
+    return line
 
 
 def deleted(state: State, event: Deleted) -> State:
@@ -291,6 +316,8 @@ def _listed_line(line: Line, kind: Kind, here: Mapping[str, Any]) -> Line:
             asked = line.overtaken | ({pace.ask for pace in line.account_paces.values()} - {0})
             if here == line.accounts and asked == line.overtaken:
                 return line
+            for account in here.values():
+                line = _noted(line, account)
             return replace(line, accounts=here, gone=gone, overtaken=asked)
         case Kind.WORKLOAD:
             return line if here == line.workloads else replace(line, workloads=here, gone=gone)
@@ -328,6 +355,7 @@ def answered(state: State, answer: Answer) -> State:
     pace = pace_of(line, answer.account) if answer.account else line.pace
     if not pace.ask or pace.ask != answer.ask:
         return state
+    line = _noted(line, answer.seen)
     if _overtaken(line, answer):
         # What it says was so before what is known by now: whether it is still so has to be asked.
         answer = replace(answer, outcome=Outcome.UNKNOWN, seen=None)
@@ -394,6 +422,8 @@ def _secret_answered(line: Line, answer: Answer, generation: int) -> Line:
 
 
 def _account_answered(line: Line, answer: Answer, pace: Pace) -> Line:
+    if answer.outcome not in _NOT_DONE and line.leaving and answer.account in line.accounts:
+        line = replace(line, leaving=_without(line.leaving, line.accounts[answer.account].uid))
     name, seen, read = answer.account, answer.seen, answer.account in line.stale
     if answer.outcome is Outcome.NOT_FOUND:
         line = replace(line, accounts=_without(line.accounts, name), stale=line.stale - {name})

@@ -253,6 +253,17 @@ class SourcePrefix:
         return self.key in keys(reference)
 
 
+def look_alikes(prefix: SourcePrefix) -> tuple[str, ...]:
+    """Repositories that begin with the prefix's text, or nearly, and that it does not cover: what to show beside it."""
+    if prefix.wildcard:
+        parent = prefix.host.removeprefix("*.")
+        return f"{parent}/app", f"a.b.{parent}/app", f"a.{parent}.evil.example/app"
+    below = f"/{prefix.path}/app" if prefix.path else "/app"
+    name, colon, _ = prefix.host.partition(":")
+    found = [f"{name}.evil.example{below}", f"{name}{below}" if colon else f"{name}:5000{below}"]
+    return (*found, f"{prefix}-evil/app") if prefix.path else tuple(found)
+
+
 def keys(reference: Reference) -> tuple[str, ...]:
     """Every `SourcePrefix.key` that covers the repository, the most specific first, exact hosts before wildcards.
 

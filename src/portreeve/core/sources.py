@@ -50,6 +50,7 @@ class ResolvedSources:
     """The sources of one policy in one environment.
 
     `everywhere`: key → source. `by_namespace`: namespace → key → source. `exemptions` are in force, by name.
+    `why_url` is the page that explains a refusal, up to where the namespace follows; "" where nobody is to be asked.
     """
 
     policy: str
@@ -59,6 +60,7 @@ class ResolvedSources:
     by_namespace: Mapping[str, Mapping[str, AllowedSource]]
     exemptions: tuple[Exemption, ...] = ()
     unresolved: tuple[UnresolvedGrant, ...] = ()
+    why_url: str = ""
 
     def covering(self, reference: Reference, namespace: str) -> tuple[AllowedSource, ...]:
         """Every source in scope that covers the repository, the most specific first."""

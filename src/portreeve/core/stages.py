@@ -140,7 +140,7 @@ def next_stage(stage: Stage) -> Stage | None:
 def policy_text(policy: RegistryPolicy) -> str:
     """What tells the text that a policy judges by from another one: not its stage, its groups, or what is noted."""
     sources = tuple(replace(one, note="", field="") for one in policy.sources)
-    return digest(asdict(replace(policy, stage=Stage.OFF, generation=0, groups=(), sources=sources)))
+    return digest(asdict(replace(policy, stage=Stage.OFF, generation=0, groups=(), sources=sources, title="")))
 
 
 def watched(before: Watch | None, look: Look, max_age: timedelta = MAX_AGE) -> Watch:

@@ -30,7 +30,7 @@ def annotation(registry: str) -> tuple[str, str]:
 
 
 def pod(registry: Registry, namespace: str, repository: str, tag: str) -> dict[str, Any]:
-    """A pod that pulls from the registry. `repository` is a path without the host."""
+    """A pod that pulls from the registry. `repository` is a path without the host, `tag` a tag or a digest."""
     key, value = annotation(registry.name)
     return {
         "apiVersion": "v1",
@@ -40,14 +40,17 @@ def pod(registry: Registry, namespace: str, repository: str, tag: str) -> dict[s
             "namespace": namespace,
             "annotations": {key: value},
         },
-        "spec": {"containers": [{"name": "main", "image": f"{registry.prefix.host}/{repository}:{tag}"}]},
+        "spec": {"containers": [{"name": "main", "image": _image(registry, repository, tag)}]},
     }
 
 
 def command(registry: Registry, namespace: str, repository: str, tag: str) -> tuple[str, ...]:
     """The same as the words of a command; whoever shows it as one line quotes them."""
-    image = f"{registry.prefix.host}/{repository}:{tag}"
-    return ("kubectl", "run", "main", f"--image={image}", f"--namespace={namespace}")
+    return ("kubectl", "run", "main", f"--image={_image(registry, repository, tag)}", f"--namespace={namespace}")
+
+
+def _image(registry: Registry, repository: str, reference: str) -> str:
+    return f"{registry.prefix.host}/{repository}{'@' if ':' in reference else ':'}{reference}"
 
 
 def example_repository(prefix: SourcePrefix) -> str:

@@ -309,9 +309,10 @@ class Client:
         into: type[T],
         *,
         namespace: str = "",
+        manager: str = FIELD_MANAGER,
         dry_run: bool = False,
     ) -> Answered[T]:
-        """A JSON Patch, whole or not at all.
+        """A JSON Patch, whole or not at all. `manager` is whom the server records as the one who set the fields.
 
         Raises:
             As `create`. Invalid: `kube_invalid`, which also is what the server answers when a `test` fails.
@@ -320,7 +321,13 @@ class Client:
         path = resource.path(namespace=namespace, name=name)
         body = _encoded(list(operations))
         return await self._written(
-            what, "PATCH", path, body, into, query=_dry(dry_run), content_type="application/json-patch+json"
+            what,
+            "PATCH",
+            path,
+            body,
+            into,
+            query={"fieldManager": manager, **_dry(dry_run)},
+            content_type="application/json-patch+json",
         )
 
     async def delete(

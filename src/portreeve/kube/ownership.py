@@ -45,11 +45,17 @@ def holders(metadata: OwnedMetadata, paths: Iterable[tuple[str, ...]]) -> frozen
     """Managers that have set at least one of the fields at these paths. We set ours by apply alone: what has come under
     our name in another way is somebody's who has borrowed it, and is told from us.
     """
-    paths = tuple(paths)
+    found = {writer for path in paths for writer in writers(metadata, path)}
     return frozenset(
-        one.manager if one.manager != FIELD_MANAGER or one.operation == "Apply" else f"{one.manager}, {one.operation}"
-        for one in metadata.managed_fields or ()
-        if any(_below(one.fields, path) is not None for path in paths)
+        manager if manager != FIELD_MANAGER or operation == "Apply" else f"{manager}, {operation}"
+        for manager, operation in found
+    )
+
+
+def writers(metadata: OwnedMetadata, path: tuple[str, ...]) -> frozenset[tuple[str, str]]:
+    """(manager, operation) of everybody who has set the field at a path."""
+    return frozenset(
+        (one.manager, one.operation) for one in metadata.managed_fields or () if _below(one.fields, path) is not None
     )
 
 

@@ -2,7 +2,9 @@
 
 A ServiceAccount is patched on the condition that it is the one that was seen, at the version just read, and that the
 entry stands where it stood; our own entry must be there, too. When somebody writes at the same time the test fails and
-it is read again, a few times. A Secret is deleted if it still is that object, at that version.
+it is read again, a few times. It is patched under a name of its own: a list that the agent's name alone holds counts as
+written by the agent, and the entry of our name that stays in it may be somebody's. A Secret is deleted if it still is
+that object, at that version.
 
 Needs: get and patch of serviceaccounts, delete of secrets.
 
@@ -24,6 +26,10 @@ from portreeve.kube.resources import SECRETS, SERVICE_ACCOUNTS
 
 ATTEMPTS: Final = 8
 """Of one patch; see attachment.py."""
+
+
+PERSON: Final = "portreeve-cli"
+"""The field manager of what a person has the command line do."""
 
 
 class Done(StrEnum):
@@ -58,6 +64,7 @@ async def detach(client: Client, wanted: Detach, *, dry_run: bool = False) -> Do
                 operations,
                 ServiceAccount,
                 namespace=wanted.namespace,
+                manager=PERSON,
                 dry_run=dry_run,
             )
         except (NotFound, Conflict):

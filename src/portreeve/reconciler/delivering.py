@@ -43,7 +43,7 @@ from portreeve.core.agent_messages import (
     Tick,
 )
 from portreeve.core.delivery import Document
-from portreeve.core.observation import Kind, Record, Seen, WorkloadSeen
+from portreeve.core.observation import Attachment, Kind, Record, Seen, WorkloadSeen
 from portreeve.core.pacing import USUAL, Limits
 from portreeve.core.reconcile_state import State
 from portreeve.errors import PortreeveError
@@ -289,10 +289,18 @@ def _same(one: WorkloadSeen, other: Seen | None) -> bool:
 
 
 def _record(found: Mapping[str, Any]) -> Record:
-    return Record(str(found["namespace"]), str(found["secret"]), frozenset(map(str, found["attached"])))
+    attached = found["attached"]
+    # Earlier agents wrote no versions: UIDs alone.
+    shown = attached if isinstance(attached, Mapping) else dict.fromkeys(attached, "")
+    every = {str(uid): Attachment(str(version)) for uid, version in found.get("intended", {}).items()}
+    every |= {str(uid): Attachment(str(version), shown=True) for uid, version in shown.items()}
+    return Record(str(found["namespace"]), str(found["secret"]), every)
 
 
 def _plain(record: Record | None) -> dict[str, Any] | None:
     if record is None:
         return None
-    return {"namespace": record.namespace_uid, "secret": record.secret_uid, "attached": sorted(record.attached)}
+    told: dict[str, Any] = {"namespace": record.namespace_uid, "secret": record.secret_uid}
+    for shown, name in ((False, "intended"), (True, "attached")):
+        told[name] = {uid: one.version for uid, one in sorted(record.attached.items()) if one.shown is shown}
+    return told

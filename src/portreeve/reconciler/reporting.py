@@ -57,6 +57,7 @@ _CONFLICTS: Final[Mapping[Phase, str]] = {
     Phase.FORBIDDEN: "the agent's role does not allow it",
     Phase.REFUSED: "the API server refuses it: a quota, or somebody's admission webhook",
     Phase.TOO_LARGE: "it would be larger than a Secret may be: grant fewer registries, or one as a whole",
+    Phase.LEFT: "a ServiceAccount names portreeve-pull, which is gone; whose entry that is cannot be told: take it out",
     Phase.UNFIT: "a credential fits into no pull secret: its user name has a colon, or its password is no text",
 }
 """What people are told of a namespace that does not have what it should."""

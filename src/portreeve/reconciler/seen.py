@@ -19,6 +19,7 @@ from typing import Any, Final
 from portreeve.core.credential import Login
 from portreeve.core.observation import (
     ENTRIES_ANNOTATION,
+    MANAGER,
     OWNER_LABEL,
     AccountSeen,
     NamespaceSeen,
@@ -29,7 +30,7 @@ from portreeve.core.observation import (
 from portreeve.core.reference import Reference, UnsafeReference, parse
 from portreeve.core.secret import SecretValue
 from portreeve.kube.objects import Namespace, OwnedMetadata, Pod, PodSpec, Secret, ServiceAccount, Workload
-from portreeve.kube.ownership import holders
+from portreeve.kube.ownership import holders, writers
 from portreeve.kube.pull_secret import KEY
 
 REGISTRY_MARK: Final = "portreeve.io/registry."
@@ -48,6 +49,9 @@ OURS: Final = (
     ("f:metadata", "f:annotations", f"f:{ENTRIES_ANNOTATION}"),
 )
 """The fields that we write, as managed fields name them."""
+
+_LIST: Final = ("f:imagePullSecrets",)
+"""The list of a ServiceAccount's pull secrets, as managed fields name it: as a whole, as it is atomic."""
 
 _STARTED: Final = frozenset({"CrashLoopBackOff"})
 """Reasons to wait of a container whose image is there."""
@@ -116,7 +120,7 @@ def _login(entry: Mapping[str, Any]) -> Login | None:
 
 
 def account(found: ServiceAccount) -> AccountSeen:
-    """A ServiceAccount."""
+    """A ServiceAccount. Of who holds its list one bit is kept, as there are thousands. We patch it, and never apply."""
     metadata = found.metadata
     return AccountSeen(
         metadata.namespace,
@@ -125,6 +129,8 @@ def account(found: ServiceAccount) -> AccountSeen:
         metadata.resource_version,
         metadata.labels or {},
         found.pull_secrets,
+        held=writers(metadata, _LIST) == {(MANAGER, "Update")},
+        tracked=bool(metadata.managed_fields),
     )
 
 

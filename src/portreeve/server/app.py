@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -21,7 +22,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from portreeve.errors import Invalid, PortreeveError, Problem, Stalled
-from portreeve.server import discovery, health, keys, logs
+from portreeve.server import about, discovery, health, keys, logs
+from portreeve.server.access_matrix import routes as access_matrix_routes
 from portreeve.server.access_requests import routes as access_request_routes
 from portreeve.server.access_requests.service import Forget as ForgetRefusals
 from portreeve.server.agents import routes as agent_routes
@@ -35,6 +37,8 @@ from portreeve.server.audit.destinations import parse_all
 from portreeve.server.audit.service import AuditLog
 from portreeve.server.calendar import routes as calendar_routes
 from portreeve.server.calendar.service import Alerts
+from portreeve.server.console import routes as console_routes
+from portreeve.server.console.built import STATIC
 from portreeve.server.credentials import routes as credential_routes
 from portreeve.server.credentials.keeper import Keeper
 from portreeve.server.credentials.rewrap import Rewrap
@@ -58,6 +62,7 @@ from portreeve.server.http import openapi, problems
 from portreeve.server.http.guard import GuardedRoute
 from portreeve.server.http.headers import SecurityHeaders
 from portreeve.server.http.origin import KnownHosts
+from portreeve.server.http.prefix import Prefix, refuse_taken
 from portreeve.server.http.problems import Rejected
 from portreeve.server.images import routes as image_routes
 from portreeve.server.images.judged import Judgements
@@ -75,6 +80,7 @@ from portreeve.server.plans.service import Plans
 from portreeve.server.policies import routes as template_routes
 from portreeve.server.refresh.minter import Minter, NetworkMinter
 from portreeve.server.refresh.service import Refresh
+from portreeve.server.registries import overview_routes
 from portreeve.server.registries import routes as registry_routes
 from portreeve.server.registries.browsing import Browsing
 from portreeve.server.registries.contact import Contacts
@@ -86,6 +92,8 @@ from portreeve.server.settings import Settings
 from portreeve.server.stages import routes as stage_routes
 from portreeve.server.stages.service import Forget as ForgetWatches
 from portreeve.server.stages.service import Stages
+from portreeve.server.why import routes as why_routes
+from portreeve.server.why.links import Links
 from portreeve.transport.address_rules import AddressRules
 from portreeve.transport.guarded import Resolver, resolve_here
 from portreeve.vault import certificates
@@ -135,6 +143,7 @@ class Server:
     rotations: Rotations
     departures: Departures
     stages: Stages
+    links: Links
     judgements: Judgements
     clock: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
@@ -201,7 +210,8 @@ def build(
     credentials = Credentials(keeper, new_id)
     followers = (credentials, Forget(), ForgetFound(), ForgetEgress(), ForgetAgent(), ForgetRefusals(), ForgetWatches())
     documents = Documents(writer, clock, new_id, followers=followers)
-    desired = DesiredStates(writer, database, keeper, signing, clock)
+    links = Links(signing, settings.public_url)
+    desired = DesiredStates(writer, database, keeper, signing, clock, links.url)
     trust = keys.agent_trust(settings)
     agents = Agents(writer, database, authority or certificates.generate(clock()), signing.public, trust, clock)
     doorbell = Doorbell(writer, database, desired, agents.seen)
@@ -243,16 +253,19 @@ def build(
         judgements=Judgements(),
         stages=Stages(writer, database, documents, desired, clock),
         rotations=Rotations(writer, database, credentials, clock, new_id),
+        links=links,
         clock=clock,
         new_id=new_id,
     )
 
 
-def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
-    """The ASGI application. `channel_wait_s` is how long an agent waits for the next desired state.
+def application(server: Server, *, channel_wait_s: float = WAIT_S, static: Path = STATIC) -> FastAPI:
+    """The ASGI application. `channel_wait_s` is how long an agent waits for the next desired state; `static` is where
+    the console's build lies.
 
     Raises:
         Stalled: `route_without_policy`: a route does not say who may call it.
+        Invalid: `settings_invalid`: the public address has a path that is one of ours.
     """
 
     @asynccontextmanager
@@ -271,24 +284,29 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        # It would lead out of a proxy's prefix, and by http.
+        redirect_slashes=False,
     )
     app.state.authenticator = server.people
     for router in (
         health.routes(server.database, server.problems),
         metrics_routes.routes(server.metrics),
         discovery.routes(server.settings.surroundings),
+        about.routes(server.settings, [one.name for one in server.audit.sinks], server.problems),
         people_routes.routes(server.people),
         plan_routes.routes(server.plans, server.writer),
         credential_routes.routes(server.credentials, server.writer),
         watch.routes(server.documents, server.writer, server.clock),
         desired_routes.routes(server.desired, server.documents),
-        template_routes.routes(server.documents),
+        template_routes.routes(server.documents, server.stages.violations, server.clock),
         stage_routes.routes(server.stages, server.documents, server.writer, server.plans.confirmation, server.clock),
         environment_routes.routes(server.documents, server.clock),
         exemption_routes.routes(server.writer, server.clock),
         fleet_routes.routes(server.documents, Fleets(server.judgements), server.clock),
         image_routes.routes(server.documents, server.judgements, server.database, server.clock),
+        why_routes.routes(server.documents, server.links, server.clock),
         inventory_routes.routes(server.documents),
+        access_matrix_routes.routes(server.documents, server.clock),
         access_request_routes.routes(server.documents, server.plans, server.writer),
         calendar_routes.routes(server.documents, server.clock),
         audit_routes.routes(server.audit),
@@ -297,6 +315,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
                 server.documents, server.writer, server.contacts, server.browsing, server.limits, server.clock
             )
         ),
+        overview_routes.routes(server.documents, server.database, server.clock),
         egress_routes.routes(server.documents, server.egress),
         rotation_routes.routes(server.documents, server.database, server.clock),
         attachment_routes.routes(server.documents, server.database, server.clock),
@@ -306,7 +325,11 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
         # The routes themselves and not their router, so that each can be seen below.
         app.router.routes.extend(router.routes)
     app.router.routes.extend(openapi.routes(app).routes)
+    prefix = server.settings.prefix
+    # Last, as programs ask for the API more often than browsers for a page.
+    app.router.routes.extend(console_routes.routes(prefix, static).routes)
     _refuse_unguarded(app)
+    refuse_taken(prefix, (getattr(route, "path", "/") for route in app.routes))
     app.add_exception_handler(PortreeveError, _failed)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _rejected)
@@ -323,6 +346,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S) -> FastAPI:
         new_id=server.new_id,
         wait_s=channel_wait_s,
     )
+    app.add_middleware(Prefix, prefix=prefix)
     return app
 
 

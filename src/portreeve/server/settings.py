@@ -6,10 +6,12 @@ Each field says its unit and why its default is what it is. A variable is the fi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from portreeve.errors import Invalid
 
@@ -24,6 +26,10 @@ SURROUNDINGS: Final = (
     "XDG_RUNTIME_DIR",
 )
 """Variables by which clusters, container engines and registry logins are found. None of them holds a secret."""
+
+
+_PUBLIC: Final = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*")
+"""Scheme, host, port, and a path whose characters mean nothing in pages, headers or cookies. Source: RFC 3986, 2.3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,8 @@ class Settings:
     """Port to listen on; 0 takes a free one."""
 
     public_url: str = ""
-    """Under which address browsers reach it; "" means `host` and `port`. Cookies and redirects follow it."""
+    """Under which address browsers reach it; "" means `host` and `port`. Cookies and redirects follow it. It may have a
+    path, where a proxy shows others on the same host; it ends without a slash."""
 
     master_key: str = ""
     """URI of the master key; "" means the file `master.key` in `keys`, made at the first start."""
@@ -111,6 +118,20 @@ class Settings:
     metrics: str = "summary"
     """How much `/metrics` tells apart: `summary`, or `detailed`, with series for each exemption, and for images by
     environment (docs/howto/metrics.md)."""
+
+    def __post_init__(self) -> None:
+        """See that the public address is one, wherever it comes from: it goes into pages, redirects and cookies."""
+        if self.public_url and not _is_public_address(self.public_url):
+            wrong = "PORTREEVE_SERVER_PUBLIC_URL is not the address of a server"
+            hint = (
+                "https://HOST or https://HOST/PATH; the path of letters, digits and . _ ~ - only, and nothing behind it"
+            )
+            raise Invalid("settings_invalid", wrong, hint=hint)
+
+    @property
+    def prefix(self) -> str:
+        """The path of the public address; "" for none."""
+        return urlsplit(self.public_url).path
 
     @property
     def keys_directory(self) -> Path:
@@ -172,6 +193,16 @@ def read(environment: Mapping[str, str], data: Path, keys: Path | None = None) -
         metrics=_word("metrics", given.get("metrics", "summary"), ("summary", "detailed")),
         **lists,
     )
+
+
+def _is_public_address(text: str) -> bool:
+    if not _PUBLIC.fullmatch(text):
+        return False
+    try:
+        address = urlsplit(text)
+        return bool(address.hostname) and address.port != 0 and not {".", ".."} & set(address.path.split("/"))
+    except ValueError:
+        return False
 
 
 def _path(text: str) -> Path | None:

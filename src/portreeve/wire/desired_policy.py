@@ -34,6 +34,7 @@ from portreeve.core.policy import (
 from portreeve.core.reference import DIGEST_PATTERN, InvalidPrefix, SourcePrefix, parse_prefix
 from portreeve.core.render import compile_policy, digest
 from portreeve.core.sources import ResolvedSources, UnresolvedGrant
+from portreeve.core.why_link import is_why_url
 from portreeve.errors import Invalid, Problem
 
 _DIGEST: Final = re.compile(DIGEST_PATTERN)
@@ -109,6 +110,7 @@ def read_sources(value: Any) -> ResolvedSources:
             for number, one in enumerate(_rows(held.get("exemptions"), "sources.exemptions"))
         ),
         tuple(_unresolved(one) for one in _rows(held.get("unresolved"), "sources.unresolved")),
+        _url(held.get("whyUrl", ""), "sources.whyUrl"),
     )
 
 
@@ -183,6 +185,12 @@ def _text(value: Any, at: str) -> str:
     if not isinstance(value, str):
         raise _invalid("field_type", "must be text", at)
     return value
+
+
+def _url(value: Any, at: str) -> str:
+    if value != "" and not is_why_url(_text(value, at)):
+        raise _invalid("field_form", "must be the address of a page, up to the namespace", at)
+    return str(value)
 
 
 def _number(value: Any, at: str) -> int:

@@ -53,6 +53,7 @@ def _policy(policy: RegistryPolicy) -> Document:
             "allowedSources": [_source(source) for source in policy.sources],
         },
         "allowOverride": policy.allow_override,
+        "title": policy.title,
     }
     return _envelope("RegistryPolicy", policy.name, _filled(spec), annotations)
 
@@ -179,9 +180,11 @@ def _source(source: AllowedSource) -> Document:
 
 
 def _access(access: Access) -> Document:
+    subjects = {} if access.subjects.nobody else {"subjects": _subjects(access.subjects)}
     return {
         "registry": access.registry,
         "namespaces": _namespaces(access.namespaces),
+        **subjects,
         "delivery": _delivery(access.delivery),
     }
 

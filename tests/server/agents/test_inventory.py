@@ -140,6 +140,7 @@ async def test_grants_are_set_beside_what_is_used(plane: Plane, admin: httpx2.As
         ("pay", "harbor-shop", ["Deployment/pay"]),
         ("shop", "quay", ["CronJob/nightly"]),
     ]
+    assert [one["registry"] for one in await rows(admin, "/api/v1/access-needed", registry="quay")] == ["quay"]
     assert needed[1]["command"] == "portreeve grant quay --environment prod -n shop"
     answer = (await admin.get("/api/v1/access-unused")).json()
     place = {"environment": "prod", "namespace": "shop"}

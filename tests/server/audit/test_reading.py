@@ -7,6 +7,7 @@ import io
 import json
 from base64 import b64decode
 from datetime import timedelta
+from typing import Any
 
 import httpx2
 import pytest
@@ -15,6 +16,7 @@ from sqlalchemy import QueuePool
 
 from portreeve.core.audit import Action, Actor, Outcome, decode, escaped
 from portreeve.core.people import Role
+from portreeve.server.audit import finding
 from portreeve.server.audit.store import BATCH
 from portreeve.server.http.caller import SYSTEM, Caller
 from tests.core.test_authorization import somebody
@@ -102,6 +104,58 @@ async def test_every_filter_finds_its_events_and_no_other(plane: Plane, admin: h
     assert await listed(admin, "?kind=team") == []
 
 
+async def test_a_text_is_found_in_the_middle_of_any_field_in_whatever_case(
+    plane: Plane, admin: httpx2.AsyncClient
+) -> None:
+    await fill(plane, 3)
+    odd = entry(
+        7,
+        environment="prod-eu",
+        project="shop",
+        actor=Actor(escaped("ada\n100%_b@example.com"), SYSTEM),
+        action=Action.REGISTRY_VALIDATE,
+        request="req-odd",
+    )
+    await record(plane, odd)
+    (expected,) = await listed(admin, "?action=registry.validate")
+    for text in ("EGISTRY-7", "a%0A100%25_B@", "validat", "OD-E", "sho", "q-od"):
+        assert await listed(admin, f"?q={text}") == [expected], text
+        assert (await admin.get(f"/api/v1/audit.json?q={text}")).json() == [expected]
+    assert await listed(admin, "?q=registry-7&outcome=refused") == []
+    # What a pattern would mean stands for itself.
+    assert await listed(admin, "?q=registry%25validate") == await listed(admin, "?q=registry_7") == []
+
+
+@pytest.mark.parametrize("few", [0, 1_000])
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+async def test_a_question_looks_at_so_many_events_and_the_next_one_goes_on_from_there(
+    plane: Plane, admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, order: str, few: int
+) -> None:
+    monkeypatch.setattr(finding, "WINDOW", 5)
+    monkeypatch.setattr(finding, "FEW", few)
+    await fill(plane, 30)
+    for query in ({}, {"q": "REGISTRY-2"}, {"outcome": "refused"}, {"kind": "registry", "q": "y-1"}):
+        found, cursor, short = [], "", 0
+        while True:
+            params: dict[str, Any] = {"order": order, "limit": 4, **query, **cursor_of(cursor)}
+            answer = (await admin.get("/api/v1/audit", params=params)).json()
+            found += answer["items"]
+            short += "lookedTo" in answer["metadata"]
+            cursor = answer["metadata"].get("continue", "")
+            if not cursor:
+                break
+        twin = (await admin.get("/api/v1/audit.json", params={"order": order, **query})).json()
+        assert found == twin
+        assert [item["sequence"] for item in found] == sorted(
+            (item["sequence"] for item in found), reverse=order == "newest"
+        )
+        if "outcome" in query:
+            assert len(found) == 10
+        # Where an index leads, one question is enough for all that it may show.
+        leads = bool(few) and bool({"outcome", "kind"} & query.keys())
+        assert bool(short) is (bool(query) and not leads)
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [
@@ -109,6 +163,8 @@ async def test_every_filter_finds_its_events_and_no_other(plane: Plane, admin: h
         ("sequence=1", "filter_unknown"),
         ("name=", "filter_value"),
         ("name=a&name=b", "filter_value"),
+        ("q=", "filter_value"),
+        (f"q={'x' * 101}", "filter_value"),
         ("since=yesterday", "filter_value"),
         ("until=2026-13-01", "filter_value"),
         ("until=9999-12-31T23:59-12:00", "filter_value"),
@@ -137,8 +193,23 @@ async def test_one_event_is_read_with_its_leaf(plane: Plane, admin: httpx2.Async
     newest = (await listed(admin))[0]
     found = (await admin.get(f"/api/v1/audit/{newest['sequence']}")).json()
     leaf = b64decode(found.pop("leaf"))
+    assert found.pop("standing") is None
     assert found == newest == json.loads(leaf)
     assert decode(leaf).sequence == newest["sequence"]
+
+
+async def test_an_event_says_whether_its_object_is_still_as_it_left_it(plane: Plane, admin: httpx2.AsyncClient) -> None:
+    team = document("Team", "shop", members=["ada"])
+    made = await admin.post("/api/v1/teams", json=team)
+    (event,) = await listed(admin, "?action=role.grant&name=shop")
+    path = f"/api/v1/audit/{event['sequence']}"
+    assert (await admin.get(path)).json()["standing"] == {"kind": "teams", "name": "shop", "same": True}
+    headers = {"If-Match": made.headers["ETag"]}
+    assert (await admin.put("/api/v1/teams/shop", json=team | {"spec": {}}, headers=headers)).status_code == 200
+    assert (await admin.get(path)).json()["standing"] == {"kind": "teams", "name": "shop", "same": False}
+    headers = {"If-Match": (await admin.get("/api/v1/teams/shop")).headers["ETag"]}
+    assert (await admin.delete("/api/v1/teams/shop", headers=headers)).status_code == 204
+    assert (await admin.get(path)).json()["standing"] is None
 
 
 async def scene(plane: Plane) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -118,6 +119,24 @@ async def test_one_goes_on_where_one_was(scene: Scene) -> None:
     who = browser(scene.plane)
     back = await scene.begin(who, "/policies?stage=deny")
     assert (await who.get(CALLBACK, params=back)).headers["Location"] == "/policies?stage=deny"
+
+
+async def test_below_a_path_every_step_stays_below_it(
+    database_url: str, tmp_path: Path, provider: IdentityProvider
+) -> None:
+    file = oidc_file(tmp_path, provider, algorithms=["RS256"])
+    # On loopback, which is known without being named, so that the browser's host is the public one.
+    public_url = "http://127.0.0.1:8420/tools/portreeve"
+    async with running(database_url, tmp_path, oidc_file=file, public_url=public_url) as plane:
+        who = browser(plane)
+        began = await who.get(f"/tools/portreeve{START}", params={"next": "/policies?stage=deny"})
+        back = provider.authorize(began.headers["Location"])
+        assert f"redirect_uri={quote(public_url, safe='')}%2Fapi" in began.headers["Location"]
+        answer = await who.get(f"/tools/portreeve{CALLBACK}", params=back)
+        assert answer.headers["Location"] == "/tools/portreeve/policies?stage=deny"
+        assert all("Path=/tools/portreeve/;" in one for one in answer.headers.get_list("set-cookie"))
+        assert (await who.get("/tools/portreeve/api/v1/me")).status_code == 200
+        assert (await who.get("/api/v1/me")).status_code == 401, "a neighbour on the host was sent the session"
 
 
 ELSEWHERE = [

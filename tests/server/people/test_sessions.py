@@ -196,6 +196,15 @@ async def test_by_https_the_cookie_is_for_this_host_alone(database_url: str, tmp
         assert (await client.get("/api/v1/me", headers=bare)).status_code == 401
 
 
+def test_where_the_host_is_shared_the_cookie_is_for_our_path_alone() -> None:
+    ours = Cookies(secure=True, below="/portreeve")
+    made = ours.set(SESSION, SecretValue("x"), timedelta(1))
+    assert made == "__Secure-portreeve=x; Max-Age=86400; Path=/portreeve/; HttpOnly; SameSite=Lax; Secure"
+    assert "Path=/portreeve/;" in ours.cleared(SESSION)
+    assert ours.read({"__Secure-portreeve": "x"}, SESSION) is not None
+    assert ours.read({"portreeve": "x", "__Host-portreeve": "x"}, SESSION) is None
+
+
 @pytest.mark.parametrize("value", ["", "x" * 129, "é"])
 def test_what_cannot_be_a_cookie_of_ours_is_none(value: str) -> None:
     assert Cookies(secure=False).read({"portreeve": value}, SESSION) is None

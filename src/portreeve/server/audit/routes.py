@@ -16,8 +16,9 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from portreeve.core.merkle import MAX_SIZE
 from portreeve.core.permissions import Action, Kind
+from portreeve.server.audit.finding import FILTERS, Found, Wanted
 from portreeve.server.audit.service import AuditLog
-from portreeve.server.audit.store import FILTERS, Stored, Wanted
+from portreeve.server.audit.store import Stored
 from portreeve.server.audit.visibility import not_all, sees_all
 from portreeve.server.http.answers import Answer
 from portreeve.server.http.guard import GuardedRoute, authorised, caller_of, decided, signed_in
@@ -46,6 +47,9 @@ MOST_ROWS: Final = 10_000
 
 PARAMETERS: Final = frozenset({"limit", "cursor", "order"})
 TIMES: Final = ("since", "until")
+TEXT: Final = "q"
+MAX_TEXT: Final = 100
+"""Characters."""
 COLUMNS: Final = (
     ("SEQUENCE", "sequence"), ("TIME", "time"), ("PRINCIPAL", "actor.principal"), ("ONBEHALFOF", "actor.onBehalfOf"),
     ("VIA", "actor.via.kind"), ("VIAID", "actor.via.id"), ("ACTION", "action"), ("KIND", "object.kind"),
@@ -71,9 +75,12 @@ def routes(log: AuditLog) -> APIRouter:
     @router.get("/api/v1/audit/{sequence}", operation_id="read_audit", summary="Read an event")
     @authorised(_READ)
     async def read(request: Request, sequence: Sequence_) -> Response:
-        found = await log.event(caller_of(request), sequence)
+        caller = caller_of(request)
+        found = await log.event(caller, sequence)
         decided(request)
-        return Answer(200, {**shown(found), "leaf": b64encode(found.leaf).decode()}).response()
+        now = await log.standing(caller, found)
+        told = None if now is None else {"kind": now.plural, "name": now.name, "same": now.same}
+        return Answer(200, {**shown(found), "leaf": b64encode(found.leaf).decode(), "standing": told}).response()
 
     return router
 
@@ -85,7 +92,7 @@ def _add_list(router: APIRouter, log: AuditLog) -> None:
         request: Request, form: Annotated[Literal["json", "csv", "yaml"], Path()], order: Order = "newest"
     ) -> Response:
         wanted, oldest = filters(request), order == "oldest"
-        rows = await log.events(caller_of(request), wanted, oldest_first=oldest, after=None, limit=MOST_ROWS + 1)
+        rows = await log.all_events(caller_of(request), wanted, oldest_first=oldest, most=MOST_ROWS + 1)
         decided(request)
         if len(rows) > MOST_ROWS:
             hint = "narrow it with since and until, or take /api/v1/audit/export"
@@ -101,12 +108,12 @@ def _add_list(router: APIRouter, log: AuditLog) -> None:
         wanted = filters(request)
         asked = [pair for pair in sorted(request.query_params.multi_items()) if pair[0] not in {"cursor", "limit"}]
         part = page({"kind": "audit", "filters": asked}, limit=limit, cursor=cursor)
-        rows = await log.events(
+        found = await log.events(
             caller_of(request), wanted, oldest_first=order == "oldest", after=_after(part), limit=limit + 1
         )
         decided(request)
-        metadata = {"continue": part.cursor(str(rows[limit - 1].sequence))} if len(rows) > limit else {}
-        items = [shown(row) for row in rows[:limit]]
+        metadata = _more(found, part)
+        items = [shown(row) for row in found.rows[:limit]]
         body = {"apiVersion": "portreeve.io/v1", "kind": "AuditEventList", "metadata": metadata, "items": items}
         return Answer(200, body).response()
 
@@ -164,14 +171,17 @@ def filters(request: Request) -> Wanted:
     """
     given = [(name, value) for name, value in request.query_params.multi_items() if name not in PARAMETERS]
     found = dict(given)
-    known = [*FILTERS, *TIMES]
+    known = [*FILTERS, *TIMES, TEXT]
     if found.keys() - set(known):
         hint = f"known here: {', '.join([*known, *sorted(PARAMETERS)])}"
         raise Rejected(400, "filter_unknown", "events cannot be filtered by that (not shown)", hint=hint)
     if len(found) != len(given) or not all(found.values()):
         raise Rejected(400, "filter_value", "a filter has one value, and no empty one")
     times = {name: _time(name, found.pop(name)) for name in TIMES if name in found}
-    return Wanted(found, **times)
+    text = found.pop(TEXT, "")
+    if len(text) > MAX_TEXT:
+        raise Rejected(400, "filter_value", f"{TEXT} has more than {MAX_TEXT} characters")
+    return Wanted(found, text=text, **times)
 
 
 def _time(name: str, text: str) -> datetime:
@@ -184,6 +194,15 @@ def _time(name: str, text: str) -> datetime:
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise Rejected(400, "filter_value", f"{name} is no time", hint="write 2026-11-20T10:00:00Z") from None
+
+
+def _more(found: Found, part: Page) -> dict[str, Any]:
+    """Where the next page begins. A page may be short and have one: then `lookedTo` says how far this one looked."""
+    if len(found.rows) > part.limit:
+        return {"continue": part.cursor(str(found.rows[part.limit - 1].sequence))}
+    if found.looked_to is not None:
+        return {"continue": part.cursor(str(found.looked_to)), "lookedTo": found.looked_to}
+    return {}
 
 
 def _after(part: Page) -> int | None:

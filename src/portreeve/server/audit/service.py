@@ -15,10 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portreeve.core.audit import Action as Recorded
-from portreeve.core.audit import ObjectKind, Outcome, Target
+from portreeve.core.audit import ObjectKind, Outcome, Target, decode, digest
 from portreeve.core.audit_export import stored_checkpoint_line, stored_event_line
 from portreeve.core.authorization import authorize_missing
 from portreeve.core.checkpoint import Note, VerifierKey, opened, parse
+from portreeve.core.estate import Key
 from portreeve.core.merkle import Frontier, Read, consistency_proof, inclusion_proof
 from portreeve.core.permissions import Action, Kind
 from portreeve.errors import Invalid, NotFound, PortreeveError, Problem, Stalled, Unavailable
@@ -26,16 +27,19 @@ from portreeve.server import logs
 from portreeve.server.audit import journal, key_file, store
 from portreeve.server.audit.deliveries import Sink
 from portreeve.server.audit.destinations import Destination
+from portreeve.server.audit.finding import Found, Wanted, find
 from portreeve.server.audit.journal import Entry
 from portreeve.server.audit.kept import KeptFile
 from portreeve.server.audit.senders import sender
 from portreeve.server.audit.signer import Signer, foreign
-from portreeve.server.audit.store import Stored, Wanted
+from portreeve.server.audit.store import Stored
 from portreeve.server.audit.visibility import not_all, scope_of, sees_all, where
 from portreeve.server.audit.walk import grown, walked
 from portreeve.server.database.engine import Database
 from portreeve.server.database.writer import Refusal, Transaction, Writer
+from portreeve.server.documents.kinds import KINDS
 from portreeve.server.http.caller import Caller
+from portreeve.server.http.guard import may
 from portreeve.vault import notes
 
 TICK_S: Final = 1.0
@@ -48,6 +52,12 @@ WALK: Final = "walk"
 
 _CHANCE: Final = SystemRandom()
 
+_DOCUMENTS: Final = {
+    target: tuple(kind for kind in KINDS.values() if kind.target is target)
+    for target in {kind.target for kind in KINDS.values()}
+}
+"""What an event acts on → the kinds of documents that it may be."""
+
 LOG: Final = Target(ObjectKind.AUDIT_LOG, "audit-log")
 
 
@@ -59,6 +69,15 @@ class Proof:
     root: bytes
     old_root: bytes = b""
     leaf: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A document that an event is about: its kind in URLs, its name, and whether it is as the event left it."""
+
+    plural: str
+    name: str
+    same: bool
 
 
 class AuditLog:
@@ -198,14 +217,29 @@ class AuditLog:
 
     async def events(
         self, caller: Caller, wanted: Wanted, *, oldest_first: bool, after: int | None, limit: int
-    ) -> list[Stored]:
-        """Events that the caller may see."""
+    ) -> Found:
+        """Events that the caller may see: as many as one question finds."""
         visible = where(scope_of(caller), (await self._writer.current()).estate.environments)
-        return await self._read(
-            lambda connection: store.events(
-                connection, visible, wanted, oldest_first=oldest_first, after=after, limit=limit
+
+        async def query(connection: AsyncConnection) -> Found:
+            size = (await journal.tree(connection)).size
+            return await find(
+                connection, visible, wanted, size=size, oldest_first=oldest_first, after=after, limit=limit
             )
-        )
+
+        return await self._read(query)
+
+    async def all_events(self, caller: Caller, wanted: Wanted, *, oldest_first: bool, most: int) -> list[Stored]:
+        """All of them, however many questions that takes; no more than `most`."""
+        rows: list[Stored] = []
+        after: int | None = None
+        while len(rows) < most:
+            found = await self.events(caller, wanted, oldest_first=oldest_first, after=after, limit=most - len(rows))
+            rows += found.rows
+            if found.looked_to is None:
+                break
+            after = found.looked_to
+        return rows
 
     async def event(self, caller: Caller, sequence: int) -> Stored:
         """One event.
@@ -219,6 +253,24 @@ class AuditLog:
             decision = authorize_missing(caller.principal, Action.READ_AUDIT, Kind.AUDIT, str(sequence))
             raise NotFound("not_found", decision.text)
         return found
+
+    async def standing(self, caller: Caller, stored: Stored) -> Standing | None:
+        """How the object of an event stands now; None where it is no document, or not one for this caller.
+
+        Documents are kept as they are and not as they were: of an earlier one the log has the digest alone.
+        """
+        try:
+            made = decode(stored.leaf)
+        except Invalid:
+            return None
+        if made.after is None or made.target.kind not in _DOCUMENTS:
+            return None
+        snapshot = await self._writer.current()
+        for kind in _DOCUMENTS[made.target.kind]:
+            found = snapshot.documents.get(Key(kind.name, made.target.name))
+            if found is not None and may(caller, Action.READ, snapshot.parts(found)).allowed:
+                return Standing(kind.plural, found.key.name, same=digest(found.canonical()) == made.after)
+        return None
 
     async def inclusion(self, sequence: int, size: int) -> Proof:
         """The proof that an event is in the tree of the first `size` events.

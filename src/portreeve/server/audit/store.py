@@ -6,15 +6,14 @@ sees one log, however many connections and transactions it takes to read it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, and_, false, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from portreeve.core.audit import escaped
 from portreeve.core.merkle import HASH_BYTES, Read
 from portreeve.server.audit.journal import damaged
 from portreeve.server.database.engine import Database
@@ -24,12 +23,6 @@ BATCH: Final = 500
 """Events read at once: at most 8 MB, and usually 300 KB."""
 
 Result = TypeVar("Result")
-
-FILTERS: Final[Mapping[str, Any]] = {
-    name: AUDIT_EVENTS.c[name]
-    for name in ("principal", "action", "kind", "name", "environment", "project", "outcome", "request")
-}
-"""What events are found by, beside their time: the closed list (threat API-02)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +35,6 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which events are asked for. `equal` is a filter → its value; `since` is included, `until` is not."""
-
-    equal: Mapping[str, str] = field(default_factory=dict)
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Cursor:
     """How far a sink has come: `sequence` is the next event for it; `failed_at` the last of so many failures."""
 
@@ -60,29 +44,11 @@ class Cursor:
     failed_at: datetime | None = None
 
 
-async def events(
-    connection: AsyncConnection,
-    visible: ColumnElement[bool],
-    wanted: Wanted,
-    *,
-    oldest_first: bool,
-    after: int | None,
-    limit: int,
-) -> list[Stored]:
-    """Events that are visible and wanted, behind number `after` in that order."""
-    number = AUDIT_EVENTS.c.sequence
-    query = select(AUDIT_EVENTS).where(visible, *_conditions(wanted))
-    if after is not None:
-        query = query.where(number > after if oldest_first else number < after)
-    query = query.order_by(number.asc() if oldest_first else number.desc()).limit(limit)
-    return [_stored(row) for row in (await connection.execute(query)).all()]
-
-
 async def event(connection: AsyncConnection, visible: ColumnElement[bool], sequence: int) -> Stored | None:
     """The event of this number, if it is there and visible."""
     query = select(AUDIT_EVENTS).where(visible, AUDIT_EVENTS.c.sequence == sequence)
     row = (await connection.execute(query)).one_or_none()
-    return None if row is None else _stored(row)
+    return None if row is None else stored(row)
 
 
 async def batches(database: Database, start: int, end: int) -> AsyncGenerator[list[Stored], None]:
@@ -95,20 +61,11 @@ async def batches(database: Database, start: int, end: int) -> AsyncGenerator[li
         query = select(AUDIT_EVENTS).where(number >= first, number < min(first + BATCH, end)).order_by(number)
         async with database.reader.connect() as connection:
             rows = (await connection.execute(query)).all()
-        yield [_stored(row) for row in rows]
+        yield [stored(row) for row in rows]
 
 
-def _conditions(wanted: Wanted) -> Iterable[ColumnElement[bool]]:
-    for name, value in wanted.equal.items():
-        # Events hold names escaped, and people ask for them as they know them.
-        yield FILTERS[name] == escaped(value)
-    if wanted.since is not None:
-        yield AUDIT_EVENTS.c.time >= wanted.since
-    if wanted.until is not None:
-        yield AUDIT_EVENTS.c.time < wanted.until
-
-
-def _stored(row: Any) -> Stored:
+def stored(row: Any) -> Stored:
+    """A row of it as a value."""
     columns = dict(row._mapping)
     return Stored(columns.pop("sequence"), bytes(columns.pop("leaf")), columns)
 

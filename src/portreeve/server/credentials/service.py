@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portreeve.core.audit import Action as Recorded
 from portreeve.core.audit import ObjectKind, Target, digest, escaped
@@ -224,6 +226,11 @@ class Credentials:
             target = Target(ObjectKind.CREDENTIAL, escaped(name))
             entry = Entry(caller.actor, recorded, target, caller.request, Ended.REFUSED, error.code)
             raise Refusal(error, entry)
+
+
+async def set_at(connection: AsyncConnection, rows: Sequence[CredentialRow]) -> dict[str, datetime]:
+    """Credential → when its present version was stored."""
+    return await store.set_at(connection, rows)
 
 
 def _overlap(

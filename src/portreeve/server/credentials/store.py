@@ -63,6 +63,14 @@ async def save_version(
     await connection.execute(insert(CREDENTIAL_VERSIONS), values)
 
 
+async def set_at(connection: AsyncConnection, rows: Sequence[CredentialRow]) -> dict[str, datetime]:
+    """Credential → when its present version was stored."""
+    columns = (CREDENTIAL_VERSIONS.c.id, CREDENTIAL_VERSIONS.c.version, CREDENTIAL_VERSIONS.c.created_at)
+    query = select(*columns).where(CREDENTIAL_VERSIONS.c.id.in_([row.id for row in rows]))
+    present = {(row.id, row.version) for row in rows}
+    return {row.id: row.created_at for row in (await connection.execute(query)) if (row.id, row.version) in present}
+
+
 async def drop_overlap(connection: AsyncConnection, credential: str) -> None:
     """The version before is delivered no more."""
     await connection.execute(delete(CREDENTIAL_OVERLAPS).where(CREDENTIAL_OVERLAPS.c.credential == credential))

@@ -189,6 +189,12 @@ AUDIT_EVENTS: Final = Table(
     Index("ix_audit_events_principal", "principal", "sequence"),
     Index("ix_audit_events_environment", "environment", "sequence"),
     Index("ix_audit_events_project", "project", "sequence"),
+    Index("ix_audit_events_action", "action", "sequence"),
+    Index("ix_audit_events_name", "name", "sequence"),
+    Index("ix_audit_events_outcome", "outcome", "sequence"),
+    Index("ix_audit_events_request", "request", "sequence"),
+    # Holds the number as well: a span of times becomes one of numbers without a look at the events.
+    Index("ix_audit_events_time", "time", "sequence"),
 )
 
 AUDIT_NODES: Final = Table(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
@@ -23,6 +22,7 @@ from portreeve.server import logs
 from portreeve.server.credentials.keeper import Keeper
 from portreeve.server.credentials.material import deliverable
 from portreeve.server.database.engine import Database
+from portreeve.server.database.sweeping import Sweeping
 from portreeve.server.database.writer import Job, Transaction, Writer
 from portreeve.server.desired import store
 from portreeve.server.desired.document import signed, wanted
@@ -44,9 +44,6 @@ AT_ONCE: Final = 64
 PAUSE_S: Final = 0.2
 """Seconds that changes are gathered for before a sweep; a sweep looks at every environment. An agent polls for long."""
 
-AGAIN_S: Final = 1
-"""Seconds until a sweep that failed is tried again."""
-
 MOST_AHEAD: Final = 100_000
 """Generations that an agent may be ahead of a restored database. One that says more is not believed: numbers end."""
 
@@ -56,6 +53,9 @@ SWEEP_S: Final = 60
 
 Present: TypeAlias = StoredState
 """The present document of an environment, as others see it."""
+
+WhyUrl: TypeAlias = Callable[[Snapshot, Environment], str]
+"""The page that explains a refusal of an environment's policy; "" for none."""
 
 
 async def recipient(transaction: Transaction, environment: str, key: bytes | None) -> None:
@@ -70,27 +70,29 @@ class DesiredStates:
     """The service."""
 
     def __init__(
-        self, writer: Writer, database: Database, keeper: Keeper, key: SigningKey, clock: Callable[[], datetime]
+        self,
+        writer: Writer,
+        database: Database,
+        keeper: Keeper,
+        key: SigningKey,
+        clock: Callable[[], datetime],
+        why_url: WhyUrl,
     ) -> None:
         self._writer = writer
         self._database = database
         self._keeper = keeper
         self.key = key
         self._clock = clock
-        self._task: asyncio.Task[None] | None = None
-        self._stopping = asyncio.Event()
+        self._sweeping = Sweeping(writer, "desired states", self.sweep, lambda: SWEEP_S, pause_s=PAUSE_S)
+        self._why_url = why_url
 
     def start(self) -> None:
         """Sweep from now on."""
-        self._task = asyncio.create_task(self._run(), name="desired states")
+        self._sweeping.start()
 
     async def stop(self) -> None:
         """Sweep no more; a sweep that is under way is finished, so that no connection is broken off."""
-        self._stopping.set()
-        async with self._writer.changed:
-            self._writer.changed.notify_all()
-        if self._task is not None:
-            await self._task
+        await self._sweeping.stop()
 
     async def current(self, environment: str) -> StoredState | None:
         """The present document of an environment."""
@@ -126,7 +128,7 @@ class DesiredStates:
         async with self._database.reader.connect() as connection:
             held = await store.every(connection)
             keys = await store.sealing_keys(connection)
-        due = await asyncio.to_thread(_due, snapshot, held, keys, now)
+        due = await asyncio.to_thread(self._due, snapshot, held, keys, now)
         for start in range(0, len(due), AT_ONCE):
             # Together, so that they share transactions.
             batch = due[start : start + AT_ONCE]
@@ -137,9 +139,9 @@ class DesiredStates:
         async def job(transaction: Transaction) -> None:
             held = await store.find(transaction.connection, environment.name)
             present = transaction.snapshot.environment(environment.name)
-            if present is None or not _is_due(transaction.snapshot, present, held, agent, transaction.now):
+            if present is None or not self._is_due(transaction.snapshot, present, held, agent, transaction.now):
                 return
-            state = _numbered(_state(transaction.snapshot, present, held, transaction.now), held)
+            state = _numbered(self._state(transaction.snapshot, present, held, transaction.now), held)
             sealed = await self._sealed(transaction, state, agent)
             previous = held.hash if held else ""
             document = signed(wanted(state, previous, sealed) | {"sealedFor": _name(agent)}, self.key)
@@ -159,6 +161,37 @@ class DesiredStates:
             )
 
         return job
+
+    def _due(
+        self, snapshot: Snapshot, held: dict[str, StoredState], keys: dict[str, bytes], now: datetime
+    ) -> list[Environment]:
+        return [
+            one
+            for one in (*snapshot.estate.environments, *snapshot.leaving.values())
+            if self._is_due(snapshot, one, held.get(one.name), keys.get(one.name), now)
+        ]
+
+    def _is_due(
+        self, snapshot: Snapshot, environment: Environment, held: StoredState | None, agent: bytes | None, now: datetime
+    ) -> bool:
+        if held is None or held.not_after - now < RENEWED_AT:
+            return True
+        if _name(agent) is not None and f'"sealedFor":"{_name(agent)}"'.encode() not in held.document:
+            return True
+        return self._state(snapshot, environment, held, now).hash != held.hash
+
+    def _state(
+        self, snapshot: Snapshot, environment: Environment, held: StoredState | None, now: datetime
+    ) -> DesiredState:
+        fresh = held is None or held.not_after - now < RENEWED_AT
+        # Whole days, so that two replicas which renew at once write the same.
+        until = (now + VALID_FOR).replace(hour=0, minute=0, second=0, microsecond=0)
+        not_after = until if fresh or held is None else held.not_after
+        if environment.name in snapshot.leaving:
+            return emptied(environment, not_after=not_after)
+        return desired(
+            snapshot.estate, environment, now=now, not_after=not_after, why_url=self._why_url(snapshot, environment)
+        )
 
     async def _sealed(
         self, transaction: Transaction, state: DesiredState, agent: bytes | None
@@ -184,62 +217,6 @@ class DesiredStates:
             delivery = Delivery(state.environment, row.registry, row.id, credential.version, state.generation)
             found[credential.id, credential.version] = sealing.seal(login, delivery, key)
         return found
-
-    async def _run(self) -> None:
-        while not self._stopping.is_set():
-            # Changes that come together are looked at together.
-            await self._pause(PAUSE_S)
-            seen = self._writer.snapshot.revision
-            try:
-                seen = (await self._writer.current()).revision
-                await self.sweep()
-            except Exception as error:  # noqa: BLE001 -- whatever is due is found again, once the database is back
-                logs.task_failed("desired states", error)
-                await self._pause(AGAIN_S)
-                continue
-            await self._changed(seen)
-
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-
-    async def _changed(self, seen: int) -> None:
-        """Wait for a change behind this revision, for time to have passed, or for the end."""
-        with suppress(TimeoutError):
-            # Not asyncio.wait_for, which can swallow being cancelled (python/cpython#86296).
-            async with asyncio.timeout(SWEEP_S), self._writer.changed:
-                await self._writer.changed.wait_for(
-                    lambda: self._stopping.is_set() or self._writer.snapshot.revision != seen
-                )
-
-
-def _due(snapshot: Snapshot, held: dict[str, StoredState], keys: dict[str, bytes], now: datetime) -> list[Environment]:
-    return [
-        one
-        for one in (*snapshot.estate.environments, *snapshot.leaving.values())
-        if _is_due(snapshot, one, held.get(one.name), keys.get(one.name), now)
-    ]
-
-
-def _is_due(
-    snapshot: Snapshot, environment: Environment, held: StoredState | None, agent: bytes | None, now: datetime
-) -> bool:
-    if held is None or held.not_after - now < RENEWED_AT:
-        return True
-    if _name(agent) is not None and f'"sealedFor":"{_name(agent)}"'.encode() not in held.document:
-        return True
-    return _state(snapshot, environment, held, now).hash != held.hash
-
-
-def _state(snapshot: Snapshot, environment: Environment, held: StoredState | None, now: datetime) -> DesiredState:
-    fresh = held is None or held.not_after - now < RENEWED_AT
-    # Whole days, so that two replicas which renew at once write the same.
-    until = (now + VALID_FOR).replace(hour=0, minute=0, second=0, microsecond=0)
-    not_after = until if fresh or held is None else held.not_after
-    if environment.name in snapshot.leaving:
-        return emptied(environment, not_after=not_after)
-    return desired(snapshot.estate, environment, now=now, not_after=not_after)
 
 
 def empty_since(environment: Environment, held: StoredState | None) -> int | None:

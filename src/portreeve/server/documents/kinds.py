@@ -15,7 +15,8 @@ class Kind:
     """One kind. `columns` are what tables and CSV show beside the name: title → path in the answered document.
 
     `planned` kinds change through a plan alone (rule 9). `single` kinds have one document, with routes of its own.
-    `filters` are the closed list of what lists may be asked for: parameter → path in the answered document.
+    `filters` are the closed list of what lists may be asked for: parameter → path in the answered document; `sorts` are
+    the one of orders, besides that by name: word → path.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Kind:
     planned: bool = False
     columns: tuple[tuple[str, str], ...] = ()
     filters: tuple[tuple[str, str], ...] = ()
+    sorts: tuple[tuple[str, str], ...] = ()
     single: bool = False
 
 
@@ -41,6 +43,10 @@ _ALL: Final = (
             ("GRANTS", "status.grants"),
         ),
         filters=(("provider", "spec.provider"), ("host", "spec.host"), ("project", "spec.project")),
+        sorts=(
+            ("title", "spec.title"), ("provider", "spec.provider"), ("host", "spec.host"), ("project", "spec.project"),
+            ("expires", "status.expiresAt"), ("updated", "status.updatedAt"),
+        ),
     ),
     Kind(
         "RegistryAccess", "access", permissions.Kind.REGISTRY_ACCESS, ObjectKind.ACCESS,
@@ -51,6 +57,10 @@ _ALL: Final = (
         ),
         filters=(("registry", "spec.registry"), ("environment", "spec.environment"), ("project", "spec.project"),
                  ("namespace", "spec.namespaces.names")),
+        sorts=(
+            ("registry", "spec.registry"), ("environment", "spec.environment"), ("project", "spec.project"),
+            ("mode", "spec.delivery.mode"), ("updated", "status.updatedAt"),
+        ),
     ),
     Kind(
         "RegistryPolicy", "policies", permissions.Kind.REGISTRY_POLICY, ObjectKind.POLICY,
@@ -60,6 +70,9 @@ _ALL: Final = (
             ("SOURCES", "status.sources"), ("ENVIRONMENTS", "status.environments"),
         ),
         filters=(("type", "spec.type"), ("group", "spec.groups"), ("stage", "spec.restrict.stage")),
+        sorts=(
+            ("type", "spec.type"), ("stage", "spec.restrict.stage"), ("updated", "status.updatedAt"),
+        ),
     ),
     Kind(
         "Exemption", "exemptions", permissions.Kind.EXEMPTION, ObjectKind.EXEMPTION,
@@ -70,6 +83,10 @@ _ALL: Final = (
             ("STATE", "status.state"), ("EXPIRES", "spec.expiresAt"),
         ),
         filters=(("policy", "spec.policy"), ("state", "status.state"), ("owner", "spec.owner")),
+        sorts=(
+            ("policy", "spec.policy"), ("state", "status.state"), ("owner", "spec.owner"),
+            ("expires", "spec.expiresAt"), ("created", "status.createdAt"),
+        ),
     ),
     Kind(
         "Environment", "environments", permissions.Kind.ENVIRONMENT, ObjectKind.ENVIRONMENT,
@@ -78,24 +95,34 @@ _ALL: Final = (
             ("TYPE", "spec.type"), ("TIER", "spec.tier"), ("GROUP", "spec.group"), ("VERSION", "status.kubernetes"),
             ("POLICY", "status.policy"), ("GENERATION", "status.generation"),
         ),
-        filters=(("type", "spec.type"), ("tier", "spec.tier"), ("group", "spec.group")),
+        filters=(
+            ("type", "spec.type"), ("tier", "spec.tier"), ("group", "spec.group"), ("policy", "status.policy"),
+            ("enforcement", "status.enforcement"), ("agent", "status.agent.state"),
+        ),
+        sorts=(
+            ("title", "spec.title"), ("type", "spec.type"), ("tier", "spec.tier"), ("group", "spec.group"),
+            ("policy", "status.policy"), ("updated", "status.updatedAt"),
+        ),
     ),
     Kind(
         "EnvironmentGroup", "groups", permissions.Kind.ENVIRONMENT_GROUP, ObjectKind.GROUP,
         Action.GROUP_CREATE, Action.GROUP_UPDATE, Action.GROUP_DELETE,
         columns=(("TYPE", "spec.type"), ("ENVIRONMENTS", "status.environments"), ("POLICY", "status.coveredBy")),
         filters=(("type", "spec.type"),),
+        sorts=(("title", "spec.title"), ("type", "spec.type"), ("policy", "status.coveredBy")),
     ),
     Kind(
         "Project", "projects", permissions.Kind.PROJECT, ObjectKind.PROJECT,
         Action.PROJECT_CREATE, Action.PROJECT_UPDATE, Action.PROJECT_DELETE,
         columns=(("TITLE", "spec.title"), ("ADMINS", "spec.admins.teams")),
+        sorts=(("title", "spec.title"), ("updated", "status.updatedAt")),
     ),
     Kind(
         "Team", "teams", permissions.Kind.TEAM, ObjectKind.ROLE,
         Action.ROLE_GRANT, Action.ROLE_GRANT, Action.ROLE_REVOKE,
         columns=(("TITLE", "spec.title"), ("MEMBERS", "spec.members")),
         filters=(("member", "spec.members"),),
+        sorts=(("title", "spec.title"), ("updated", "status.updatedAt")),
     ),
     Kind(
         "RoleBinding", "rolebindings", permissions.Kind.ROLE_BINDING, ObjectKind.ROLE,
@@ -105,11 +132,13 @@ _ALL: Final = (
             ("ENVIRONMENTS", "spec.scope.environments"), ("GROUPS", "spec.scope.groups"),
         ),
         filters=(("role", "spec.role"),),
+        sorts=(("role", "spec.role"), ("updated", "status.updatedAt")),
     ),
     Kind(
         "User", "users", permissions.Kind.USER, ObjectKind.USER,
         Action.USER_CREATE, Action.USER_UPDATE, Action.USER_DELETE,
         columns=(("TITLE", "spec.title"), ("DISABLED", "spec.disabled")),
+        sorts=(("title", "spec.title"), ("updated", "status.updatedAt")),
     ),
     Kind(
         "Settings", "settings", permissions.Kind.SETTINGS, ObjectKind.SETTINGS,

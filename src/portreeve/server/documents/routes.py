@@ -29,10 +29,12 @@ from portreeve.server.http.lists import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
     MAX_ROWS,
+    Order,
     at,
     csv_twin,
     cut,
     json_twin,
+    order,
     page,
     yaml_twin,
 )
@@ -45,6 +47,7 @@ Name = Annotated[str, Path(description="metadata.name", max_length=253)]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="rows of one page")]
 Cursor = Annotated[str | None, Query(max_length=4096, description="metadata.continue of the page before")]
 DryRun = Annotated[Literal["All"] | None, Query(alias="dryRun", description="All: answer the plan, write nothing")]
+Search = Annotated[str | None, Query(max_length=253, description="text that the name or the title holds")]
 Label = Annotated[list[str] | None, Query(max_length=20, description="key=value of metadata.labels; all must hold")]
 
 
@@ -79,9 +82,11 @@ class _Handlers:
         self.clock = clock
         self.confirmation = confirmation
 
-    async def rows(self, request: Request, label: list[str] | None) -> tuple[Sequence[Stored], Snapshot]:
-        """The documents that the caller may see and has asked for, sorted by name."""
-        wanted = filters(request, self.kind)
+    async def rows(
+        self, request: Request, label: list[str] | None, q: str | None
+    ) -> tuple[Sequence[Stored], Snapshot, Order]:
+        """The documents that the caller may see and has asked for, in the order that they have asked for."""
+        wanted, sorting = filters(request, self.kind), order(request.query_params.get("sort"), dict(self.kind.sorts))
         labels = dict(_pair(one) for one in label or ())
         visible, snapshot = await self.documents.visible(caller_of(request), self.kind)
         decided(request)
@@ -96,7 +101,22 @@ class _Handlers:
                 for one in visible
                 if _matches(answered(one, snapshot, now) if whole else {"spec": one.spec}, wanted)
             ]
-        return visible, snapshot
+        if q:
+            visible = [one for one in visible if _holds(one, q.casefold())]
+        if sorting != Order():
+            visible = sorted(visible, key=self.sort_key(sorting, snapshot), reverse=sorting.descending)
+        return visible, snapshot, sorting
+
+    def sort_key(self, sorting: Order, snapshot: Snapshot) -> Callable[[Stored], str]:
+        """What a row is sorted by. As with filters, a status is made for all rows only if it is asked for by name."""
+        now, path = self.clock(), sorting.path
+
+        def key(one: Stored) -> str:
+            if path.startswith("status."):
+                return sorting.key(at(answered(one, snapshot, now), path), one.key.name)
+            return sorting.key(at({"spec": one.spec}, path) if path else None, one.key.name)
+
+        return key
 
     def shown(self, rows: Sequence[Stored], snapshot: Snapshot) -> list[dict[str, Any]]:
         """Rows as they are answered."""
@@ -210,7 +230,12 @@ def filters(request: Request, kind: Kind) -> dict[str, str]:
     return {known[name]: value for name, value in given.items()}
 
 
-LIST_PARAMETERS: Final = frozenset({"limit", "cursor", "label"})
+LIST_PARAMETERS: Final = frozenset({"limit", "cursor", "label", "q", "sort"})
+
+
+def _holds(one: Stored, text: str) -> bool:
+    """Whether the name or the title holds the text, which is casefolded."""
+    return text in one.key.name or text in str(one.spec.get("title", "")).casefold()
 
 
 def _matches(document: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
@@ -260,12 +285,13 @@ def _add(router: APIRouter, kind: Kind, held: _Handlers) -> None:
 
     @authorised((what, Action.LIST))
     async def listed(
-        request: Request, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None, label: Label = None
+        request: Request, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None, label: Label = None, q: Search = None
     ) -> Response:
-        rows, snapshot = await held.rows(request, label)
+        rows, snapshot, sorting = await held.rows(request, label, q)
         query = {"kind": kind.name, "filters": sorted(request.query_params.multi_items())}
         query["filters"] = [pair for pair in query["filters"] if pair[0] not in {"cursor", "limit"}]
-        found, more = cut(rows, page(query, limit=limit, cursor=cursor), lambda row: row.key.name)
+        asked, key = page(query, limit=limit, cursor=cursor), held.sort_key(sorting, snapshot)
+        found, more = cut(rows, asked, key, descending=sorting.descending)
         metadata: dict[str, Any] = {"revision": snapshot.revision, "total": len(rows)}
         if more:
             metadata["continue"] = more
@@ -279,9 +305,12 @@ def _add(router: APIRouter, kind: Kind, held: _Handlers) -> None:
 
     @authorised((what, Action.LIST))
     async def twin(
-        request: Request, form: Annotated[Literal["json", "csv", "yaml"], Path()], label: Label = None
+        request: Request,
+        form: Annotated[Literal["json", "csv", "yaml"], Path()],
+        label: Label = None,
+        q: Search = None,
     ) -> Response:
-        rows, snapshot = await held.rows(request, label)
+        rows, snapshot, _ = await held.rows(request, label, q)
         items = held.shown(rows[:MAX_ROWS], snapshot)
         if form == "json":
             return json_twin(items)

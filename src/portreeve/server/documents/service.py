@@ -121,6 +121,16 @@ class Documents:
         _refuse_undecided(caller, found, dry=True)
         return found
 
+    async def draft(self, caller: Caller, proposal: Proposal) -> Draft:
+        """What a proposal would store, if the caller may plan it; nothing is planned, and no version compared.
+
+        Raises:
+            NotFound, Denied: the caller may not.
+        """
+        draft = self._drafted(caller, proposal, await self._writer.current())
+        _refuse_undecided(caller, draft, dry=True)
+        return draft
+
     async def change(self, caller: Caller, proposal: Proposal, confirmation: Confirmation | None = None) -> Committed:
         """Make the change, with its events, or refuse it with the event of that.
 
@@ -271,7 +281,9 @@ def _granted(stored: Stored | None) -> set[tuple[str, object, object, object]]:
             return {(one.registry, (one.environment, one.project), one.namespaces, one.subjects)}
         case RegistryPolicy() as policy:
             return {
-                (one.registry, group, one.namespaces, None) for one in policy.access for group in policy.groups or ("",)
+                (one.registry, group, one.namespaces, one.subjects)
+                for one in policy.access
+                for group in policy.groups or ("",)
             }
         case _:
             return set()

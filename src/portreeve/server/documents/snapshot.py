@@ -26,6 +26,7 @@ from portreeve.core.estate import Capabilities, CredentialFacts, Estate, Key
 from portreeve.core.platform import NAME, PlatformSettings
 from portreeve.core.policy import Registry
 from portreeve.core.refresh import Held, Notice, Why
+from portreeve.core.reported_secrets import HeldSecret
 from portreeve.errors import Invalid
 from portreeve.providers.contract import Method
 from portreeve.server.documents.placement import parts
@@ -130,6 +131,8 @@ class Reported:
     phases: Mapping[str, int] = field(default_factory=dict)
     """Phase of a pull secret, as the agent words it → how many namespaces."""
     requests: tuple[AccessRequest, ...] = ()
+    secrets: Mapping[str, HeldSecret] = field(default_factory=dict)
+    """Namespace → what is in its pull secret, without any login."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +347,16 @@ class Snapshot:
     @cached_property
     def reached(self) -> dict[str, object]:
         """Environment → what is granted there, by registry; worked out by the calendar."""
+        return {}
+
+    @cached_property
+    def restrictions(self) -> dict[str, object]:
+        """Environment → what is allowed there; worked out by the images' service."""
+        return {}
+
+    @cached_property
+    def overviews(self) -> dict[object, object]:
+        """What is told of registries by what runs and what is granted; worked out by their overview."""
         return {}
 
     @cached_property

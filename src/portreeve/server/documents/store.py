@@ -16,6 +16,7 @@ from portreeve.core.checklist import REACHED
 from portreeve.core.cluster import Namespace
 from portreeve.core.estate import Capabilities, Key
 from portreeve.core.refresh import Held, Notice, Why
+from portreeve.core.reported_secrets import held_secrets
 from portreeve.errors import Conflict
 from portreeve.server.database.tables import (
     ACCESS_REFUSALS,
@@ -177,11 +178,12 @@ def agent(row: Row[Any]) -> AgentRow:
 def reported(facts: Mapping[str, Any], generation: int, at: datetime) -> Reported:
     """What an environment said last, out of its stored observation."""
     phases = Counter(str(one.get("phase", "")) for one in facts.get("pullSecrets", ()))
-    # Where somebody else's Secret has our name, there is none of ours.
-    ours = [one for one in facts.get("pullSecrets", ()) if one.get("phase") != "NameTaken"]
+    # Where somebody else's Secret has our name, or an entry alone is left, there is none of ours.
+    ours = [one for one in facts.get("pullSecrets", ()) if one.get("phase") not in {"NameTaken", "EntryLeft"}]
     inventory, conditions = facts.get("inventory"), tuple(facts.get("conditions", ()))
     requests = tuple(read_access_request(one) for one in facts.get("accessRequests", ()))
-    return Reported(generation, at, conditions, inventory, len(ours), phases, requests)
+    secrets = held_secrets(facts.get("pullSecrets", ()))
+    return Reported(generation, at, conditions, inventory, len(ours), phases, requests, secrets)
 
 
 def checked(row: Row[Any]) -> Checked:

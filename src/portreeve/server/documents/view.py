@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from portreeve.core.agent_identity import ADMITTED, State
+from portreeve.core.effective_policy import too_old
 from portreeve.core.enforcement_messages import STATES
 from portreeve.core.estate import policy_type
 from portreeve.core.leaving import Said, left
@@ -202,6 +203,7 @@ def _environment(stored: Stored, snapshot: Snapshot, now: datetime) -> Mapping[s
         "leaving": {**leaving, "left": _left(stored.key.name, snapshot, now)} if leaving else None,
         "policy": policy.name if policy else None,
         "kubernetes": known.kubernetes if known else None,
+        "cannotRestrict": too_old(environment, known) if known else None,
         "namespaces": None if known is None or known.namespaces is None else len(known.namespaces),
         "images": len(snapshot.running[stored.key.name]) if stored.key.name in snapshot.running else None,
         "enforcement": "Off"

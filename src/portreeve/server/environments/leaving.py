@@ -9,17 +9,15 @@ it has come; a sweep of any replica goes on with it. Sources: mission rule 4. De
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
 from portreeve.core.environments import Environment
 from portreeve.core.estate import Key
 from portreeve.core.leaving import SETTLED, Said, left
-from portreeve.server import logs
 from portreeve.server.credentials.rewrap import US
+from portreeve.server.database.sweeping import Sweeping
 from portreeve.server.database.writer import Transaction, Writer
 from portreeve.server.desired.service import DesiredStates, empty_since
 from portreeve.server.documents.service import Documents
@@ -27,8 +25,6 @@ from portreeve.server.documents.snapshot import Reported, Snapshot
 from portreeve.server.http.caller import Ourselves
 
 SWEEP_S: Final = 60
-PAUSE_S: Final = 0.5
-"""Seconds that reports are gathered for before a sweep."""
 
 
 class Departures:
@@ -47,20 +43,15 @@ class Departures:
         self._desired = desired
         self._clock = clock
         self._new_id = new_id
-        self._task: asyncio.Task[None] | None = None
-        self._stopping = asyncio.Event()
+        self._sweeping = Sweeping(writer, "departures", self.sweep, self._longest)
 
     def start(self) -> None:
         """Sweep from now on."""
-        self._task = asyncio.create_task(self._run(), name="departures")
+        self._sweeping.start()
 
     async def stop(self) -> None:
         """Sweep no more; a sweep that is under way is finished."""
-        self._stopping.set()
-        async with self._writer.changed:
-            self._writer.changed.notify_all()
-        if self._task is not None:
-            await self._task
+        await self._sweeping.stop()
 
     async def sweep(self) -> int:
         """Remove the environments that hold nothing of ours any more; how many those were."""
@@ -86,30 +77,8 @@ class Departures:
 
         return await self._writer.run(job)
 
-    async def _run(self) -> None:
-        while not self._stopping.is_set():
-            await self._pause(PAUSE_S)
-            seen = self._writer.snapshot.revision
-            try:
-                await self.sweep()
-            except Exception as error:  # noqa: BLE001 -- whoever has left is found again, once the database is back
-                logs.task_failed("departures", error)
-            await self._changed(seen)
-
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-
-    async def _changed(self, seen: int) -> None:
-        """Wait for a change behind this revision, for time to have passed, or for the end."""
-        with suppress(TimeoutError):
-            # Not asyncio.wait_for, which can swallow being cancelled (python/cpython#86296).
-            longest = SETTLED.total_seconds() if self._writer.snapshot.leaving else SWEEP_S
-            async with asyncio.timeout(longest), self._writer.changed:
-                await self._writer.changed.wait_for(
-                    lambda: self._stopping.is_set() or self._writer.snapshot.revision != seen
-                )
+    def _longest(self) -> float:
+        return SETTLED.total_seconds() if self._writer.snapshot.leaving else SWEEP_S
 
 
 def said(reported: Reported | None) -> Said | None:

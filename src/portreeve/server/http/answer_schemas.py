@@ -5,6 +5,7 @@ What an answer may hold beyond these fields is left open, so that a newer server
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from portreeve.server.documents.kinds import BY_PLURAL
@@ -13,8 +14,8 @@ from portreeve.wire.documents import MODELS
 Schema = dict[str, Any]
 
 TEXT: Final[Schema] = {"type": "string"}
-TRUTH: Final[Schema] = {"type": "boolean"}
 COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+FLAG: Final[Schema] = {"type": "boolean"}
 
 
 def record(**fields: Schema) -> Schema:
@@ -32,10 +33,18 @@ def or_null(schema: Schema) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
+def words(*known: str) -> Schema:
+    """One of these words."""
+    return {"type": "string", "enum": list(known)}
+
+
 def named(name: str) -> Schema:
     """A reference to a schema of the document."""
     return {"$ref": f"#/components/schemas/{name}"}
 
+
+STATES: Final = ("granted", "synced", "stale", "conflict", "masked", "needed", "unknown")
+"""Of a registry in a namespace, as `core.access_matrix` has them."""
 
 PROBLEM_LINE: Final = record(code=TEXT, field=TEXT, message=TEXT, hint=TEXT)
 METADATA: Final[Schema] = {
@@ -43,6 +52,7 @@ METADATA: Final[Schema] = {
     "required": ["revision", "total"],
     "properties": {"revision": COUNT, "total": COUNT, "continue": TEXT},
 }
+HUB: Final = record(anonymousDockerHub=record(uses=named("Used"), shownIn=rows(TEXT)))
 FRESHNESS: Final = record(
     environments=COUNT,
     reported=COUNT,
@@ -99,8 +109,8 @@ SHARED: Final[dict[str, Schema]] = {
         reason=or_null(TEXT),
     ),
     "FleetEnvironment": record(
-        name=TEXT, title=or_null(TEXT), tier=or_null(TEXT), type=TEXT, phase=or_null(TEXT), whole=TRUTH,
-        enforcement=TEXT, health=TEXT, connected=or_null(TRUTH), lastSeen=or_null(TEXT), knownAt=or_null(TEXT),
+        name=TEXT, title=or_null(TEXT), tier=or_null(TEXT), type=TEXT, phase=or_null(TEXT), whole=FLAG,
+        enforcement=TEXT, health=TEXT, connected=or_null(FLAG), lastSeen=or_null(TEXT), knownAt=or_null(TEXT),
         policy=or_null(TEXT), stage=or_null(TEXT), namespaces=COUNT, **_TALLY, ends=or_null(TEXT), expiring=COUNT,
         exemptions=COUNT,
     ),
@@ -113,10 +123,10 @@ SHARED: Final[dict[str, Schema]] = {
         link=record(page=TEXT, search={"type": "object", "additionalProperties": TEXT}),
     ),
     "FleetSquare": record(
-        group=TEXT, environment=TEXT, namespace=TEXT, stale=TRUTH, **_TALLY,
+        group=TEXT, environment=TEXT, namespace=TEXT, stale=FLAG, **_TALLY,
     ),
     "FleetRest": record(
-        group=TEXT, environment=TEXT, namespaces=COUNT, stale=TRUTH, **_TALLY,
+        group=TEXT, environment=TEXT, namespaces=COUNT, stale=FLAG, **_TALLY,
     ),
     "Freshness": FRESHNESS,
     "Inventory": record(
@@ -131,15 +141,165 @@ SHARED: Final[dict[str, Schema]] = {
         delivery={"type": "object"}, state=TEXT, grantedBy=TEXT, why=TEXT, decidedBy=TEXT, decidedAt=or_null(TEXT),
         command=TEXT,
     ),
+    "Used": record(images=COUNT, workloads=COUNT, namespaces=COUNT, environments=COUNT),
+    "RegistryOverview": record(
+        name=TEXT, title=TEXT, provider=TEXT, prefix=TEXT, project=or_null(TEXT), auth=TEXT,
+        ready=record(status=TEXT, reason=TEXT, message=TEXT),
+        check=or_null(record(outcome=TEXT, reason=or_null(TEXT), at=TEXT, ms=COUNT)),
+        expiresAt=or_null(TEXT),
+        token=or_null(record(version=COUNT, issuedAt=TEXT, expiresAt=TEXT, state=TEXT)),
+        grants=record(documents=COUNT, environments=COUNT, namespaces=COUNT, selectors=COUNT),
+        uses=named("Used"), updatedAt=TEXT,
+    ),
+    "RegistryUse": record(environment=TEXT, namespace=TEXT, owner=TEXT, image=TEXT, digest=or_null(TEXT)),
+    "Check": {
+        "type": "object",
+        "required": ["stage", "outcome", "message"],
+        "properties": {"stage": TEXT, "outcome": TEXT, "message": TEXT, "code": TEXT, "hint": TEXT},
+    },
+    "GrantedIn": record(
+        kind=TEXT, name=TEXT, environment=TEXT, namespaces=rows(TEXT), andLaterOnes={"type": "boolean"}, mode=TEXT
+    ),
+    "HostNeed": record(host=TEXT, port=COUNT, purpose=TEXT, certain={"type": "boolean"}, note=TEXT),
+    "StoredCredential": record(
+        purpose=TEXT, method=TEXT, id=or_null(TEXT), version=or_null(COUNT), setAt=or_null(TEXT),
+        expiresAt=or_null(TEXT), state=TEXT, overlap=or_null(record(version=COUNT, since=TEXT, until=TEXT)),
+    ),
+    "AdmittedTier": record(
+        tier=TEXT, admitted={"enum": ["yes", "partly", "no", "unknown", "unrestricted"]},
+        environments={"type": "object", "additionalProperties": COUNT},
+        stages={"type": "object", "additionalProperties": COUNT},
+        allowedIn=rows(TEXT), allowedInTotal=COUNT,
+        reason=or_null(record(environment=TEXT, code=TEXT, message=TEXT, nearest=or_null(TEXT))),
+    ),
+    "Explained": record(
+        environment=TEXT, namespace=TEXT, image=TEXT, canonical=or_null(TEXT), verdict=or_null(TEXT),
+        stage=or_null(TEXT), enforcedBy=or_null(TEXT), policy=or_null(record(name=TEXT, version=COUNT)),
+        reasons=rows(record(code=TEXT, message=TEXT, field=TEXT)), nearest=or_null(TEXT),
+        pull=or_null(record(registry=TEXT, grant=TEXT, mode=TEXT, key=TEXT, credential=or_null({"type": "object"}))),
+    ),
+    "EffectCounts": record(running=COUNT, allowed=COUNT, blocked=COUNT, unknown=COUNT, reported=COUNT),
+    "SourceRow": record(
+        field=TEXT, prefix=TEXT, namespaces=or_null(rows(TEXT)), note=TEXT, origin=TEXT, owner=TEXT,
+        removable={"type": "boolean"},
+    ),
+    "ReportAge": record(of=COUNT, reported=COUNT, oldest=or_null(TEXT), silent=rows(TEXT)),
+    "PolicyEffect": record(
+        kind=TEXT, policy=TEXT, exists={"type": "boolean"}, stage=TEXT, revision=COUNT,
+        counts={"allOf": [named("EffectCounts"), record(workloads=COUNT)]},
+        blocked=rows(record(
+            environment=TEXT, namespace=TEXT, owner=TEXT, image=TEXT, canonical=or_null(TEXT), reason=TEXT,
+            nearest=or_null(TEXT),
+        )),
+        sources=rows({"allOf": [named("SourceRow"), record(matches=COUNT, public={"type": "boolean"})]}),
+        grants=rows(record(
+            field=TEXT, registry=TEXT, prefix=or_null(TEXT), matches=COUNT,
+            namespaces=record(count=COUNT, first=rows(TEXT)),
+        )),
+        namespaces=rows(record(name=TEXT, environments=COUNT)), subjects=record(teams=rows(TEXT), users=rows(TEXT)),
+        groups=rows(record(name=TEXT, known={"type": "boolean"}, coveredBy=or_null(TEXT))),
+        places=rows(record(
+            environment=TEXT, group=TEXT, type=TEXT, tier=TEXT, counts=named("EffectCounts"), policyNow=or_null(TEXT),
+            stageNow=or_null(TEXT), masked=rows(TEXT), lastSeen=or_null(TEXT), kubernetes=or_null(TEXT),
+            enforcedBy=TEXT, restricts=or_null({"type": "boolean"}), why=TEXT,
+        )),
+        hiddenEnvironments=COUNT, freshness=named("ReportAge"), refusals=rows(PROBLEM_LINE),
+        warnings=rows(PROBLEM_LINE),
+        matched=rows(record(
+            environment=or_null(TEXT), image=TEXT, namespace=TEXT, canonical=or_null(TEXT), verdict=TEXT,
+            unsafe=or_null(TEXT), reasons=rows(record(code=TEXT, message=TEXT, field=TEXT)),
+            rows=rows(named("SourceRow")), nearest=or_null(named("SourceRow")),
+        )),
+        prefixes=rows(record(
+            text=TEXT, canonical=or_null(TEXT), problem=or_null(record(code=TEXT, message=TEXT, hint=TEXT)),
+            public={"type": "boolean"}, covers=rows(TEXT), coversNot=rows(TEXT),
+        )),
+    ),
+    "PolicyCoverage": record(
+        name=TEXT, title=TEXT, type=TEXT, path=TEXT, groups=rows(TEXT), stage=TEXT, engine=TEXT, sources=COUNT,
+        accesses=COUNT, environments=COUNT, hiddenEnvironments=COUNT,
+        enforcement={"type": "object", "additionalProperties": COUNT}, cannotRestrict=COUNT,
+        violations=or_null(COUNT), wouldBlock=or_null(COUNT), workloads=COUNT, conflicts=rows(TEXT), updatedAt=TEXT,
+        version=COUNT, etag=TEXT, freshness=named("ReportAge"),
+    ),
     "UnusedAccess": record(environment=TEXT, namespace=TEXT, registry=TEXT, kind=TEXT, name=TEXT),
+    "GrantedBy": record(kind=TEXT, name=TEXT, mode=TEXT, inForce=FLAG, bySelector=FLAG),
+    "AccessCell": record(
+        registry=TEXT, state=words(*STATES), why=TEXT, use=words("used", "unused", "unknown"), uses=COUNT,
+        grants=rows(named("GrantedBy")), version=or_null(COUNT), wanted=or_null(COUNT), expiresAt=or_null(TEXT),
+        conflict=or_null(TEXT),
+    ),
+    "AccessRow": record(
+        environment=TEXT, group=TEXT, type=TEXT, tier=TEXT, namespace=or_null(TEXT),
+        subject=or_null(record(kind=words("team", "user"), name=TEXT)),
+        labels={"type": "object", "additionalProperties": TEXT}, complete=FLAG, connected=FLAG,
+        reportedAt=or_null(TEXT), phase=or_null(TEXT), policy=or_null(record(name=TEXT, masks=FLAG)),
+        cells=rows(named("AccessCell")),
+    ),
+    "EffectiveAccess": record(
+        kind=TEXT, name=TEXT, registry=TEXT, mode=TEXT, namespaces=or_null(rows(TEXT)), selector=or_null(TEXT),
+        teams=rows(TEXT), users=rows(TEXT),
+    ),
+    "EffectivePolicy": record(
+        environment=TEXT, group=TEXT, type=TEXT, tier=TEXT, kubernetes=or_null(TEXT), cannotRestrict=or_null(TEXT),
+        enforcement=TEXT, enforcedBy=TEXT, reportedAt=or_null(TEXT),
+        policy=or_null(
+            record(name=TEXT, stage=TEXT, version=COUNT, allowOverride=FLAG, sources=COUNT, updatedAt=or_null(TEXT))
+        ),
+        why=rows(record(step=TEXT, text=TEXT, warns=FLAG)), inForce=rows(named("EffectiveAccess")),
+        masked=rows(named("EffectiveAccess")), hidden=COUNT,
+    ),
 }  # fmt: skip
 
+BY_KIND: Final[Schema] = {"type": "object", "additionalProperties": rows(TEXT)}
+"""Kind → words."""
+
 _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
+    "read_me": (
+        200,
+        record(
+            user=TEXT,
+            title=TEXT,
+            teams=rows(TEXT),
+            roles=rows(),
+            signedIn={"type": "object"},
+            may=BY_KIND,
+            whoMay={"type": "object", "additionalProperties": BY_KIND},
+        ),
+    ),
     "create_plans": (201, named("Plan")),
     "read_plans": (200, named("Plan")),
     "confirm_plans": (200, record(state=TEXT, revision=COUNT, documents=rows())),
     "set_credentials": (200, named("Credential")),
     "rotate_credentials": (200, named("Credential")),
+    "judge_images": (
+        200,
+        record(
+            kind=TEXT,
+            items=rows({"anyOf": [named("Explained"), record(image=TEXT, tiers=rows(named("AdmittedTier")))]}),
+        ),
+    ),
+    "list_registry_overview": (
+        200,
+        record(kind=TEXT, metadata={"allOf": [METADATA, HUB]}, items=rows(named("RegistryOverview"))),
+    ),
+    "read_registry_overview": (
+        200,
+        {
+            "allOf": [
+                named("RegistryOverview"),
+                record(
+                    kind=TEXT,
+                    credentials=rows(named("StoredCredential")),
+                    checks=or_null(rows(named("Check"))),
+                    grantedIn=rows(named("GrantedIn")),
+                    grantedInTotal=COUNT,
+                    hosts=rows(named("HostNeed")),
+                ),
+            ]
+        },
+    ),
+    "list_registry_uses": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("RegistryUse")))),
     "list_images": (
         200,
         record(
@@ -187,10 +347,66 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
     "list_inventory": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("Inventory")))),
     "list_needed": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("NeededAccess")))),
     "list_unused": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("UnusedAccess")))),
+    "list_access_matrix": (
+        200,
+        record(
+            kind=TEXT,
+            metadata=METADATA,
+            heard=record(
+                environments=COUNT,
+                reported=COUNT,
+                connected=COUNT,
+                complete=COUNT,
+                silent=rows(TEXT),
+                oldest=or_null(TEXT),
+                newest=or_null(TEXT),
+            ),
+            counts={"type": "object", "additionalProperties": COUNT},
+            registries=rows(record(name=TEXT, title=TEXT, provider=TEXT, prefix=TEXT, granted=COUNT, needed=COUNT)),
+            selectorLabels=rows(TEXT),
+            items=rows(named("AccessRow")),
+        ),
+    ),
+    "read_environment_policy": (200, named("EffectivePolicy")),
+    "list_identities": (
+        200,
+        record(kind=TEXT, metadata=METADATA, items=rows(record(kind=words("team", "user"), name=TEXT))),
+    ),
     "list_access_requests": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("AccessRequest")))),
     "approve_access_request": (201, named("Plan")),
     "deny_access_request": (200, named("AccessRequest")),
     "list_calendar": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("CalendarEntry")))),
+    "read_server": (
+        200,
+        record(
+            version=TEXT,
+            publicUrl=TEXT,
+            tls={"type": "boolean"},
+            database=TEXT,
+            privateAddresses=rows(TEXT),
+            allowedHosts=rows(TEXT),
+            auditSinks=rows(TEXT),
+            identityProviders={"type": "boolean"},
+            createUsers={"type": "boolean"},
+            metrics=TEXT,
+            localClusters=rows(TEXT),
+            problems=rows(),
+        ),
+    ),
+    "ask_why": (
+        200,
+        record(
+            verdict=TEXT,
+            code=TEXT,
+            image=TEXT,
+            canonical=or_null(TEXT),
+            namespace=TEXT,
+            policy=record(name=TEXT, generation=COUNT),
+            nearest=or_null(TEXT),
+            alternative=or_null(TEXT),
+            command=TEXT,
+        ),
+    ),
     "read_verdict": (
         200,
         record(
@@ -212,6 +428,8 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
     "enrol_environment": (201, record(environment=TEXT, join=TEXT, server=TEXT, expiresAt=TEXT, command=TEXT)),
     "read_agent": (200, record(environment=TEXT, agent={"type": "object"}, conditions=rows())),
     "read_desired": (200, record(environment=TEXT, generation=COUNT, hash=TEXT, grants=rows())),
+    "read_policyeffect": (200, named("PolicyEffect")),
+    "list_policycoverage": (200, record(kind=TEXT, metadata=METADATA, items=rows(named("PolicyCoverage")))),
     "list_policytemplates": (200, record(kind=TEXT, items=rows(), prefilled=rows())),
     "read_policytemplates": (200, record(document={"type": "object"}, prefilled=rows())),
     "list_providers": (200, record(kind=TEXT, items=rows())),
@@ -321,7 +539,8 @@ def parameters(operation: str) -> list[dict[str, Any]]:
     if kind is None:
         return []
     if verb in {"listed", "twin"}:
-        return [_query(name, f"only those whose {path} is or holds this") for name, path in kind.filters]
+        found = [_query(name, f"only those whose {path} is or holds this") for name, path in kind.filters]
+        return [*found, _query("sort", "what they are sorted by; with a minus the other way round", sorts(kind.sorts))]
     if verb in {"create", "replace", "delete"}:
         flag = {"type": "boolean", "default": False}
         said = {"replace": "groups may leave another policy", "force": "more may be deleted than is usual"}
@@ -329,6 +548,12 @@ def parameters(operation: str) -> list[dict[str, Any]]:
             said["force"] += "; it is gone at once, and what its agent delivered may be left behind"
         return [_query(name, text, flag) for name, text in said.items()]
     return []
+
+
+def sorts(words: Iterable[tuple[str, str]]) -> Schema:
+    """The orders of a list: each word, and with a minus before it."""
+    named = ["name", *(word for word, _ in words)]
+    return {"type": "string", "enum": [*named, *(f"-{word}" for word in named)]}
 
 
 def _query(name: str, description: str, schema: Schema = TEXT) -> dict[str, Any]:

@@ -81,6 +81,38 @@ def cut(
     return found, page.cursor(key(found[-1])) if more and found else None
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a list is sorted: by the value at a path, "" for the name alone; rows of equal values go by name."""
+
+    path: str = ""
+    descending: bool = False
+
+    def key(self, value: Any, name: str) -> str:
+        """What a row is sorted by, and what the cursor behind it holds; what has no value counts as more than any."""
+        if not self.path:
+            return name
+        if value is None or value == "" or value == []:
+            return f"1\0{name}"
+        text = f"{value:020d}" if isinstance(value, int) and not isinstance(value, bool) else cell(value).casefold()
+        return f"0{text}\0{name}"
+
+
+def order(asked: str | None, sorts: Mapping[str, str]) -> Order:
+    """The order that a request asks for: a word of `sorts`, or `name`; with a minus before it the other way round.
+
+    Raises:
+        Rejected: 400 `sort_unknown`.
+    """
+    if asked is None:
+        return Order()
+    word = asked.removeprefix("-")
+    if word != "name" and word not in sorts:
+        hint = f"one of name, {', '.join(sorts)}; with a minus before it the other way round"
+        raise Rejected(400, "sort_unknown", "the list cannot be sorted by that", hint=hint)
+    return Order(sorts.get(word, ""), asked.startswith("-"))
+
+
 def at(document: Any, path: str) -> Any:
     """The value at a path like "spec.groups" of a document, None where there is nothing."""
     for step in path.split("."):

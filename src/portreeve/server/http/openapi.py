@@ -85,6 +85,18 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "required": ["text"],
         "properties": {"text": {"type": "string", "maxLength": 4096}},
     },
+    "judge_images": {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["images"],
+        "properties": {
+            "images": {
+                "type": "array",
+                "maxItems": 200,
+                "items": {"type": "string", "minLength": 1, "maxLength": 512},
+            }
+        },
+    },
     **{
         f"{step}_exemptions": {
             "type": "object",
@@ -150,7 +162,7 @@ def routes(app: FastAPI) -> APIRouter:
 
 def describe(app: FastAPI) -> dict[str, Any]:
     """The document for the routes of this application."""
-    guarded = [route for route in app.routes if isinstance(route, GuardedRoute)]
+    guarded = [route for route in app.routes if isinstance(route, GuardedRoute) and route.include_in_schema]
     found = get_openapi(
         title=app.title,
         version=app.version,

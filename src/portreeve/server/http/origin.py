@@ -43,6 +43,11 @@ class Origins:
         return self.public_url.startswith("https://") or (self.tls and not self.public_url)
 
     @property
+    def prefix(self) -> str:
+        """The path below which browsers find everything; "" for none."""
+        return urlsplit(self.public_url).path
+
+    @property
     def base(self) -> str:
         """What stands before the path in an address of ours."""
         return self.public_url or f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from portreeve.core.authorization import Resource
 from portreeve.core.blast_radius import RunningImage
+from portreeve.core.environments import Environment
 from portreeve.core.estate import Key
 from portreeve.core.fleet import Word
 from portreeve.core.permissions import Action, Kind
@@ -23,8 +24,11 @@ from portreeve.server.database.engine import Database
 from portreeve.server.documents.service import Documents
 from portreeve.server.documents.snapshot import Snapshot
 from portreeve.server.http.answers import Answer
+from portreeve.server.http.body import read_json
 from portreeve.server.http.guard import GuardedRoute, authorised, caller_of, decided, may, may_not, refused
 from portreeve.server.http.lists import DEFAULT_LIMIT, MAX_LIMIT, MAX_ROWS, csv_twin, cut, json_twin, page, yaml_twin
+from portreeve.server.http.problems import Rejected
+from portreeve.server.images.admitted import admitted
 from portreeve.server.images.freshness import freshness
 from portreeve.server.images.judged import ORDERS, Judgements, Row
 from portreeve.server.images.service import digests_of
@@ -52,6 +56,12 @@ COLUMNS: Final = (
 FIELDS: Final = (
     "image", "environment", "namespace", "owner", "canonical", "verdict", "stage", "digest", "registry", "reason",
 )  # fmt: skip
+
+MOST_IMAGES: Final = 200
+"""Images of one request: a page of tags."""
+
+MAX_IMAGE: Final = 512
+"""Characters of one: a reference of Docker has 255 for its name, 128 for a tag and 71 for a digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +150,18 @@ def routes(
 ) -> APIRouter:
     """All of them."""
     router = APIRouter(route_class=GuardedRoute, tags=["images"])
+    _add_list(router, documents, judgements, database, clock)
+    _add_verdicts(router, documents, clock)
+    return router
+
+
+def _add_list(
+    router: APIRouter,
+    documents: Documents,
+    judgements: Judgements,
+    database: Database,
+    clock: Callable[[], datetime],
+) -> None:
     may_list = authorised((Kind.WORKLOAD, Action.LIST))
 
     @router.get("/api/v1/images.{form}", operation_id="twin_images", summary="List running images as a table")
@@ -176,29 +198,6 @@ def routes(
             metadata["continue"] = more
         return Answer(200, {"kind": "ImageList", "metadata": metadata, "items": await shown(some)}).response()
 
-    @router.get("/api/v1/verdict", operation_id="read_verdict", summary="May this image run there, and why")
-    @authorised((Kind.NAMESPACE, Action.READ))
-    async def explain(
-        request: Request,
-        image: Annotated[str, Query(min_length=1, max_length=512)],
-        environment: Annotated[str, Query(min_length=1, max_length=253)],
-        namespace: Annotated[str, Query(max_length=253)] = "default",
-    ) -> Response:
-        caller = caller_of(request)
-        snapshot = await documents.snapshot()
-        found = snapshot.estate.environments_by_name.get(environment)
-        name = f"{environment}/{namespace}"
-        if found is None or Key("Environment", environment) not in snapshot.documents:
-            decision = may_not(caller, Action.READ, Kind.NAMESPACE, name)
-        else:
-            place = Resource(Kind.NAMESPACE, name, environment, found.group, (namespace,))
-            decision = may(caller, Action.READ, [place])
-        decided(request)
-        if not decision.allowed or found is None:
-            raise refused(decision, named=True)
-        now = clock()
-        return Answer(200, explained(governed(snapshot, found, now), namespace, image, now)).response()
-
     async def selected(request: Request, asked: Wanted) -> Selected:
         snapshot = await documents.snapshot()
         seen = await judgements.visible(caller_of(request), snapshot, clock())
@@ -217,7 +216,80 @@ def routes(
             digests = await digests_of(connection, [row.image for row in rows])
         return [_item(row, digests.get(row.image)) for row in rows]
 
-    return router
+
+def _add_verdicts(router: APIRouter, documents: Documents, clock: Callable[[], datetime]) -> None:
+    @router.get("/api/v1/verdict", operation_id="read_verdict", summary="May this image run there, and why")
+    @authorised((Kind.NAMESPACE, Action.READ))
+    async def explain(
+        request: Request,
+        image: Annotated[str, Query(min_length=1, max_length=512)],
+        environment: Annotated[str, Query(min_length=1, max_length=253)],
+        namespace: Annotated[str, Query(max_length=253)] = "default",
+    ) -> Response:
+        snapshot = await documents.snapshot()
+        found = seen_in(request, snapshot, environment, namespace)
+        now = clock()
+        return Answer(200, explained(governed(snapshot, found, now), namespace, image, now)).response()
+
+    def seen_in(request: Request, snapshot: Snapshot, environment: str, namespace: str) -> Environment:
+        """The environment, for who may see this namespace of it.
+
+        Raises:
+            NotFound: they may not, or there is none.
+        """
+        caller = caller_of(request)
+        found = snapshot.estate.environments_by_name.get(environment)
+        name = f"{environment}/{namespace}"
+        if found is None or Key("Environment", environment) not in snapshot.documents:
+            decision = may_not(caller, Action.READ, Kind.NAMESPACE, name)
+        else:
+            place = Resource(Kind.NAMESPACE, name, environment, found.group, (namespace,))
+            decision = may(caller, Action.READ, [place])
+        decided(request)
+        if not decision.allowed or found is None:
+            raise refused(decision, named=True)
+        return found
+
+    @router.post(
+        "/api/v1/verdicts",
+        operation_id="judge_images",
+        summary="Where images would be admitted, by tier; with an environment, in that namespace of it",
+    )
+    @authorised((Kind.NAMESPACE, Action.READ), (Kind.NAMESPACE, Action.LIST))
+    async def judged(
+        request: Request,
+        environment: Annotated[str | None, Query(min_length=1, max_length=253)] = None,
+        namespace: Annotated[str, Query(max_length=253)] = "default",
+    ) -> Response:
+        caller, snapshot, now = caller_of(request), await documents.snapshot(), clock()
+        images = _images(await read_json(request))
+        if environment is not None:
+            held = governed(snapshot, seen_in(request, snapshot, environment, namespace), now)
+            items = [explained(held, namespace, image, now) for image in images]
+            return Answer(200, {"kind": "VerdictList", "items": items}).response()
+        decided(request)
+        tiers = admitted(caller, snapshot, images, now)
+        items = [{"image": image, "tiers": found} for image, found in zip(images, tiers, strict=True)]
+        return Answer(200, {"kind": "AdmittedList", "items": items}).response()
+
+
+def _images(body: Any) -> list[str]:
+    """The images of a body.
+
+    Raises:
+        Rejected: 400 `body_type`.
+    """
+    given = body.get("images") if isinstance(body, Mapping) and set(body) == {"images"} else None
+    images = [one for one in given if isinstance(one, str)] if isinstance(given, list) else []
+    if (
+        given is None
+        or len(images) > MOST_IMAGES
+        or images != given
+        or not all(0 < len(one) <= MAX_IMAGE for one in images)
+    ):
+        hint = f"at most {MOST_IMAGES} images of at most {MAX_IMAGE} characters"
+        raise Rejected(400, "body_type", 'the body must be {"images": [text, …]}', hint=hint)
+    return images
 
 
 def _item(row: Row, digest: str | None) -> dict[str, Any]:

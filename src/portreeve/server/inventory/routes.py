@@ -87,9 +87,11 @@ def routes(documents: Documents) -> APIRouter:
 
     @router.get("/api/v1/access-needed.{form}", operation_id="twin_needed", summary="Registries to grant, as a table")
     @may_compare
-    async def needed_twin(request: Request, form: Form, environment: Text = None, namespace: Text = None) -> Response:
+    async def needed_twin(
+        request: Request, form: Form, environment: Text = None, namespace: Text = None, registry: Text = None
+    ) -> Response:
         snapshot = await documents.snapshot()
-        rows = _chosen(needed(caller_of(request), snapshot), environment, namespace)
+        rows = _chosen(needed(caller_of(request), snapshot), environment, namespace, registry)
         decided(request)
         return _twin(form, NEEDED, [_needed(one) for one in rows[:MAX_ROWS]])
 
@@ -105,11 +107,12 @@ def routes(documents: Documents) -> APIRouter:
         cursor: Cursor = None,
         environment: Text = None,
         namespace: Text = None,
+        registry: Text = None,
     ) -> Response:
         snapshot = await documents.snapshot()
-        rows = _chosen(needed(caller_of(request), snapshot), environment, namespace)
+        rows = _chosen(needed(caller_of(request), snapshot), environment, namespace, registry)
         decided(request)
-        query = {"access": "needed", "filters": [environment, namespace]}
+        query = {"access": "needed", "filters": [environment, namespace, registry]}
         found, more = cut(rows, page(query, limit=limit, cursor=cursor), _key)
         items = [_needed(one) for one in found]
         body = {"kind": "NeededAccessList", "metadata": _metadata(snapshot, rows, more), "items": items}
@@ -117,9 +120,11 @@ def routes(documents: Documents) -> APIRouter:
 
     @router.get("/api/v1/access-unused.{form}", operation_id="twin_unused", summary="Grants without use, as a table")
     @may_prune
-    async def unused_twin(request: Request, form: Form, environment: Text = None, namespace: Text = None) -> Response:
+    async def unused_twin(
+        request: Request, form: Form, environment: Text = None, namespace: Text = None, registry: Text = None
+    ) -> Response:
         snapshot = await documents.snapshot()
-        rows = _chosen(unused(caller_of(request), snapshot), environment, namespace)
+        rows = _chosen(unused(caller_of(request), snapshot), environment, namespace, registry)
         decided(request)
         return _twin(form, UNUSED, [_unused(one) for one in rows[:MAX_ROWS]])
 
@@ -135,11 +140,12 @@ def routes(documents: Documents) -> APIRouter:
         cursor: Cursor = None,
         environment: Text = None,
         namespace: Text = None,
+        registry: Text = None,
     ) -> Response:
         caller, snapshot = caller_of(request), await documents.snapshot()
-        rows = _chosen(unused(caller, snapshot), environment, namespace)
+        rows = _chosen(unused(caller, snapshot), environment, namespace, registry)
         decided(request)
-        query = {"access": "unused", "filters": [environment, namespace]}
+        query = {"access": "unused", "filters": [environment, namespace, registry]}
         found, more = cut(rows, page(query, limit=limit, cursor=cursor), _key)
         # Of these nothing is known to be unused: the answer says so instead of leaving them out.
         metadata = _metadata(snapshot, rows, more) | {"unknown": unknown(caller, snapshot)}
@@ -153,8 +159,14 @@ def _metadata(snapshot: Snapshot, rows: Sequence[Any], more: str | None) -> dict
     return {"revision": snapshot.revision, "total": len(rows), **({"continue": more} if more else {})}
 
 
-def _chosen(rows: Sequence[Any], environment: str | None, namespace: str | None) -> list[Any]:
-    found = [one for one in rows if environment in (None, one.environment) and namespace in (None, one.namespace)]
+def _chosen(rows: Sequence[Any], environment: str | None, namespace: str | None, registry: str | None) -> list[Any]:
+    found = [
+        one
+        for one in rows
+        if environment in (None, one.environment)
+        and namespace in (None, one.namespace)
+        and registry in (None, one.registry)
+    ]
     return sorted(found, key=_key)
 
 

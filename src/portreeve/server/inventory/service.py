@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from portreeve.core.authorization import Resource, Scope, visible_scope
+from portreeve.core.authorization import Clause, Resource, Scope, visible_scope
 from portreeve.core.blast_radius import RunningImage
 from portreeve.core.desired import granted
 from portreeve.core.environments import Environment, EnvironmentType
@@ -33,7 +33,7 @@ def spaces(caller: Caller, snapshot: Snapshot, environment: Environment) -> list
     """What an environment has told of the namespaces in which the caller may see workloads, sorted by name."""
     reported = snapshot.reports.get(environment.name)
     told = (reported.inventory if reported else None) or {}
-    sees = _Sees(caller, Kind.WORKLOAD, snapshot)
+    sees = Sees(caller, Kind.WORKLOAD, snapshot)
     return [(name, told[name]) for name in sorted(told) if sees.place(environment.name, name)]
 
 
@@ -49,7 +49,7 @@ def templates(caller: Caller, snapshot: Snapshot) -> Sequence[RunningImage]:
 
 def needed(caller: Caller, snapshot: Snapshot) -> list[Needed]:
     """Registries that are used and not granted, sorted."""
-    workloads = _Sees(caller, Kind.WORKLOAD, snapshot)
+    workloads = Sees(caller, Kind.WORKLOAD, snapshot)
     registries = {one.key.name for one in seen(caller, KINDS["Registry"], snapshot)}
     found = (one for held, _ in _compared(snapshot) for one in held)
     return [one for one in found if one.registry in registries and workloads.place(one.environment, one.namespace)]
@@ -57,7 +57,7 @@ def needed(caller: Caller, snapshot: Snapshot) -> list[Needed]:
 
 def unused(caller: Caller, snapshot: Snapshot) -> list[Unused]:
     """Registries that are granted and not used, sorted."""
-    namespaces = _Sees(caller, Kind.NAMESPACE, snapshot)
+    namespaces = Sees(caller, Kind.NAMESPACE, snapshot)
     grants = {one.key for kind in _KIND_OF.values() for one in seen(caller, KINDS[kind], snapshot)}
     found = (one for _, held in _compared(snapshot) for one in held)
     return [one for one in found if grantor(one) in grants and namespaces.place(one.environment, one.namespace)]
@@ -70,7 +70,7 @@ def unknown(caller: Caller, snapshot: Snapshot) -> list[str]:
         for one in seen(caller, KINDS["Environment"], snapshot)
         if isinstance(one.value, Environment)
         and one.value.type is EnvironmentType.KUBERNETES
-        and not _complete(snapshot, one.value)
+        and not complete(snapshot, one.value)
         and granted(snapshot.estate, one.value)
     ]
 
@@ -81,17 +81,20 @@ def grantor(one: Unused) -> Key:
     return Key(_KIND_OF[word], name)
 
 
-class _Sees:
+class Sees:
     """Where a caller may list objects of a kind; each place is asked about once."""
 
     def __init__(self, caller: Caller, kind: Kind, snapshot: Snapshot) -> None:
         self._kind, self._snapshot = kind, snapshot
         listing = in_scope(caller, Action.LIST, kind)
         self._scope = visible_scope(caller.principal, kind) if listing else Scope(kind)
+        self.everywhere = Clause() in self._scope.clauses
         self._places: dict[tuple[str, str], bool] = {}
 
     def place(self, environment: str, namespace: str) -> bool:
         """Whether they may in this namespace."""
+        if self.everywhere:
+            return True
         at = (environment, namespace)
         if at not in self._places:
             found = self._snapshot.estate.environments_by_name.get(environment)
@@ -104,13 +107,17 @@ def _compared(snapshot: Snapshot) -> Iterator[tuple[list[Needed], list[Unused]]]
     """For each environment; worked out once for each revision."""
     registries = Registries(snapshot.estate.registries)
     for environment in sorted(snapshot.estate.environments, key=lambda one: one.name):
-        if environment.type is not EnvironmentType.KUBERNETES:
-            continue
-        found = snapshot.compared.get(environment.name)
-        if found is None:
-            grants = granted(snapshot.estate, environment)
-            found = snapshot.compared[environment.name] = compare(_told(snapshot, environment), grants, registries)
-        yield found  # type: ignore[misc] # the memo holds what the lines above put there
+        if environment.type is EnvironmentType.KUBERNETES:
+            yield compared(snapshot, environment, registries)
+
+
+def compared(snapshot: Snapshot, environment: Environment, registries: Registries) -> tuple[list[Needed], list[Unused]]:
+    """What is needed and what is unused in a Kubernetes environment; worked out once for each revision."""
+    found = snapshot.compared.get(environment.name)
+    if found is None:
+        grants = granted(snapshot.estate, environment)
+        found = snapshot.compared[environment.name] = compare(_told(snapshot, environment), grants, registries)
+    return found  # type: ignore[return-value] # the memo holds what the lines above put there
 
 
 def _told(snapshot: Snapshot, environment: Environment) -> Told:
@@ -120,10 +127,11 @@ def _told(snapshot: Snapshot, environment: Environment) -> Told:
     uses += [Use(name, row["owner"], row["image"]) for name, said in told.items() for row in said.get("workloads", ())]
     annotated = {name: said["registries"] for name, said in told.items() if said.get("registries")}
     known = snapshot.estate.capabilities_of(environment).namespaces
-    return Told(environment.name, known, uses, annotated, _complete(snapshot, environment))
+    return Told(environment.name, known, uses, annotated, complete(snapshot, environment))
 
 
-def _complete(snapshot: Snapshot, environment: Environment) -> bool:
+def complete(snapshot: Snapshot, environment: Environment) -> bool:
+    """Whether the environment has told all that could run there."""
     reported = snapshot.reports.get(environment.name)
     if reported is None or reported.inventory is None:
         return False

@@ -49,7 +49,7 @@ class People:
         self.new_id = new_id
         self.settings = settings
         self.origins = origin.origins(settings)
-        self.cookies = cookies.Cookies(secure=self.origins.secure)
+        self.cookies = cookies.Cookies(secure=self.origins.secure, below=self.origins.prefix)
         self.passwords = Passwords()
 
     async def caller(self, request: Request) -> Caller:

@@ -1,7 +1,9 @@
 """The cookie that carries a session, and the one that carries a sign-in under way.
 
 By https their names begin with `__Host-`: a browser then takes them only with Secure, for this very host and the whole
-of it, so that no neighbour on a subdomain can plant one. On plain http, which is for loopback, they have no prefix.
+of it, so that no neighbour on a subdomain can plant one. Where a proxy shows us below a path, others are on the same
+host: then they are for that path alone, so that no neighbour's server is sent a session, and begin with `__Secure-`, as
+`__Host-` would not have a path. On plain http, which is for loopback, their names begin with neither.
 SameSite is Lax: Strict would leave the cookie out when an identity provider sends the browser back here.
 
 Sources: RFC 6265bis, section 4.1.3; OWASP ASVS 5.0, 3.3.
@@ -22,11 +24,11 @@ _MOST: Final = 128
 
 
 class Cookies:
-    """`secure`: browsers come by https."""
+    """`secure`: browsers come by https. `below`: the path of ours on a host that is not ours alone, "" for none."""
 
-    def __init__(self, *, secure: bool) -> None:
-        self._prefix = "__Host-" if secure else ""
-        self._attributes = f"Path=/; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
+    def __init__(self, *, secure: bool, below: str = "") -> None:
+        self._prefix = ("__Secure-" if below else "__Host-") if secure else ""
+        self._attributes = f"Path={below}/; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
 
     def read(self, cookies: Mapping[str, str], name: str) -> SecretValue | None:
         """The value that a browser sent; what cannot be one of ours is none."""

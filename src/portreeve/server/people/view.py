@@ -9,8 +9,10 @@ from sqlalchemy import Row
 
 from portreeve.core.audit import ViaKind
 from portreeve.core.authorization import Holding
+from portreeve.core.permissions import OPERATIONS, PERSONAL, roles_that_may
 from portreeve.server.documents.view import time
 from portreeve.server.http.caller import UNSCOPED, Caller
+from portreeve.server.http.guard import in_scope
 from portreeve.server.people.api_tokens import Made
 from portreeve.server.people.principals import Account
 from portreeve.server.people.sessions import IDLE, Started
@@ -25,11 +27,30 @@ def myself(caller: Caller, who: Account) -> dict[str, Any]:
         "teams": sorted(caller.principal.teams),
         "roles": [_role(held) for held in caller.principal.holdings],
         "signedIn": {"by": str(caller.principal.how), known: caller.via.id, "expiresAt": time(caller.expires_at)},
+        "may": _may(caller),
+        "whoMay": {
+            str(kind): {str(action): [str(role) for role in roles_that_may(kind, action)] for action in actions}
+            for kind, actions in OPERATIONS.items()
+        },
     }
     if caller.scope != UNSCOPED:
         kinds = None if caller.scope.kinds is None else sorted(caller.scope.kinds)
         answered["scope"] = {"readOnly": caller.scope.read_only, "kinds": kinds}
     return answered
+
+
+def _may(caller: Caller) -> dict[str, list[str]]:
+    """Kind → what they may do with some object of it. Which ones is decided on each of them, when it is done."""
+    roles = {held.role for held in caller.principal.holdings}
+    return {
+        str(kind): [
+            str(action)
+            for action in actions
+            if in_scope(caller, action, kind)
+            and ((kind, action) == PERSONAL or not roles.isdisjoint(roles_that_may(kind, action)))
+        ]
+        for kind, actions in OPERATIONS.items()
+    }
 
 
 def _role(held: Holding) -> dict[str, Any]:

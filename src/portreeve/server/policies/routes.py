@@ -1,9 +1,11 @@
-"""The routes of policy templates, and of the sources that every policy has without saying so."""
+"""The routes of policy templates, of the effect of a draft, and of how policies stand."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
@@ -11,27 +13,99 @@ from starlette.responses import Response
 
 from portreeve.core.blast_radius import RunningImage
 from portreeve.core.permissions import Action, Kind
-from portreeve.core.policy import Registry, prefilled_sources
+from portreeve.core.policy import Registry, Stage, prefilled_sources
 from portreeve.core.sources import AGENT_SOURCE
 from portreeve.core.templates import DESCRIPTIONS, Template, template, use_of
 from portreeve.server.documents.kinds import KINDS
 from portreeve.server.documents.service import Documents
 from portreeve.server.documents.snapshot import Snapshot
 from portreeve.server.http.answers import Answer
+from portreeve.server.http.body import read_json
 from portreeve.server.http.caller import Caller
 from portreeve.server.http.guard import GuardedRoute, authorised, caller_of, decided
+from portreeve.server.http.lists import DEFAULT_LIMIT, MAX_LIMIT, MAX_ROWS, csv_twin, cut, json_twin, page, yaml_twin
+from portreeve.server.http.openapi import body as described
 from portreeve.server.http.problems import Rejected
 from portreeve.server.images.service import visible
 from portreeve.server.inventory.service import templates
+from portreeve.server.policies.coverage import COLUMNS, FIELDS, Row, Violations, Wanted, row_key, rows
+from portreeve.server.policies.effect import BODY, answered, read_question
 from portreeve.wire.dump import dump
 
 MOST_GROUPS = 200
 
+Text = Annotated[str | None, Query(max_length=253)]
+Type = Annotated[Literal["kubernetes", "docker"] | None, Query()]
 
-def routes(documents: Documents) -> APIRouter:
-    """All of them. They show only what is made of what the caller may see."""
+
+described("read_policyeffect", BODY)
+
+
+def routes(documents: Documents, violations: Violations, clock: Callable[[], datetime]) -> APIRouter:
+    """All of them. They show only what is made of what the caller may see. `violations` is the look of the stages."""
     router = APIRouter(route_class=GuardedRoute, tags=["policies"])
     may_list = authorised((Kind.REGISTRY_POLICY, Action.LIST))
+
+    @router.post(
+        "/api/v1/policies/effect",
+        operation_id="read_policyeffect",
+        summary="What a policy that is being written would do to what runs; nothing is stored",
+    )
+    @authorised((Kind.REGISTRY_POLICY, Action.PLAN), (Kind.REGISTRY_POLICY, Action.READ))
+    async def shown_effect(request: Request) -> Response:
+        question = read_question(await read_json(request))
+        caller = caller_of(request)
+        draft = await documents.draft(caller, question.proposal)
+        decided(request)
+        return Answer(200, await asyncio.to_thread(answered, caller, draft, question, clock())).response()
+
+    @router.get(
+        "/api/v1/policycoverage.{form}",
+        operation_id="twin_policycoverage",
+        summary="How policies stand: where, how far, and what they refuse, as a table",
+    )
+    @may_list
+    async def coverage_twin(
+        request: Request,
+        form: Annotated[Literal["json", "csv", "yaml"], Path()],
+        q: Text = None,
+        type: Type = None,  # noqa: A002 - the name of the parameter
+        group: Text = None,
+        stage: Annotated[Stage | None, Query()] = None,
+    ) -> Response:
+        found, _ = await covering(request, Wanted(q, type, group, stage))
+        if form == "csv":
+            return csv_twin(COLUMNS, [[row[field] for field in FIELDS] for row in found[:MAX_ROWS]])
+        return json_twin(found[:MAX_ROWS]) if form == "json" else yaml_twin(found[:MAX_ROWS])
+
+    @router.get(
+        "/api/v1/policycoverage",
+        operation_id="list_policycoverage",
+        summary="How policies stand: where, how far, and what they refuse",
+    )
+    @may_list
+    async def coverage(
+        request: Request,
+        limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
+        cursor: Annotated[str | None, Query(max_length=4096)] = None,
+        q: Text = None,
+        type: Type = None,  # noqa: A002 - the name of the parameter
+        group: Text = None,
+        stage: Annotated[Stage | None, Query()] = None,
+    ) -> Response:
+        found, revision = await covering(request, Wanted(q, type, group, stage))
+        query = {"kind": "PolicyCoverage", "filters": [q, type, group, stage]}
+        some, more = cut(found, page(query, limit=limit, cursor=cursor), row_key)
+        metadata: dict[str, Any] = {"revision": revision, "total": len(found)}
+        if more:
+            metadata["continue"] = more
+        return Answer(200, {"kind": "PolicyCoverageList", "metadata": metadata, "items": list(some)}).response()
+
+    async def covering(request: Request, wanted: Wanted) -> tuple[list[Row], int]:
+        snapshot, caller = await documents.snapshot(), caller_of(request)
+        decided(request)
+        found = await asyncio.to_thread(rows, caller, snapshot, wanted, violations, clock())
+        return found, snapshot.revision
 
     @router.get("/api/v1/policytemplates", operation_id="list_policytemplates", summary="Policies to start from")
     @may_list

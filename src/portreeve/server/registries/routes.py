@@ -335,7 +335,7 @@ def _add_usage(router: APIRouter, parts: Parts) -> None:
         inside(place, path)
         held = snapshot.estate.environments_by_name.get(environment or "")
         keys = providers.named(registry.provider).keys(place)
-        body = usage_document(registry, keys, namespace, path, _tag_name(tag))
+        body = usage_document(registry, keys, namespace, path, _reference(tag))
         if held is not None:
             there = Resource(Kind.REGISTRY_ACCESS, "", held.name, held.group, (namespace,))
             if may(caller_of(request), Action.LIST, [there]).allowed:

@@ -22,6 +22,13 @@ async def save_checks(
     await connection.execute(insert(REGISTRY_CHECKS).values(**values))
 
 
+async def checks(connection: AsyncConnection, registry: str) -> list[dict[str, Any]] | None:
+    """The stages of the last checklist of a registry; None if there is none."""
+    query = select(REGISTRY_CHECKS.c.checks).where(REGISTRY_CHECKS.c.registry == registry)
+    found: list[dict[str, Any]] | None = (await connection.execute(query)).scalar_one_or_none()
+    return found
+
+
 async def forget(connection: AsyncConnection, registry: str) -> None:
     """The registry is gone, and with it what was found of it."""
     await connection.execute(delete(REGISTRY_CHECKS).where(REGISTRY_CHECKS.c.registry == registry))

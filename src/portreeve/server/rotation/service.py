@@ -11,9 +11,7 @@ Sources: mission rule 7; requirement U-05. Decision record: docs/adr/0025.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -26,15 +24,13 @@ from portreeve.server.audit.journal import Entry
 from portreeve.server.credentials.rewrap import US
 from portreeve.server.credentials.service import Credentials
 from portreeve.server.database.engine import Database
+from portreeve.server.database.sweeping import Sweeping
 from portreeve.server.database.writer import Transaction, Writer
 from portreeve.server.documents.snapshot import CredentialRow, Snapshot
 from portreeve.server.rotation.progress import grants_of, held_in
 
 SWEEP_S: Final = 60
 """Seconds between sweeps without any change: graces end."""
-
-PAUSE_S: Final = 0.5
-"""Seconds that reports are gathered for before a sweep."""
 
 
 class Rotations:
@@ -53,20 +49,15 @@ class Rotations:
         self._credentials = credentials
         self._clock = clock
         self._new_id = new_id
-        self._task: asyncio.Task[None] | None = None
-        self._stopping = asyncio.Event()
+        self._sweeping = Sweeping(writer, "rotations", self.sweep, lambda: SWEEP_S)
 
     def start(self) -> None:
         """Sweep from now on."""
-        self._task = asyncio.create_task(self._run(), name="rotations")
+        self._sweeping.start()
 
     async def stop(self) -> None:
         """Sweep no more; a sweep that is under way is finished."""
-        self._stopping.set()
-        async with self._writer.changed:
-            self._writer.changed.notify_all()
-        if self._task is not None:
-            await self._task
+        await self._sweeping.stop()
 
     async def sweep(self) -> int:
         """End the overlaps that are over; how many those were."""
@@ -113,27 +104,3 @@ class Rotations:
             project=escaped(project) if project else None,
         )
         return Entry(US, Action.CREDENTIAL_RETIRE, target, f"rotation-{self._new_id()}", reason=str(why))
-
-    async def _run(self) -> None:
-        while not self._stopping.is_set():
-            await self._pause(PAUSE_S)
-            seen = self._writer.snapshot.revision
-            try:
-                await self.sweep()
-            except Exception as error:  # noqa: BLE001 -- whatever is over is found again, once the database is back
-                logs.task_failed("rotations", error)
-            await self._changed(seen)
-
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-
-    async def _changed(self, seen: int) -> None:
-        """Wait for a change behind this revision, for time to have passed, or for the end."""
-        with suppress(TimeoutError):
-            # Not asyncio.wait_for, which can swallow being cancelled (python/cpython#86296).
-            async with asyncio.timeout(SWEEP_S), self._writer.changed:
-                await self._writer.changed.wait_for(
-                    lambda: self._stopping.is_set() or self._writer.snapshot.revision != seen
-                )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from portreeve.core.agent_identity import ADMITTED
 from portreeve.core.blast_radius import Denial, Denials, RunningImage
 from portreeve.core.desired import DesiredState
 from portreeve.core.environments import Environment
@@ -56,7 +57,7 @@ class Looking:
             name,
             now,
             text,
-            _seen_at(snapshot, name, reported),
+            last_seen(snapshot, name, reported),
             _complete(snapshot, name, reported) and told.get("ClusterSeen", {}).get("status") == "True",
             self.violations(snapshot, environment, now),
             str(enforced.get("reason", "")),
@@ -106,9 +107,10 @@ def covered(snapshot: Snapshot, policy: RegistryPolicy) -> list[Environment]:
     return sorted(found, key=lambda one: one.name)
 
 
-def _seen_at(snapshot: Snapshot, name: str, reported: Reported | None) -> datetime | None:
+def last_seen(snapshot: Snapshot, name: str, reported: Reported | None) -> datetime | None:
+    """When the environment's agent was last known to be there; None if there is none."""
     agent = snapshot.agents.get(name)
-    if agent is None or agent.state != "active":
+    if agent is None or agent.state not in ADMITTED:
         return None
     seen_at = agent.seen_at or agent.enrolled_at
     return seen_at if reported is None else max(seen_at, reported.at)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -27,15 +26,17 @@ from portreeve.core import burn_down
 from portreeve.core.audit import Action as Recorded
 from portreeve.core.audit import ObjectKind, Target, digest, escaped
 from portreeve.core.audit import Outcome as Ended
+from portreeve.core.blast_radius import Denial
 from portreeve.core.burn_down import KEPT_DAYS, Day
+from portreeve.core.environments import Environment
 from portreeve.core.estate import Key
 from portreeve.core.permissions import Action, Kind
 from portreeve.core.policy import RegistryPolicy, Stage
 from portreeve.core.stages import MAX_AGE, Hold, HoldRule, Look, Watch, forward, holds, watched
 from portreeve.errors import Conflict, PortreeveError, Problem
-from portreeve.server import logs
 from portreeve.server.audit.journal import Entry
 from portreeve.server.database.engine import Database
+from portreeve.server.database.sweeping import Sweeping
 from portreeve.server.database.writer import Refusal, Transaction, Writer
 from portreeve.server.desired.service import DesiredStates
 from portreeve.server.documents.proposal import ANY, Outcome, Proposal, Put
@@ -102,20 +103,15 @@ class Stages:
         self._desired = desired
         self._clock = clock
         self._looking = Looking()
-        self._task: asyncio.Task[None] | None = None
-        self._stopping = asyncio.Event()
+        self._sweeping = Sweeping(writer, "stages", self.sweep, lambda: SWEEP_S, pause_s=PAUSE_S)
 
     def start(self) -> None:
         """Sweep from now on."""
-        self._task = asyncio.create_task(self._run(), name="stages")
+        self._sweeping.start()
 
     async def stop(self) -> None:
         """Sweep no more; a sweep that is under way is finished."""
-        self._stopping.set()
-        async with self._writer.changed:
-            self._writer.changed.notify_all()
-        if self._task is not None:
-            await self._task
+        await self._sweeping.stop()
 
     async def sweep(self) -> int:
         """Look at everything, and write what is new of it; how many rows that were."""
@@ -178,6 +174,10 @@ class Stages:
         found = holds(seen, policy.stage, move.stage, move.rule, now)
         return Rollout(policy.stage, move.stage, seen, found)
 
+    def violations(self, snapshot: Snapshot, environment: Environment, now: datetime) -> tuple[Denial, ...]:
+        """What the policy of an environment would refuse there at `deny`, as the sweeps look at it, sorted."""
+        return self._looking.violations(snapshot, environment, now)
+
     async def preview(self, caller: Caller, name: str, move: Move) -> tuple[Outcome, Rollout]:
         """What a move would do and what holds it; nothing is written.
 
@@ -221,30 +221,6 @@ class Stages:
         proposal = _proposal(stored, move, caller, transaction.now, held=forced)
         made = await self._documents.in_transaction(transaction, caller, proposal, seen)
         return _told(transaction, caller, made, Recorded.POLICY_PROMOTE, "stage_held" if forced else None)
-
-    async def _run(self) -> None:
-        while not self._stopping.is_set():
-            await self._pause(PAUSE_S)
-            seen = self._writer.snapshot.revision
-            try:
-                await self.sweep()
-            except Exception as error:  # noqa: BLE001 -- whatever is to be remembered is seen again
-                logs.task_failed("stages", error)
-            await self._changed(seen)
-
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-
-    async def _changed(self, seen: int) -> None:
-        """Wait for a change behind this revision, for time to have passed, or for the end."""
-        with suppress(TimeoutError):
-            # Not asyncio.wait_for, which can swallow being cancelled (python/cpython#86296).
-            async with asyncio.timeout(SWEEP_S), self._writer.changed:
-                await self._writer.changed.wait_for(
-                    lambda: self._stopping.is_set() or self._writer.snapshot.revision != seen
-                )
 
 
 class Forget:

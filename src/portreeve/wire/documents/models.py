@@ -30,6 +30,7 @@ from pydantic_core import PydanticCustomError
 
 from portreeve.core.cluster import LabelSelector, NamespaceSelection, Operator, Requirement
 from portreeve.core.fixtures import DEFAULT_NAMESPACE
+from portreeve.core.people import Subjects
 from portreeve.core.policy import (
     Access,
     AllowedSource,
@@ -258,16 +259,28 @@ class DeliveryModel(Model):
         )
 
 
+class SubjectsModel(Model):
+    """Teams and users by name."""
+
+    teams: tuple[Text, ...] = ()
+    users: tuple[Text, ...] = ()
+
+    def value(self) -> Subjects:
+        """The core value."""
+        return Subjects(self.teams, self.users)
+
+
 class AccessModel(Model):
-    """A registry granted to namespaces. That one of names and selector is given, `core.policy.validate` checks."""
+    """A registry granted to namespaces, or to subjects. Which of them, `core.policy.validate` checks."""
 
     registry: Text
     namespaces: NamespacesModel = NamespacesModel()
+    subjects: SubjectsModel = SubjectsModel()
     delivery: DeliveryModel = DeliveryModel()
 
     def value(self, field: str) -> Access:
         """The core value."""
-        return Access(self.registry, self.namespaces.value(), self.delivery.value(), field)
+        return Access(self.registry, self.namespaces.value(), self.delivery.value(), field, self.subjects.value())
 
 
 class ScopeModel(Model):
@@ -307,6 +320,7 @@ class PolicySpecModel(Model):
     access: list[AccessModel] = []
     restrict: RestrictModel = RestrictModel()
     allow_override: Bool = False
+    title: str = ""
 
 
 class PolicyDocument(Model):

@@ -286,6 +286,7 @@ def _policy(document: PolicyDocument, revision: int) -> RegistryPolicy:
         ),
         allow_override=spec.allow_override,
         generation=revision,
+        title=spec.title,
     )
 
 

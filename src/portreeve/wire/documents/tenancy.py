@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from portreeve.core.cluster import Tier
 from portreeve.core.environments import Environment, EnvironmentGroup, EnvironmentType
-from portreeve.core.people import BindingScope, Project, ProjectNamespaces, Role, RoleBinding, Subjects, Team, User
+from portreeve.core.people import BindingScope, Project, ProjectNamespaces, Role, RoleBinding, Team, User
 from portreeve.core.platform import PlatformSettings
 from portreeve.core.policy import RegistryAccess
 from portreeve.wire.documents.models import (
@@ -24,6 +24,7 @@ from portreeve.wire.documents.models import (
     Model,
     NamespacesModel,
     StatusModel,
+    SubjectsModel,
     Text,
 )
 
@@ -41,17 +42,6 @@ class TenancyDocument(Model):
     ) -> EnvironmentGroup | Environment | Project | RegistryAccess | Team | RoleBinding | User | PlatformSettings:
         """The core value."""
         raise AssertionError("each kind of document says what its value is")
-
-
-class SubjectsModel(Model):
-    """Teams and users by name."""
-
-    teams: tuple[Text, ...] = ()
-    users: tuple[Text, ...] = ()
-
-    def value(self) -> Subjects:
-        """The core value."""
-        return Subjects(self.teams, self.users)
 
 
 class EnvironmentGroupSpecModel(Model):

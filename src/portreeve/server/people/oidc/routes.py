@@ -16,7 +16,12 @@ from portreeve.server.people.oidc.flow import LASTS, OidcSignIn
 from portreeve.server.people.sessions import WHOLE
 
 Name = Annotated[str, Path(max_length=63, pattern="^[a-z0-9-]+$", description="the name of the identity provider")]
-Next = Annotated[str, Query(max_length=2048, description="the path of the console to go on at")]
+Next = Annotated[
+    str,
+    Query(
+        max_length=2048, description="the path of the console to go on at, without the path that a proxy puts before it"
+    ),
+]
 
 
 def routes(people: People, oidc: OidcSignIn) -> APIRouter:
@@ -43,7 +48,7 @@ def routes(people: People, oidc: OidcSignIn) -> APIRouter:
     @public
     async def callback(request: Request, name: Name) -> Response:
         finished = await oidc.finish(request, name)
-        answer = Answer(303, None, {"Location": finished.next}).response()
+        answer = Answer(303, None, {"Location": f"{people.origins.prefix}{finished.next}"}).response()
         answer.headers.append("Set-Cookie", people.cookies.set(cookies.SESSION, finished.started.token, WHOLE))
         answer.headers.append("Set-Cookie", people.cookies.cleared(cookies.SIGN_IN))
         return answer

@@ -110,10 +110,15 @@ def upgrade() -> None:
         sa.Column("request", NAME, nullable=False),
         sa.PrimaryKeyConstraint("sequence", name=op.f("pk_audit_events")),
     )
+    op.create_index("ix_audit_events_action", "audit_events", ["action", "sequence"], unique=False)
     op.create_index("ix_audit_events_environment", "audit_events", ["environment", "sequence"], unique=False)
     op.create_index("ix_audit_events_kind", "audit_events", ["kind", "name", "sequence"], unique=False)
+    op.create_index("ix_audit_events_name", "audit_events", ["name", "sequence"], unique=False)
+    op.create_index("ix_audit_events_outcome", "audit_events", ["outcome", "sequence"], unique=False)
     op.create_index("ix_audit_events_principal", "audit_events", ["principal", "sequence"], unique=False)
     op.create_index("ix_audit_events_project", "audit_events", ["project", "sequence"], unique=False)
+    op.create_index("ix_audit_events_request", "audit_events", ["request", "sequence"], unique=False)
+    op.create_index("ix_audit_events_time", "audit_events", ["time", "sequence"], unique=False)
     op.create_table(
         "audit_head",
         sa.Column("id", NUMBER, autoincrement=False, nullable=False),
@@ -462,10 +467,15 @@ def downgrade() -> None:
     op.drop_table("audit_sinks")
     op.drop_table("audit_nodes")
     op.drop_table("audit_head")
+    op.drop_index("ix_audit_events_time", table_name="audit_events")
+    op.drop_index("ix_audit_events_request", table_name="audit_events")
     op.drop_index("ix_audit_events_project", table_name="audit_events")
     op.drop_index("ix_audit_events_principal", table_name="audit_events")
+    op.drop_index("ix_audit_events_outcome", table_name="audit_events")
+    op.drop_index("ix_audit_events_name", table_name="audit_events")
     op.drop_index("ix_audit_events_kind", table_name="audit_events")
     op.drop_index("ix_audit_events_environment", table_name="audit_events")
+    op.drop_index("ix_audit_events_action", table_name="audit_events")
     op.drop_table("audit_events")
     op.drop_table("audit_checkpoints")
     op.drop_index("ix_api_tokens_user", table_name="api_tokens")

@@ -1,0 +1,333 @@
+/** How a policy goes from stage to stage: what holds it, what it would deny, forward through a plan and back at once. */
+import {
+  Alert,
+  Button,
+  Form,
+  FormGroup,
+  FormHelperText,
+  HelperText,
+  HelperTextItem,
+  List,
+  ListItem,
+  Modal,
+  ModalBody,
+  ModalFooter,
+  ModalHeader,
+  Spinner,
+  TextInput,
+} from '@patternfly/react-core'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+
+import { pathOf, send } from '../../api/client'
+import type { Stage } from '../../api/documents'
+import { asProblem } from '../../api/problem'
+import { PlanShown, type Plan } from '../../parts/ConfirmChange'
+import { When } from '../../parts/Fresh'
+import { codeOfCall, InCode, type Call } from '../../parts/InCode'
+import { useSay } from '../../parts/Say'
+import { StageLabel, StateLabel } from '../../parts/State'
+import { duration } from '../../parts/time'
+import { MayButton } from '../../parts/Who'
+import { Wrong } from '../../parts/Wrong'
+
+const STAGES: Stage[] = ['off', 'audit', 'warn', 'deny']
+
+interface Hold {
+  environment: string | null
+  code: string
+  message: string
+  since: string | null
+  until: string | null
+}
+
+/** A rollout as the API answers it (server/stages/routes.py). */
+export interface RolloutShown {
+  stage: Stage
+  wanted: Stage
+  next?: Stage | null
+  held: boolean
+  quietSeconds: number
+  holds: Hold[]
+  places: {
+    environment: string
+    lastSeen: string | null
+    told: boolean
+    enforced: string | null
+    present: boolean
+    watchedSince: string | null
+    lastViolation: string | null
+    violations: number
+  }[]
+  hiddenEnvironments: number
+  violations: { environment: string; namespace: string; owner: string; image: string; verdict: string; reason: string }[]
+  violationsTotal: number
+}
+
+const SHOWN = 20
+
+export function Rollout({ name, etag }: { name: string; etag: string | undefined }) {
+  const { data, error, refetch } = useQuery({
+    queryKey: ['rollout', name],
+    queryFn: () => send<RolloutShown>(pathOf('policies', name, 'rollout')),
+    refetchInterval: 30_000,
+    retry: false,
+  })
+  const [moving, move] = useState<Stage | null>(null)
+  if (error) return <Wrong error={error} again={() => void refetch()} />
+  if (!data) {
+    return (
+      <p role="status">
+        <Spinner size="md" aria-label="Loading" /> Looking at its environments…
+      </p>
+    )
+  }
+  const at = STAGES.indexOf(data.stage)
+  return (
+    <>
+      <ol className="stage-steps" aria-label="Stages">
+        {STAGES.map((one, index) => (
+          <li key={one} aria-current={index === at ? 'step' : undefined} className={index === at ? 'chosen' : ''}>
+            <StageLabel stage={one} />
+          </li>
+        ))}
+      </ol>
+      <div className="form-actions">
+        {data.next ? (
+          <MayButton kind="registry-policy" action="update" variant="primary" onClick={() => move(data.next ?? null)}>
+            Go on to {data.next}
+          </MayButton>
+        ) : null}
+        {STAGES.slice(0, at)
+          .reverse()
+          .map((one) => (
+            <MayButton key={one} kind="registry-policy" action="update" variant="secondary" onClick={() => move(one)}>
+              Back to {one}
+            </MayButton>
+          ))}
+      </div>
+      {data.next ? <Holds shown={data} /> : <p>It is at its last stage.</p>}
+      <Looks shown={data} />
+      <Violations shown={data} />
+      {moving ? <Move name={name} etag={etag} from={data.stage} to={moving} close={() => move(null)} /> : null}
+    </>
+  )
+}
+
+function Holds({ shown }: { shown: RolloutShown }) {
+  if (!shown.held) return <Alert variant="success" isInline title={`Nothing holds it back from ${shown.wanted}`} />
+  return (
+    <Alert variant="warning" isInline title={`Held back from ${shown.wanted}`}>
+      <p>
+        It goes on once nothing would have been denied for {duration(shown.quietSeconds)}, while each environment was watched without a gap.
+      </p>
+      <List>
+        {shown.holds.slice(0, SHOWN).map((one, index) => (
+          <ListItem key={index}>
+            {one.environment ? <code>{one.environment}</code> : null} {one.message}
+            {one.until ? (
+              <span className="fresh">
+                {' '}
+                until <When at={one.until} />
+              </span>
+            ) : null}
+          </ListItem>
+        ))}
+        {shown.holds.length > SHOWN ? <ListItem>and {shown.holds.length - SHOWN} more</ListItem> : null}
+        {shown.holds.length ? null : <ListItem>Something in environments that you may not see.</ListItem>}
+      </List>
+    </Alert>
+  )
+}
+
+function Looks({ shown }: { shown: RolloutShown }) {
+  if (!shown.places.length) return <p>No environment of its groups that you may see.</p>
+  return (
+    <section aria-label="Environments">
+      <h3>Environments</h3>
+      <div className="scrolled" tabIndex={0} role="region" aria-label="Environments, table">
+        <table className="plain">
+          <thead>
+            <tr>
+              <th scope="col">Environment</th>
+              <th scope="col">Last seen</th>
+              <th scope="col">Stage proved</th>
+              <th scope="col">Watched since</th>
+              <th scope="col">Last violation</th>
+              <th scope="col">Violations now</th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.places.slice(0, 200).map((one) => (
+              <tr key={one.environment}>
+                <td>{one.environment}</td>
+                <td>
+                  <When at={one.lastSeen} />
+                </td>
+                <td>{one.present && one.enforced ? one.enforced : <StateLabel look="unknown">not proved</StateLabel>}</td>
+                <td>
+                  <When at={one.watchedSince} none="not watched" />
+                </td>
+                <td>
+                  <When at={one.lastViolation} none="none seen" />
+                </td>
+                <td>{one.told ? one.violations : <StateLabel look="unknown">unknown</StateLabel>}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {shown.hiddenEnvironments ? <p className="fresh">{shown.hiddenEnvironments} environments that you may not see are not listed.</p> : null}
+    </section>
+  )
+}
+
+function Violations({ shown }: { shown: RolloutShown }) {
+  if (!shown.violationsTotal) return null
+  return (
+    <section aria-label="Violations">
+      <h3>What it would deny: {shown.violationsTotal}</h3>
+      <div className="scrolled" tabIndex={0} role="region" aria-label="Violations, table">
+        <table className="plain">
+          <thead>
+            <tr>
+              <th scope="col">Environment</th>
+              <th scope="col">Namespace</th>
+              <th scope="col">Workload</th>
+              <th scope="col">Image</th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.violations.slice(0, SHOWN).map((one, index) => (
+              <tr key={index}>
+                <td>{one.environment}</td>
+                <td>{one.namespace}</td>
+                <td>{one.owner}</td>
+                <td>
+                  <code>{one.image}</code>
+                  <div className="fresh">{one.reason}</div>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {shown.violationsTotal > SHOWN ? <p className="fresh">and {shown.violationsTotal - SHOWN} more</p> : null}
+    </section>
+  )
+}
+
+/** The request of a move, and the command that sends the same. */
+export function moveCall(name: string, from: Stage, to: Stage, reason: string): Call {
+  const forward = STAGES.indexOf(to) > STAGES.indexOf(from)
+  return {
+    method: 'POST',
+    path: pathOf('policies', name, 'stage'),
+    body: { stage: to, ...(reason ? { force: true, reason } : {}) },
+    argv: forward
+      ? ['promote', name, '--to', to, ...(reason ? ['--force', '--reason', reason] : []), '-y']
+      : ['rollback', name, '--to', to],
+  }
+}
+
+function Move({ name, etag, from, to, close }: { name: string; etag: string | undefined; from: Stage; to: Stage; close: () => void }) {
+  const forward = STAGES.indexOf(to) > STAGES.indexOf(from)
+  const [reason, why] = useState('')
+  const [typed, type] = useState('')
+  const [running, run] = useState(false)
+  const [refused, refuse] = useState<unknown>(null)
+  const say = useSay()
+  const client = useQueryClient()
+  const path = pathOf('policies', name, 'stage')
+  const plan = useQuery({
+    queryKey: ['plan', 'stage', name, to],
+    queryFn: () => send<Plan & RolloutShown>(path, { method: 'POST', query: { dryRun: 'All' }, body: { stage: to } }),
+    retry: false,
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 0,
+  })
+  const held = forward && Boolean(plan.data?.held)
+  const word = forward && plan.data?.newlyDenied.length ? 'deny' : ''
+  const ready = plan.data && !plan.data.blocked && (!held || reason.trim()) && typed === word && !running
+  const call = moveCall(name, from, to, held ? reason.trim() : '')
+
+  const confirm = async () => {
+    if (!plan.data) return
+    run(true)
+    refuse(null)
+    try {
+      const headers: Record<string, string> = { 'Portreeve-Plan': plan.data.digest }
+      if (!forward && etag) headers['If-Match'] = etag
+      await send(path, { method: 'POST', body: call.body, headers })
+      await client.invalidateQueries({ predicate: (query) => query.queryKey[0] !== 'plan' })
+      say(`Moved ${name} to ${to}`)
+      close()
+    } catch (failed) {
+      refuse(failed)
+    } finally {
+      run(false)
+    }
+  }
+  const title = forward ? `Move ${name} on to ${to}` : `Move ${name} back to ${to}`
+  return (
+    <Modal isOpen onClose={close} variant="large" aria-label={title}>
+      <ModalHeader title={title} description="What would happen. Nothing has been changed yet." />
+      <ModalBody>
+        {plan.error ? <Wrong error={plan.error} again={() => void plan.refetch()} /> : null}
+        {plan.isPending && !plan.error ? (
+          <p role="status">
+            <Spinner size="md" aria-label="Planning" /> Working out what it would change…
+          </p>
+        ) : null}
+        {plan.data ? (
+          <>
+            {forward ? <Holds shown={plan.data} /> : null}
+            <PlanShown plan={plan.data} />
+            <Form onSubmit={(event) => event.preventDefault()}>
+              {held ? (
+                <FormGroup label="Why it goes on all the same" fieldId="move-reason">
+                  <TextInput id="move-reason" value={reason} maxLength={500} onChange={(_, text) => why(text)} autoComplete="off" />
+                  <FormHelperText>
+                    <HelperText>
+                      <HelperTextItem>It stands in the policy's status, and the audit log says that it was held.</HelperTextItem>
+                    </HelperText>
+                  </FormHelperText>
+                </FormGroup>
+              ) : null}
+              {word ? (
+                <FormGroup label={`Type ${word} to confirm that these workloads cannot start again`} fieldId="move-word">
+                  <TextInput id="move-word" value={typed} onChange={(_, text) => type(text)} autoComplete="off" />
+                </FormGroup>
+              ) : null}
+            </Form>
+          </>
+        ) : null}
+        {refused ? (
+          <>
+            <Wrong error={refused} />
+            {['plan_outdated', 'version_outdated'].includes(asProblem(refused).code) ? (
+              <Button
+                variant="secondary"
+                onClick={() => {
+                  refuse(null)
+                  void plan.refetch()
+                }}
+              >
+                Look at the plan anew
+              </Button>
+            ) : null}
+          </>
+        ) : null}
+      </ModalBody>
+      <ModalFooter>
+        <Button variant={word ? 'danger' : 'primary'} isDisabled={!ready} isLoading={running} spinnerAriaValueText="Working" onClick={() => void confirm()}>
+          {forward ? `Move on to ${to}` : `Move back to ${to}`}
+        </Button>
+        <Button variant="link" onClick={close}>
+          Cancel
+        </Button>
+        <InCode code={codeOfCall(call)} what={title} />
+      </ModalFooter>
+    </Modal>
+  )
+}

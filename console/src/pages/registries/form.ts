@@ -1,0 +1,135 @@
+/** What the form of a registry holds, and the document that it makes. */
+import { fresh } from '../../api/documents'
+import { endOf } from './CredentialDialog'
+import type { Claim, Method, Provider, RegistryDocument, RegistrySpec } from './model'
+
+export interface Entered {
+  name: string
+  title: string
+  provider: string
+  host: string
+  path: string
+  project: string
+  /** "" is nobody: no credential. */
+  method: string
+  parameters: Record<string, string>
+  /** The day on which the credential ends, as a date field holds it. */
+  day: string
+  tokenRealm: string
+  caBundle: string
+  plainHTTP: boolean
+  insecureSkipVerify: boolean
+}
+
+export const EMPTY: Entered = {
+  name: '',
+  title: '',
+  provider: '',
+  host: '',
+  path: '',
+  project: '',
+  method: '',
+  parameters: {},
+  day: '',
+  tokenRealm: '',
+  caBundle: '',
+  plainHTTP: false,
+  insecureSkipVerify: false,
+}
+
+/** The hosts of products that have one place for everybody. */
+export const HOSTS: Record<string, string> = {
+  'docker-hub': 'docker.io',
+  'ecr-public': 'public.ecr.aws',
+  ghcr: 'ghcr.io',
+  mcr: 'mcr.microsoft.com',
+}
+
+export const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
+
+export function methodOf(provider: Provider | undefined, name: string): Method | undefined {
+  return provider?.methods.find((one) => one.name === name)
+}
+
+/** The document. What was not entered is left out, so that it says no more than somebody said. */
+export function documentOf(entered: Entered, method: Method | undefined): RegistryDocument {
+  const tls = {
+    ...(entered.caBundle ? { caBundle: entered.caBundle } : {}),
+    ...(entered.plainHTTP ? { plainHTTP: true } : {}),
+    ...(entered.insecureSkipVerify ? { insecureSkipVerify: true } : {}),
+  }
+  const known = new Set(method?.fields.map((field) => field.name))
+  const parameters = Object.fromEntries(Object.entries(entered.parameters).filter(([name, value]) => value && known.has(name)))
+  const expiresAt = endOf(entered.day)
+  const spec: RegistrySpec = {
+    provider: entered.provider,
+    host: entered.host.trim(),
+    ...(entered.path.trim() ? { path: entered.path.trim() } : {}),
+    ...(entered.title.trim() ? { title: entered.title.trim() } : {}),
+    ...(entered.project ? { project: entered.project } : {}),
+    ...(entered.tokenRealm.trim() ? { tokenRealm: entered.tokenRealm.trim() } : {}),
+    ...(Object.keys(tls).length ? { tls } : {}),
+    ...(method
+      ? {
+          credentials: [
+            {
+              purpose: 'pull' as const,
+              method: method.name,
+              ...(Object.keys(parameters).length ? { parameters } : {}),
+              ...(expiresAt ? { expiresAt } : {}),
+            },
+          ],
+        }
+      : {}),
+  }
+  return fresh('Registry', entered.name, spec)
+}
+
+/** What is still missing, as a sentence; "" if nothing is. */
+export function missingOf(entered: Entered, provider: Provider | undefined, secret: string): string {
+  if (!provider) return 'Choose a provider, or paste something.'
+  if (!entered.host.trim()) return 'Say which host it is.'
+  if (!NAME.test(entered.name)) return 'Give it a name: lower-case letters, digits and -, at most 63.'
+  const method = methodOf(provider, entered.method)
+  if (!method && !provider.anonymous) return `Choose how ${provider.title} is signed in to.`
+  const needed = method?.fields.find((field) => field.required && !entered.parameters[field.name])
+  if (needed) return `Enter: ${needed.label}.`
+  if (method && !secret) return `Enter: ${method.secret}. Without it nothing can be pulled.`
+  return ''
+}
+
+/** The form after a claim was taken over. A name that somebody gave stays. */
+export function claimed(entered: Entered, claim: Claim, provider: Provider | undefined, named: boolean, name: string): Entered {
+  const method = provider?.methods.find((one) => one.fields.some((field) => claim.parameters[field.name])) ?? provider?.methods[0]
+  return {
+    ...entered,
+    provider: claim.provider,
+    host: claim.host,
+    path: claim.path,
+    method: method?.name ?? '',
+    parameters: { ...claim.parameters },
+    name: named ? entered.name : name,
+  }
+}
+
+/** What the document says, as the form holds it. */
+export function entered(document: RegistryDocument): Entered {
+  const { spec } = document
+  const pull = spec.credentials?.find((one) => one.purpose === 'pull')
+  return {
+    ...EMPTY,
+    name: document.metadata.name,
+    title: spec.title ?? '',
+    provider: spec.provider,
+    host: spec.host,
+    path: spec.path ?? '',
+    project: spec.project ?? '',
+    method: pull?.method ?? '',
+    parameters: { ...pull?.parameters },
+    day: pull?.expiresAt?.slice(0, 10) ?? '',
+    tokenRealm: spec.tokenRealm ?? '',
+    caBundle: spec.tls?.caBundle ?? '',
+    plainHTTP: spec.tls?.plainHTTP ?? false,
+    insecureSkipVerify: spec.tls?.insecureSkipVerify ?? false,
+  }
+}

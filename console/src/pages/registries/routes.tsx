@@ -1,0 +1,12 @@
+import { createRoute, lazyRouteComponent } from '@tanstack/react-router'
+
+import { root } from '../../root'
+
+const getParentRoute = () => root
+
+export const registryRoutes = [
+  createRoute({ getParentRoute, path: '/registries', component: lazyRouteComponent(() => import('./Registries'), 'Registries') }),
+  // Apart from /registries/…, where a registry may have any name.
+  createRoute({ getParentRoute, path: '/add-registry', component: lazyRouteComponent(() => import('./AddRegistry'), 'AddRegistry') }),
+  createRoute({ getParentRoute, path: '/registries/$name', component: lazyRouteComponent(() => import('./Registry'), 'Registry') }),
+]

@@ -1,0 +1,7 @@
+import { createRoute, lazyRouteComponent } from '@tanstack/react-router'
+
+import { root } from '../../root'
+
+export const settingsRoutes = [
+  createRoute({ getParentRoute: () => root, path: '/settings', component: lazyRouteComponent(() => import('./Settings'), 'Settings') }),
+]

@@ -1,0 +1,133 @@
+/**
+ * "Do this in code": the same request as kubectl, portreeve, curl and YAML, made of the request that the page itself
+ * sends. Secrets stand there as the name of a variable.
+ */
+import {
+  Button,
+  Modal,
+  ModalBody,
+  ModalHeader,
+  Tab,
+  Tabs,
+  TabTitleText,
+} from '@patternfly/react-core'
+import CodeIcon from '@patternfly/react-icons/dist/esm/icons/code-icon'
+import { useState } from 'react'
+
+import { bare, PLURALS, type Document } from '../api/documents'
+import { whole } from '../api/place'
+import { Copied } from './Copied'
+import { command, reading, word } from './shell'
+import { yaml } from './yaml'
+
+export interface Removal {
+  kind: string
+  name: string
+  etag?: string | undefined
+}
+
+/** A change of documents: what a plan is made of. */
+export interface Change {
+  documents?: Document<any>[]
+  delete?: Removal[]
+  replace?: boolean
+  force?: boolean
+}
+
+/** Any other request, and the words of `portreeve` that send the same. */
+export interface Call {
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** Path with query. */
+  path: string
+  body?: unknown
+  headers?: Record<string, string>
+  /** `['rotate', 'registry', 'harbor']`, without the program. */
+  argv?: string[]
+  /** A whole line of shell in its place, where the command reads something: made with parts/shell alone. */
+  line?: string
+  kubectl?: string
+  yaml?: string
+}
+
+export interface Code {
+  kubectl?: string
+  portreeve?: string
+  curl?: string
+  yaml?: string
+}
+
+/** The variable in which commands expect an API token. */
+const AUTH = '-H "Authorization: Bearer $PORTREEVE_TOKEN"'
+
+function curl(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): string {
+  const head = ['curl --fail-with-body', method === 'GET' ? '' : `-X ${method}`, AUTH].filter(Boolean).join(' ')
+  const more = Object.entries(headers).map(([name, value]) => `-H ${word(`${name}: ${value}`)}`)
+  const line = [head, ...more, ...(body === undefined ? [] : [`-H 'Content-Type: application/json'`]), word(whole(path))].join(' ')
+  return body === undefined ? line : reading(`${line} -d @-`, JSON.stringify(body, null, 2))
+}
+
+/** A change of documents in code. */
+export function codeOfChange(change: Change): Code {
+  const documents = (change.documents ?? []).map(bare)
+  const flags = [...(change.replace ? ['--replace'] : []), ...(change.force ? ['--force'] : [])]
+  const lines: string[] = []
+  if (documents.length) lines.push(reading(command('portreeve', 'apply', ...flags, '-y', '-f', '-'), yaml(...documents)))
+  for (const one of change.delete ?? []) lines.push(command('portreeve', 'delete', PLURALS[one.kind] ?? one.kind, one.name, '-y'))
+  const body = { documents, delete: change.delete ?? [], replace: change.replace ?? false, force: change.force ?? false }
+  const asked = curl('POST', '/api/v1/plans', body)
+  return {
+    portreeve: lines.join('\n'),
+    curl: `# look at the plan, then confirm it\n${asked}\n${curl('POST', '/api/v1/plans/PLAN_ID/confirm').replace('PLAN_ID', '"$PLAN_ID"')}`,
+    ...(documents.length ? { yaml: yaml(...documents) } : {}),
+  }
+}
+
+/** Any other request in code. */
+export function codeOfCall(call: Call): Code {
+  return {
+    ...(call.kubectl ? { kubectl: call.kubectl } : {}),
+    ...(call.line ? { portreeve: call.line } : call.argv ? { portreeve: command('portreeve', ...call.argv) } : {}),
+    curl: curl(call.method, call.path, call.body, call.headers),
+    ...(call.yaml ? { yaml: call.yaml } : {}),
+  }
+}
+
+const titles: [keyof Code, string][] = [
+  ['portreeve', 'portreeve'],
+  ['kubectl', 'kubectl'],
+  ['curl', 'curl'],
+  ['yaml', 'YAML'],
+]
+
+/** The forms themselves, for a place that shows them at once. */
+export function CodeForms({ code }: { code: Code }) {
+  const forms = titles.filter(([form]) => code[form])
+  const [open, set] = useState<keyof Code>(forms[0]?.[0] ?? 'portreeve')
+  return (
+    <Tabs activeKey={open} onSelect={(_, form) => set(form as keyof Code)} aria-label="Forms of code" inset={{ default: 'insetNone' }}>
+      {forms.map(([form, title]) => (
+        <Tab key={form} eventKey={form} title={<TabTitleText>{title}</TabTitleText>}>
+          <Copied text={code[form] ?? ''} what={title} />
+        </Tab>
+      ))}
+    </Tabs>
+  )
+}
+
+/** The button, and what it opens. */
+export function InCode({ code, what }: { code: Code; what: string }) {
+  const [open, set] = useState(false)
+  return (
+    <>
+      <Button variant="link" icon={<CodeIcon />} onClick={() => set(true)}>
+        Do this in code
+      </Button>
+      <Modal isOpen={open} onClose={() => set(false)} variant="medium" aria-label="Do this in code">
+        <ModalHeader title="Do this in code" description={what} />
+        <ModalBody>
+          <CodeForms code={code} />
+        </ModalBody>
+      </Modal>
+    </>
+  )
+}

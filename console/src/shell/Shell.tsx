@@ -1,0 +1,228 @@
+/** What is around every page: navigation, palette, keys, theme, who is signed in. */
+import {
+  Button,
+  Masthead,
+  MastheadBrand,
+  MastheadContent,
+  MastheadLogo,
+  MastheadMain,
+  MastheadToggle,
+  MenuToggle,
+  Dropdown,
+  DropdownItem,
+  DropdownList,
+  Nav,
+  NavItem,
+  NavList,
+  Page,
+  PageSidebar,
+  PageSidebarBody,
+  PageToggleButton,
+  SkipToContent,
+  Spinner,
+  ToggleGroup,
+  ToggleGroupItem,
+  Toolbar,
+  ToolbarContent,
+  ToolbarGroup,
+  ToolbarItem,
+} from '@patternfly/react-core'
+import MoonIcon from '@patternfly/react-icons/dist/esm/icons/moon-icon'
+import DesktopIcon from '@patternfly/react-icons/dist/esm/icons/desktop-icon'
+import SearchIcon from '@patternfly/react-icons/dist/esm/icons/search-icon'
+import SunIcon from '@patternfly/react-icons/dist/esm/icons/sun-icon'
+import BarsIcon from '@patternfly/react-icons/dist/esm/icons/bars-icon'
+import { useQueryClient } from '@tanstack/react-query'
+import { Outlet, useLocation } from '@tanstack/react-router'
+import { useEffect, useRef, useState } from 'react'
+
+import { send } from '../api/client'
+import { useMe } from '../api/session'
+import mark from '../mark.svg'
+import { Go, useGo } from '../parts/Go'
+import { Wrong } from '../parts/Wrong'
+import { Keyboard } from './Keyboard'
+import { PLACES } from './navigation'
+import { Palette } from './Palette'
+import { setTheme, theme, type Theme } from './theme'
+
+/** Pages that need no sign-in. */
+const OPEN = ['/login', '/why']
+
+export function Shell() {
+  const path = useLocation({ select: (at) => at.pathname })
+  const me = useMe()
+  const go = useGo()
+  const open = OPEN.some((one) => path === one || path.startsWith(`${one}/`))
+  const signedOut = me.data === null && !open
+  useEffect(() => {
+    if (!signedOut) return
+    const next = `${path}${window.location.search}`
+    go(`/login?next=${encodeURIComponent(next)}`, true)
+  }, [signedOut])
+
+  if (path === '/login') return <Outlet />
+  if (me.error) {
+    return (
+      <main className="alone">
+        <Wrong error={me.error} again={() => void me.refetch()} />
+      </main>
+    )
+  }
+  if (me.isPending || signedOut) {
+    return (
+      <main className="alone" role="status">
+        <Spinner aria-label="Loading" />
+      </main>
+    )
+  }
+  return <Framed path={path} />
+}
+
+function Framed({ path }: { path: string }) {
+  const [palette, openPalette] = useState(false)
+  const main = useRef<HTMLDivElement>(null)
+  const first = useRef(true)
+  // A new page begins at its head, for a screen reader and for the keyboard alike.
+  useEffect(() => {
+    if (first.current) first.current = false
+    else document.getElementById('main')?.focus()
+  }, [path])
+  return (
+    <Page
+      mainContainerId="main"
+      mainTabIndex={-1}
+      skipToContent={<SkipToContent href={`${window.location.pathname}${window.location.search}#main`}>Skip to content</SkipToContent>}
+      isManagedSidebar
+      masthead={<Head openPalette={() => openPalette(true)} />}
+      sidebar={
+        <PageSidebar>
+          <PageSidebarBody>
+            <Nav aria-label="Console">
+              <NavList>
+                {PLACES.map((one) => (
+                  <NavItem key={one.path} itemId={one.path} isActive={path === one.path || path.startsWith(`${one.path}/`)} preventDefault>
+                    <Go to={one.path} {...(path.startsWith(one.path) ? { 'aria-current': 'page' as const } : {})}>
+                      {one.title}
+                    </Go>
+                  </NavItem>
+                ))}
+              </NavList>
+            </Nav>
+          </PageSidebarBody>
+        </PageSidebar>
+      }
+    >
+      <div ref={main} className="page">
+        <Outlet />
+      </div>
+      <Keyboard openPalette={() => openPalette(true)} />
+      <Palette open={palette} close={() => openPalette(false)} />
+    </Page>
+  )
+}
+
+function Head({ openPalette }: { openPalette: () => void }) {
+  return (
+    <Masthead>
+      <MastheadMain>
+        <MastheadToggle>
+          <PageToggleButton variant="plain" aria-label="Navigation" icon={<BarsIcon />} />
+        </MastheadToggle>
+        <MastheadBrand>
+          <MastheadLogo component={(props) => <Go to="/fleet" {...props} />}>
+            <img src={mark} alt="" width="28" height="28" /> <span className="brand">Portreeve</span>
+          </MastheadLogo>
+        </MastheadBrand>
+      </MastheadMain>
+      <MastheadContent>
+        <Toolbar isFullHeight isStatic>
+          <ToolbarContent>
+            <ToolbarItem>
+              <Button variant="secondary" icon={<SearchIcon />} onClick={openPalette} aria-keyshortcuts="Control+K Meta+K">
+                Search and commands
+              </Button>
+            </ToolbarItem>
+            <ToolbarGroup align={{ default: 'alignEnd' }}>
+              <ToolbarItem>
+                <Themes />
+              </ToolbarItem>
+              <ToolbarItem>
+                <Person />
+              </ToolbarItem>
+            </ToolbarGroup>
+          </ToolbarContent>
+        </Toolbar>
+      </MastheadContent>
+    </Masthead>
+  )
+}
+
+const THEMES: [Theme, string, React.ReactNode][] = [
+  ['light', 'Light theme', <SunIcon key="light" />],
+  ['dark', 'Dark theme', <MoonIcon key="dark" />],
+  ['system', "The system's theme", <DesktopIcon key="system" />],
+]
+
+function Themes() {
+  const [chosen, choose] = useState(theme)
+  return (
+    <ToggleGroup aria-label="Theme">
+      {THEMES.map(([one, title, icon]) => (
+        <ToggleGroupItem
+          key={one}
+          icon={icon}
+          aria-label={title}
+          isSelected={chosen === one}
+          onChange={() => {
+            setTheme(one)
+            choose(one)
+          }}
+        />
+      ))}
+    </ToggleGroup>
+  )
+}
+
+function Person() {
+  const { data: me } = useMe()
+  const [open, set] = useState(false)
+  const go = useGo()
+  const client = useQueryClient()
+  if (!me) {
+    return (
+      <Button variant="link" onClick={() => go('/login')}>
+        Sign in
+      </Button>
+    )
+  }
+  const leave = async () => {
+    await send('/api/v1/sign-out', { method: 'POST' })
+    client.clear()
+    go('/login')
+  }
+  return (
+    <Dropdown
+      isOpen={open}
+      onSelect={() => set(false)}
+      onOpenChange={set}
+      toggle={(toggle) => (
+        <MenuToggle ref={toggle} isExpanded={open} onClick={() => set(!open)}>
+          {me.title || me.user}
+        </MenuToggle>
+      )}
+    >
+      <DropdownList>
+        <DropdownItem key="roles" isDisabled description={me.roles.map((one) => one.role).join(', ') || 'no role'}>
+          {me.user}
+        </DropdownItem>
+        <DropdownItem key="settings" onClick={() => go('/settings?tab=me')}>
+          My tokens and sessions
+        </DropdownItem>
+        <DropdownItem key="leave" onClick={() => void leave()}>
+          Sign out
+        </DropdownItem>
+      </DropdownList>
+    </Dropdown>
+  )
+}

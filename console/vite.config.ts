@@ -1,0 +1,19 @@
+/// <reference types="vitest/config" />
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vite'
+
+// The wheel carries what is built here; the server answers it under any path, so every address is relative.
+export default defineConfig({
+  base: './',
+  plugins: [react()],
+  build: {
+    outDir: '../src/portreeve/server/static',
+    emptyOutDir: true,
+    assetsInlineLimit: 0, // data: addresses would need a looser policy than 'self'
+    sourcemap: false,
+    target: 'es2022',
+    modulePreload: { polyfill: false },
+  },
+  server: { proxy: { '/api': { target: process.env.PORTREEVE_URL ?? 'http://127.0.0.1:8420' } } },
+  test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'], css: false },
+})

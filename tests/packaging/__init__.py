@@ -1,0 +1,1 @@
+"""What is installed from source, built as somebody's pip would."""
