@@ -197,7 +197,7 @@ def _versions(source: SourcePrefix, grants: list[Granted]) -> list[AuthEntry]:
     for grant in sorted(grants, key=lambda grant: grant.login is not None):
         newest[grant.credential.version] = grant
     ordered = sorted(newest, reverse=True)
-    keys = (auth_key(source), alias_key(source))
+    keys = (auth_key(source), alias_key(source)) if len(ordered) > 1 else (auth_key(source),)
     return [
         AuthEntry(key, newest[version].credential, newest[version].login)
         for key, version in zip(keys, ordered, strict=False)

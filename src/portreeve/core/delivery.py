@@ -145,7 +145,8 @@ class Wanted:
 
     def facts(self) -> tuple[EntryFact, ...]:
         """What the Secret's annotation says when it is as wanted; an entry that stays is live though it is unread."""
-        return tuple(replace(fact, live=fact.live or fact.key in self.unread) for fact in facts(self.entries))
+        told = facts(self.entries)
+        return tuple(replace(fact, live=fact.live or fact.key in self.unread) for fact in told) if self.unread else told
 
 
 def selecting(document: Document, namespace: NamespaceSeen) -> tuple[DocumentGrant, ...]:

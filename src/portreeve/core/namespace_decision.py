@@ -9,7 +9,6 @@ Sources: mission rules 1 to 4; threats AG-08; kubernetes.md 2.4, 3.2 and 3.4.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -28,6 +27,7 @@ from portreeve.core.agent_messages import (
     Request,
     Status,
 )
+from portreeve.core.copies import replace
 from portreeve.core.credential import AuthEntry
 from portreeve.core.delivery import (
     DocumentGrant,

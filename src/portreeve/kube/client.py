@@ -266,6 +266,7 @@ class Client:
         *,
         dry_run: bool = False,
         subresource: str = "",
+        accept: str = PLAIN,
     ) -> Answered[T]:
         """Server-side apply as `portreeve`: made if it is not there, but for a subresource. `metadata.uid` and
         `resourceVersion` in the manifest are conditions.
@@ -273,7 +274,7 @@ class Client:
         Raises:
             As `create`. Conflict: `kube_conflict`: a condition does not hold, or a field is another manager's.
         """
-        return await self._applied(resource, manifest, into, _dry(dry_run), subresource)
+        return await self._applied(resource, manifest, into, _dry(dry_run), subresource, accept)
 
     async def unsafe_force_apply(
         self, resource: Resource, manifest: Mapping[str, Any], into: type[T], *, dry_run: bool = False
@@ -293,12 +294,20 @@ class Client:
         into: type[T],
         query: Mapping[str, str],
         subresource: str = "",
+        accept: str = PLAIN,
     ) -> Answered[T]:
         name, namespace = manifest["metadata"]["name"], manifest["metadata"].get("namespace", "")
         what = described("apply", resource.plural, name, namespace)
         path = resource.path(namespace=namespace, name=name, subresource=subresource)
         return await self._written(
-            what, "PATCH", path, _encoded(manifest), into, query=query, content_type="application/apply-patch+yaml"
+            what,
+            "PATCH",
+            path,
+            _encoded(manifest),
+            into,
+            query=query,
+            content_type="application/apply-patch+yaml",
+            accept=accept,
         )
 
     async def patch(
@@ -362,9 +371,12 @@ class Client:
         *,
         query: Mapping[str, str],
         content_type: str = PLAIN,
+        accept: str = PLAIN,
     ) -> Answered[T]:
         query = {"fieldManager": FIELD_MANAGER, **query}
-        response = await self._asking.asked(what, method, path, query=query, body=body, content_type=content_type)
+        response = await self._asking.asked(
+            what, method, path, query=query, body=body, content_type=content_type, accept=accept
+        )
         return Answered(
             self._decoders.decoded(response, into, what), response.status == 201, response.headers.get("warning", "")
         )
