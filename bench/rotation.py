@@ -32,6 +32,7 @@ from typing import Any
 import msgspec
 
 from bench.figures import Figures
+from portreeve.agent.main import collect_seldom
 from portreeve.core.agent_messages import ApplySecret
 from portreeve.core.credential import AuthEntry, CredentialRef, Login
 from portreeve.core.pacing import Limits
@@ -82,6 +83,7 @@ def names(count: int) -> list[str]:
 
 def agent(pipe: Connection, kubeconfig: Path, directory: Path, count: int) -> None:
     """Rotate as often as it is told, and answer how long it took; None ends it."""
+    collect_seldom()
     asyncio.run(_agent(pipe, kubeconfig, directory, names(count)))
 
 
@@ -138,6 +140,7 @@ def _holds(reconciler: Reconciler, namespace: str, version: int) -> bool:
 
 def bare(pipe: Connection, kubeconfig: Path, count: int) -> None:
     """Do what is named for every namespace, `AT_ONCE` at once, and answer how long it took; None ends it."""
+    collect_seldom()
     asyncio.run(_bare(pipe, kubeconfig, names(count)))
 
 

@@ -21,6 +21,7 @@ RFC 6902; RFC 7396 is not used.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -384,13 +385,27 @@ class Client:
 
 def _encoded(value: Any) -> SecretValue:
     """The body of a write; JSON is YAML, which an apply is said to be. Secret values are revealed here alone."""
-    return SecretValue(json.dumps(value, default=_revealed, separators=(",", ":")))
+    try:
+        data = _ENCODER.encode(value)
+    except UnicodeEncodeError:
+        # Half of a surrogate pair. The server says what it thinks of it: JSON may have one, YAML may not.
+        data = json.dumps(value, default=_revealed, separators=(",", ":")).encode()
+    if not data.isascii() or b"\x7f" in data:
+        data = _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", data.decode()).encode()
+    return SecretValue(data)
 
 
 def _revealed(value: object) -> str:
     if isinstance(value, SecretValue):
         return value.reveal().decode()
     raise TypeError(f"{type(value).__name__} has no place in an object")
+
+
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=_revealed)
+"""Takes a tenth of the time of the standard library's; and its escapes of what is beyond U+FFFF are no YAML."""
+
+_NOT_IN_YAML: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""What JSON lets stand, and YAML refuses or folds; in JSON it is within strings. Source: YAML 1.2, 5.1 and 5.4."""
 
 
 def _dry(dry_run: bool) -> dict[str, str]:
