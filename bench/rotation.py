@@ -114,8 +114,12 @@ async def _agent(pipe: Connection, kubeconfig: Path, directory: Path, namespaces
             await kept.want(
                 grant("r", "r.example.com/team", *namespaces, password=password, version=wanted, selector=NEW)
             )
-            while not all(_holds(reconciler, name, wanted) for name in namespaces):  # noqa: ASYNC110 -- nobody else tells
+            # Those that have it are not looked at again: looking is the bench's, and would count as the agent's time.
+            missing = list(namespaces)
+            while missing:
                 await asyncio.sleep(0.03)
+                while missing and _holds(reconciler, missing[-1], wanted):
+                    missing.pop()
             took, spent = time.perf_counter() - begun, time.process_time() - cpu
             await done.wait()
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -126,6 +126,8 @@ def _forgotten(line: Line, record: Record, due: Iterable[Request], at: float) ->
 
 def _leasing(line: Line, grants: tuple[DocumentGrant, ...], at: float) -> Line:
     """How leases stand: open while somebody has to pull, and once for what is found live."""
+    if not line.leased and all(grant.delivery.mode is not DeliveryMode.LEASE for grant in grants):
+        return line
     leased: dict[str, Lease] = {}
     live = {fact.key for fact in _held(line) if fact.live}
     workloads = tuple(line.workloads.values())
@@ -149,7 +151,9 @@ def _held(line: Line) -> tuple[EntryFact, ...]:
 
 def _wanted(line: Line, grants: tuple[DocumentGrant, ...], logins: Logins, now: datetime, at: float) -> Wanted:
     live = frozenset(registry for registry, lease in line.leased.items() if at < lease.until)
-    return wanted(grants, tuple(line.workloads.values()), live, _held(line), {**_read_logins(line), **logins}, now)
+    read = _read_logins(line)
+    known = {**read, **logins} if read else logins
+    return wanted(grants, tuple(line.workloads.values()), live, _held(line), known, now)
 
 
 def _read_logins(line: Line) -> Logins:
@@ -232,6 +236,8 @@ def _pace(line: Line, request: Request) -> Pace:
 
 def _wake(line: Line, due: Iterable[Request], at: float) -> float | None:
     """When to look at the namespace again if nothing happens."""
+    if not due and not line.leased and not line.dropping:
+        return None
     times = [lease.until for lease in line.leased.values() if lease.until > at] + list(line.dropping.values())
     paces = [_pace(line, request) for request in due]
     times += [pace.due_at for pace in paces if not pace.ask and pace.due_at > at]
