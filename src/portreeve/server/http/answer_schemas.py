@@ -308,6 +308,22 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
             items=rows(named("Image")),
         ),
     ),
+    "read_burn_down": (
+        200,
+        record(
+            kind=TEXT,
+            policy=TEXT,
+            stage=TEXT,
+            **{"from": TEXT, "to": TEXT},
+            points=rows(record(day=TEXT, violations=or_null(COUNT), known=COUNT, unknown=COUNT)),
+            markers=rows(record(day=TEXT, version=COUNT, stage=TEXT, what=TEXT)),
+            quietSince=or_null(TEXT),
+            safeSince=or_null(TEXT),
+            safeFrom=or_null(TEXT),
+            environments=rows(TEXT),
+            hiddenEnvironments=COUNT,
+        ),
+    ),
     "read_fleet": (
         200,
         record(
