@@ -271,9 +271,9 @@ def by_shell(console: Console, command: str) -> None:
     assert run.returncode == 0, run.stderr
 
 
-def shown_command(page: Page) -> str:
+def shown_command(page: Page, within: Locator) -> str:
     """What "Do this in code" shows for the command line; it is closed again."""
-    page.get_by_role("button", name="Do this in code").last.click()
+    within.get_by_role("button", name="Do this in code").click()
     found = page.locator("pre[aria-label=portreeve]").inner_text()
     page.get_by_role("dialog", name="Do this in code").get_by_role("button", name="Close").click()
     return found
@@ -287,7 +287,7 @@ def test_the_command_that_is_shown_does_the_same(console: Console) -> None:
     choose(page, "Teams", "crew")
     page.get_by_role("button", name="Add access").click()
     expect(page.get_by_role("table", name="Registry access list")).to_contain_text("team crew")
-    command = shown_command(page)
+    command = shown_command(page, page.locator("form"))
     expect(effect(page)).to_contain_text("0 of 1 can refuse images at admission")
     by_shell(console, command)
     by_command = console.ask("GET", "policies/for-hosts")["spec"]
@@ -355,7 +355,7 @@ def test_a_policy_is_shown_matched_renamed_moved_and_moved_back(console: Console
 
     page.get_by_role("tab", name="Roll-out").click()
     page.get_by_role("button", name="Go on to audit").click()
-    by_shell(console, shown_command(page))
+    by_shell(console, shown_command(page, page.get_by_role("dialog", name="Move shown on to audit")))
     page.reload()
     expect(page.get_by_role("button", name="Go on to warn")).to_be_visible()
     page.get_by_role("button", name="Go on to warn").click()
