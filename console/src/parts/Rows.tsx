@@ -270,7 +270,7 @@ function Heading({ column, sort, set }: { column: Column<unknown>; sort: string;
   const own = sort.replace(/^-/, '') === column.sort
   const down = own && sort.startsWith('-')
   return (
-    <Th aria-sort={own ? (down ? 'descending' : 'ascending') : 'none'}>
+    <Th modifier="wrap" aria-sort={own ? (down ? 'descending' : 'ascending') : 'none'}>
       <Button variant="plain" className="sort" onClick={() => set(own && !down ? `-${column.sort}` : column.sort)}>
         {column.title} {own ? (down ? '▾' : '▴') : ''}
       </Button>
