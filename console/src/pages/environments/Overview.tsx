@@ -118,7 +118,7 @@ function EffectivePolicy({ name }: { name: string }) {
                 <StateLabel look="unknown">No policy</StateLabel>
               )}
             </p>
-            <ol className="why" aria-label="Why">
+            <ol className="environment-why" aria-label="Why">
               {data.why.map((one) => (
                 <li key={one.step + one.text}>
                   {one.text} {one.warns ? <StateLabel look="warning">note</StateLabel> : null}
