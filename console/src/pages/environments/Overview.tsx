@@ -22,6 +22,7 @@ import { Go, here } from '../../parts/Go'
 import { StageLabel, StateLabel } from '../../parts/State'
 import { Teach } from '../../parts/Teach'
 import { Wrong } from '../../parts/Wrong'
+import { Usable } from './Usable'
 import { agentWords, isKubernetes, typeWords, type Environment } from './environment'
 
 type Effective = components['schemas']['EffectivePolicy']
@@ -77,7 +78,8 @@ export function Overview({ environment }: { environment: Environment }) {
             </DescriptionList>
           </CardBody>
         </Card>
-        <EffectivePolicy name={name} />
+        {status?.leaving ? null : <EffectivePolicy name={name} />}
+        {status?.leaving ? null : <Usable name={name} />}
       </Gallery>
       <Conditions conditions={status?.conditions ?? []} />
     </>
