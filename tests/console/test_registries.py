@@ -220,7 +220,9 @@ def test_the_list_says_what_hangs_on_a_registry_and_deleting_it_names_whom_it_hi
     page.get_by_role("menuitem", name="Delete").press("Enter")
     dialog = page.get_by_role("dialog", name="Delete the registry busy")
     expect(dialog.get_by_text("delete RegistryAccess busy-prod")).to_be_visible()
-    expect(dialog.get_by_role("table").filter(has_text="prod-eu").filter(has_text="Deployment/api").first).to_be_visible()
+    expect(
+        dialog.get_by_role("table").filter(has_text="prod-eu").filter(has_text="Deployment/api").first
+    ).to_be_visible()
     assert serious(page) == []
     delete = dialog.get_by_role("button", name="Delete", exact=True)
     expect(delete).to_be_disabled()
