@@ -1,5 +1,5 @@
 /** What ends when, over the next 90 days, and what never ends though it should. */
-import { Alert, Button, List, ListItem } from '@patternfly/react-core'
+import { Alert, Button, List, ListItem, Title } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 
 import { send, withQuery } from '../../api/client'
@@ -59,7 +59,6 @@ const COLUMNS: Column<Entry>[] = [
     },
   },
   { title: 'What stands still then', cell: impactOf },
-  { title: 'Project', cell: (one) => one.project },
 ]
 
 export function Credentials() {
@@ -147,7 +146,7 @@ function Soon() {
   const people = data.items.filter((one) => one.lane !== 'token' || one.level === 'overdue')
   return (
     <section aria-labelledby="soon">
-      <h2 id="soon">The next {DAYS} days</h2>
+      <Title headingLevel="h2" size="lg" id="soon">The next {DAYS} days</Title>
       {people.length ? (
         <Timeline entries={people} days={DAYS} now={dataUpdatedAt} />
       ) : (

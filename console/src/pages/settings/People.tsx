@@ -48,12 +48,12 @@ function Area<Kind extends Document<any>>(props: AreaProps<Kind>) {
       cell: (row) =>
         update.allowed ? (
           <>
-            <Button variant="link" isInline onClick={() => edit({ before: row })} aria-label={`Edit ${row.metadata.name}`}>
+            <Button variant="link" size="sm" onClick={() => edit({ before: row })} aria-label={`Edit ${row.metadata.name}`}>
               Edit
             </Button>{' '}
             <Button
               variant="link"
-              isInline
+              size="sm"
               isDanger
               aria-label={`Delete ${row.metadata.name}`}
               onClick={() =>
