@@ -24,6 +24,16 @@ export function When({ at, none = 'never' }: { at: string | null | undefined; no
   )
 }
 
+/** As `When`, for what has been: the page's clock ticks in steps, and a number must not seem to come from the future. */
+function Since({ at }: { at: string }) {
+  const now = useNow()
+  return (
+    <time dateTime={at} title={at}>
+      {relative(at, Math.max(now, Date.parse(at)))}
+    </time>
+  )
+}
+
 export interface FreshProps {
   /** When it was told, or was asked for. */
   at: string | number | null | undefined
@@ -37,7 +47,7 @@ export function Fresh({ at, what = 'as of', from }: FreshProps) {
   const text = typeof at === 'number' ? (at ? new Date(at).toISOString() : null) : at
   return (
     <span className="fresh">
-      {what} {text ? <When at={text} /> : 'never told'}
+      {what} {text ? <Since at={text} /> : 'never told'}
       {from ? `, from ${from.told} of ${from.all} ${from.of ?? 'environments'}` : ''}
     </span>
   )

@@ -47,7 +47,7 @@ function Area<Kind extends Document<any>>(props: AreaProps<Kind>) {
       actions: true,
       cell: (row) =>
         update.allowed ? (
-          <>
+          <span className="row-actions">
             <Button variant="link" size="sm" onClick={() => edit({ before: row })} aria-label={`Edit ${row.metadata.name}`}>
               Edit
             </Button>{' '}
@@ -68,7 +68,7 @@ function Area<Kind extends Document<any>>(props: AreaProps<Kind>) {
             >
               Delete
             </Button>
-          </>
+          </span>
         ) : null,
     },
   ]
