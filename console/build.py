@@ -30,6 +30,9 @@ HERE: Final = Path(__file__).resolve().parent
 STATIC: Final = Path("src/portreeve/server/static")
 PACKED: Final = {".css", ".js", ".json", ".svg"}
 NOT_SOURCES: Final = ("node_modules", "coverage", "__pycache__", "*.pyc")
+MEMORY: Final = "/dev/shm"
+ROOM_BYTES: Final = 2 << 30
+"""Four times what is needed."""
 INSTALL: Final = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
 
 
@@ -43,7 +46,7 @@ class ConsoleHook(BuildHookInterface[Any]):
         """Build it, unless the wheel only points at a working copy."""
         if version == "editable":
             return
-        self._directory = tempfile.TemporaryDirectory(prefix="portreeve-console-")
+        self._directory = tempfile.TemporaryDirectory(prefix="portreeve-console-", dir=scratch())
         tree = Path(self._directory.name)
         shutil.copytree(Path(self.root) / "console", tree / "console", ignore=shutil.ignore_patterns(*NOT_SOURCES))
         npm(tree / "console", *INSTALL)
@@ -54,6 +57,16 @@ class ConsoleHook(BuildHookInterface[Any]):
         """Take the directory away."""
         if self._directory is not None:
             self._directory.cleanup()
+
+
+def scratch() -> str | None:
+    """Where 60,000 small files are made and taken away: in memory if there is room, which saves 20 s of a busy disk."""
+    try:
+        found = os.statvfs(MEMORY)
+    except OSError:
+        return None
+    # What is loaded into node must be executable, which some machines do not have there.
+    return MEMORY if found.f_bavail * found.f_frsize > ROOM_BYTES and not found.f_flag & os.ST_NOEXEC else None
 
 
 def npm(directory: Path, *arguments: str) -> None:

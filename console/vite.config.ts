@@ -14,6 +14,7 @@ export default defineConfig({
     target: 'es2022',
     modulePreload: { polyfill: false },
   },
-  server: { proxy: { '/api': { target: process.env.PORTREEVE_URL ?? 'http://127.0.0.1:8420' } } },
+  // Its own name as Host, as it answers to no other.
+  server: { proxy: { '/api': { target: process.env.PORTREEVE_URL ?? 'http://127.0.0.1:8420', changeOrigin: true } } },
   test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'], css: false },
 })

@@ -38,6 +38,9 @@ SOON: Final = timedelta(days=14)
 RENEWED: Final = timedelta(days=30)
 """How much later the end is that a renewed exemption is proposed to have."""
 
+STARTER: Final = "portreeve suggest . --name starter | portreeve apply -f -"
+"""What makes a first policy out of files, where there is none to begin with."""
+
 NAMED: Final = 3
 """Names that a sentence holds; the others are counted."""
 
@@ -392,7 +395,7 @@ def _ungoverned(standings: Iterable[Standing]) -> Iterator[Thing]:
             "not_governed",
             f"No policy judges what runs in {counted(len(names), 'environment')}",
             f"{listed(names)}: begin with audit, which only tells and refuses nothing.",
-            _command("promote", policy) if policy else _command("get", "policies"),
+            _command("promote", policy) if policy else STARTER,
             Link("policies", {"new": "inventory"}),
             exposed=sum(one.images for one in ones),
             environments=names,

@@ -299,7 +299,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S, static: Path 
         watch.routes(server.documents, server.writer, server.clock),
         desired_routes.routes(server.desired, server.documents),
         template_routes.routes(server.documents, server.stages.violations, server.clock),
-        stage_routes.routes(server.stages, server.documents, server.writer, server.plans.confirmation),
+        stage_routes.routes(server.stages, server.documents, server.writer, server.plans.confirmation, server.clock),
         environment_routes.routes(server.documents, server.clock),
         exemption_routes.routes(server.writer, server.clock),
         fleet_routes.routes(server.documents, Fleets(server.judgements), server.clock),

@@ -13,9 +13,10 @@ import pytest
 from sqlalchemy import select
 
 from portreeve.core.audit import decode
+from portreeve.core.burn_down import KEPT_DAYS
 from portreeve.core.policy import Stage
 from portreeve.core.stages import MAX_AGE, HoldRule
-from portreeve.server.database.tables import AUDIT_EVENTS, STAGE_WATCHES
+from portreeve.server.database.tables import AUDIT_EVENTS, STAGE_DAYS, STAGE_WATCHES
 from portreeve.server.stages.service import Move, Stages
 from tests.server.agents.agent import ENVIRONMENTS, Agent, agents_plane, enrolled
 from tests.server.plane import Plane, document
@@ -277,3 +278,68 @@ async def test_who_sees_less_hears_that_it_is_held_and_not_by_what(
     assert (await narrow.post(URL, json={"stage": "off"})).json()["code"] == "not_found"
     assert ("policy.update", "refused", "not_found") in await told(plane)
     assert await stage_of(admin) == "audit"
+
+
+async def burned(admin: httpx2.AsyncClient, **query: Any) -> dict[str, Any]:
+    answer = await admin.get("/api/v1/policies/p/burn-down", params=query)
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+async def test_each_day_tells_the_most_that_would_have_been_denied_and_what_nobody_knows(
+    plane: Plane, admin: httpx2.AsyncClient, agents: list[Teller]
+) -> None:
+    prod, _ = agents
+    await prod.says(image=BAD)
+    await plane.server.stages.sweep()
+    await prod.says(image=GOOD)
+    await plane.server.stages.sweep()
+    await passes(plane, 2 * DAY, prod)  # west is silent
+    body = await burned(admin, days=4)
+    found = [(one["day"], one["violations"], one["known"], one["unknown"]) for one in body["points"]]
+    assert found == [
+        ("2026-11-19", None, 0, 0), ("2026-11-20", 1, 1, 1), ("2026-11-21", 0, 1, 1), ("2026-11-22", 0, 1, 1),
+    ]  # fmt: skip
+    assert [(one["day"], one["what"], one["stage"]) for one in body["markers"]] == [("2026-11-20", "begun", "audit")]
+    assert (body["quietSince"], body["safeSince"]) == (None, None)
+    assert (body["environments"], body["hiddenEnvironments"]) == (["prod", "west"], 0)
+
+
+async def test_it_is_safe_to_enforce_after_a_quiet_week_and_says_since_when(
+    plane: Plane, admin: httpx2.AsyncClient, agents: list[Teller]
+) -> None:
+    await passes(plane, 6 * DAY, *agents)
+    body = await burned(admin)
+    assert (body["quietSince"], body["safeSince"], body["safeFrom"]) == (
+        "2026-11-20T12:00:00Z", None, "2026-11-27T12:00:00Z",
+    )  # fmt: skip
+    assert await held(admin) != set()
+    await passes(plane, 2 * DAY, *agents)
+    assert (await burned(admin))["safeSince"] == "2026-11-27T12:00:00Z"
+    # It says what the promotion itself is decided by.
+    assert await held(admin) == set()
+
+
+async def test_days_are_written_once_and_go_with_time_and_with_the_policy(plane: Plane, agents: list[Teller]) -> None:
+    async def rows() -> list[tuple[str, str]]:
+        async with plane.server.database.reader.connect() as connection:
+            query = select(STAGE_DAYS.c.environment, STAGE_DAYS.c.day).order_by(STAGE_DAYS.c.day)
+            return [(row.environment, row.day) for row in (await connection.execute(query)).all()]
+
+    assert await plane.server.stages.sweep() == 0
+    assert await rows() == [("prod", "2026-11-20"), ("west", "2026-11-20")]
+    plane.clock.move(timedelta(days=KEPT_DAYS + 1))
+    await plane.server.stages.sweep()
+    assert {day for _, day in await rows()} == {"2027-05-20"}
+    narrow = await plane.client("dev", "developer", environments=["prod"], namespaces=["shop"])
+    body = await burned(narrow)
+    # A day counts all that runs in an environment: whoever sees a part of it is told none.
+    assert (body["environments"], body["hiddenEnvironments"]) == ([], 2)
+    later = await plane.client("ada", "platform-admin")  # the token of the first one has ended meanwhile
+    etag = {"If-Match": (await later.get("/api/v1/policies/p")).headers["ETag"]}
+    plan = await later.delete("/api/v1/policies/p", params={"dryRun": "All"}, headers=etag)
+    seen = {"Portreeve-Plan": plan.headers["Portreeve-Plan"]}
+    gone = await later.delete("/api/v1/policies/p", headers={**etag, **seen})
+    assert gone.status_code == 204, gone.text
+    assert await rows() == []

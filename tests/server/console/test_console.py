@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 import pytest
@@ -223,3 +224,11 @@ async def test_no_page_takes_an_address_of_the_api(plane: Plane) -> None:
         if isinstance(route, APIRoute) and route.include_in_schema
     }
     assert not {*PAGES, "assets"} & (taken | {"agent"})
+
+
+def test_every_address_of_the_console_is_answered_with_it() -> None:
+    console = Path(__file__).parents[3] / "console/src/pages"
+    sources = [path.read_text(encoding="utf-8") for path in console.rglob("routes.ts*")]
+    found = {name for source in sources for name in re.findall(r"path: '/([a-z]+)", source)}
+    assert {"fleet", "registries", "why"} <= found
+    assert found <= set(PAGES), "a new first segment also belongs to server/console/routes.py"

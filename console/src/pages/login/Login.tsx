@@ -113,7 +113,7 @@ export function Login() {
           component="a"
           variant="secondary"
           isBlock
-          href={address(`/api/v1/sign-in/oidc/${encodeURIComponent(one.name)}/start?next=${encodeURIComponent(address(next))}`)}
+          href={address(`/api/v1/sign-in/oidc/${encodeURIComponent(one.name)}/start?next=${encodeURIComponent(next)}`)}
         >
           Sign in with {one.title}
         </Button>

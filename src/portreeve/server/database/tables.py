@@ -493,3 +493,20 @@ STAGE_WATCHES: Final = Table(
     Column("violations", Number, nullable=False),
     Column("violation_at", Moment),
 )
+
+STAGE_DAYS: Final = Table(
+    "stage_days",
+    METADATA,
+    # core.burn_down, Day: what each day has seen of one policy in one environment, for half a year.
+    Column("policy", Name, primary_key=True),
+    Column("environment", Name, primary_key=True),
+    # 2026-11-28, in UTC.
+    Column("day", Name, primary_key=True),
+    Column("stage", Name, nullable=False),
+    Column("version", Number, nullable=False),
+    Column("text", Name, nullable=False),
+    Column("violations", Number, nullable=False),
+    Column("most", Number, nullable=False),
+    # 1: all that runs and could run was known at each look.
+    Column("known", Number, nullable=False),
+)

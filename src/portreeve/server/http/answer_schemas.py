@@ -200,7 +200,7 @@ SHARED: Final[dict[str, Schema]] = {
         groups=rows(record(name=TEXT, known={"type": "boolean"}, coveredBy=or_null(TEXT))),
         places=rows(record(
             environment=TEXT, group=TEXT, type=TEXT, tier=TEXT, counts=named("EffectCounts"), policyNow=or_null(TEXT),
-            stageNow=or_null(TEXT), masked=rows(TEXT), lastSeen=or_null(TEXT), kubernetes=or_null(TEXT),
+            stageNow=or_null(TEXT), masked=COUNT, lastSeen=or_null(TEXT), kubernetes=or_null(TEXT),
             enforcedBy=TEXT, restricts=or_null({"type": "boolean"}), why=TEXT,
         )),
         hiddenEnvironments=COUNT, freshness=named("ReportAge"), refusals=rows(PROBLEM_LINE),
@@ -306,6 +306,22 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
             kind=TEXT,
             metadata={"allOf": [METADATA, record(verdicts=VERDICTS, freshness=named("Freshness"))]},
             items=rows(named("Image")),
+        ),
+    ),
+    "read_burn_down": (
+        200,
+        record(
+            kind=TEXT,
+            policy=TEXT,
+            stage=TEXT,
+            **{"from": TEXT, "to": TEXT},
+            points=rows(record(day=TEXT, violations=or_null(COUNT), known=COUNT, unknown=COUNT)),
+            markers=rows(record(day=TEXT, version=COUNT, stage=TEXT, what=TEXT)),
+            quietSince=or_null(TEXT),
+            safeSince=or_null(TEXT),
+            safeFrom=or_null(TEXT),
+            environments=rows(TEXT),
+            hiddenEnvironments=COUNT,
         ),
     ),
     "read_fleet": (

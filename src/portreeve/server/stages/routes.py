@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query
@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from portreeve.core.authorization import Resource
 from portreeve.core.blast_radius import Denial
+from portreeve.core.burn_down import KEPT_DAYS, Marker, Point, markers, points, quiet_since, safe_since
 from portreeve.core.environments import Environment
 from portreeve.core.permissions import Action, Kind
 from portreeve.core.policy import RegistryPolicy, Stage
@@ -28,9 +29,11 @@ from portreeve.server.http.answers import Answer, carried_out, repeatable
 from portreeve.server.http.body import read_json
 from portreeve.server.http.caller import Caller
 from portreeve.server.http.guard import GuardedRoute, authorised, caller_of, decided, may
+from portreeve.server.http.lists import csv_twin, json_twin, yaml_twin
 from portreeve.server.http.openapi import body as described
 from portreeve.server.http.problems import Rejected
 from portreeve.server.plans.view import MOST_LISTED, plan_document
+from portreeve.server.stages.looking import covered
 from portreeve.server.stages.service import Move, Rollout, Stages
 
 MAX_REASON: Final = 500
@@ -39,7 +42,10 @@ MAX_REASON: Final = 500
 QUIET_S: Final = int(QUIET.total_seconds())
 MOST_QUIET_S: Final = int(MOST_QUIET.total_seconds())
 
+SHOWN_DAYS: Final = 30
+
 Name = Annotated[str, Path(description="metadata.name of the RegistryPolicy", max_length=253)]
+Days = Annotated[int, Query(ge=1, le=KEPT_DAYS, description="how many days, today included")]
 Quiet = Annotated[int, Query(alias="quietSeconds", ge=0, le=MOST_QUIET_S, description="how long nothing was denied")]
 
 described(
@@ -58,7 +64,13 @@ described(
 )
 
 
-def routes(stages: Stages, documents: Documents, writer: Writer, confirmation: Callable[[Request], Any]) -> APIRouter:
+def routes(
+    stages: Stages,
+    documents: Documents,
+    writer: Writer,
+    confirmation: Callable[[Request], Any],
+    clock: Callable[[], datetime],
+) -> APIRouter:
     """All of them. `confirmation` makes of a request's headers what its caller has seen (plans know how)."""
     router = APIRouter(route_class=GuardedRoute, tags=["policies"])
 
@@ -84,6 +96,60 @@ def routes(stages: Stages, documents: Documents, writer: Writer, confirmation: C
         found = await stages.rollout(snapshot, policy, move)
         body = {"kind": "Rollout", "policy": name, "etag": stored.etag, "next": str(following) if following else None}
         return Answer(200, body | _shown(caller, snapshot, found, move.rule), {"ETag": stored.etag}).response()
+
+    @router.get(
+        "/api/v1/policies/{name}/burn-down.{form}",
+        operation_id="twin_burn_down",
+        summary="How much a policy would have denied on each day, as a table",
+    )
+    @authorised((Kind.REGISTRY_POLICY, Action.READ))
+    async def burn_down_twin(
+        request: Request, name: Name, form: Annotated[Literal["json", "csv", "yaml"], Path()], days: Days = SHOWN_DAYS
+    ) -> Response:
+        found = (await burned(request, name, days))["points"]
+        if form == "csv":
+            return csv_twin(("DAY", "VIOLATIONS", "KNOWN", "UNKNOWN"), [list(one.values()) for one in found])
+        return json_twin(found) if form == "json" else yaml_twin(found)
+
+    @router.get(
+        "/api/v1/policies/{name}/burn-down",
+        operation_id="read_burn_down",
+        summary="How much a policy would have denied on each day, when it changed, and since when it is safe",
+    )
+    @authorised((Kind.REGISTRY_POLICY, Action.READ))
+    async def burn_down(request: Request, name: Name, days: Days = SHOWN_DAYS) -> Response:
+        return Answer(200, await burned(request, name, days)).response()
+
+    async def burned(request: Request, name: str, days: int) -> dict[str, Any]:
+        caller = caller_of(request)
+        stored, snapshot = await documents.get(caller, KINDS["RegistryPolicy"], name)
+        decided(request)
+        policy = stored.value
+        assert isinstance(policy, RegistryPolicy)
+        now = clock()
+        last = now.date()
+        first = last - timedelta(days=days - 1)
+        # A day more, so that a change on the first of them is seen to be one.
+        rows, watches = await stages.history(name, first - timedelta(days=1))
+        there = covered(snapshot, policy)
+        known = {one.key.name for one in seen(caller, KINDS["Environment"], snapshot)}
+        shown = [one.name for one in there if one.name in known and _may_see_all(caller, one)]
+        held = {environment: days for environment, days in rows.items() if environment in shown}
+        quiet = quiet_since(watches.get(one.name) for one in there) if policy.stage is not Stage.OFF else None
+        return {
+            "kind": "BurnDown",
+            "policy": name,
+            "stage": str(policy.stage),
+            "from": first.isoformat(),
+            "to": last.isoformat(),
+            "points": [_point(one) for one in points(held, first, last, shown)],
+            "markers": [_marker(one) for one in markers(held, first)],
+            "quietSince": time(quiet),
+            "safeSince": time(safe_since(quiet, now)),
+            "safeFrom": time(quiet + QUIET) if quiet is not None else None,
+            "environments": shown,
+            "hiddenEnvironments": len(there) - len(shown),
+        }
 
     @router.post(
         "/api/v1/policies/{name}/stage",
@@ -148,6 +214,19 @@ def _shown(caller: Caller, snapshot: Snapshot, found: Rollout, rule: HoldRule) -
         "violations": [_violation(one) for one in violations[:MOST_LISTED]],
         "violationsTotal": len(violations),
     }
+
+
+def _may_see_all(caller: Caller, environment: Environment) -> bool:
+    """Days count all that runs in an environment: whoever sees a part of it is told none of them."""
+    return may(caller, Action.LIST, [Resource(Kind.WORKLOAD, "", environment.name, environment.group)]).allowed
+
+
+def _point(one: Point) -> dict[str, Any]:
+    return {"day": one.day.isoformat(), "violations": one.violations, "known": one.known, "unknown": one.unknown}
+
+
+def _marker(one: Marker) -> dict[str, Any]:
+    return {"day": one.day.isoformat(), "version": one.version, "stage": str(one.stage), "what": one.what}
 
 
 def _may_see(caller: Caller, environment: Environment, one: Denial) -> bool:

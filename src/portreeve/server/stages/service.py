@@ -19,13 +19,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
+from portreeve.core import burn_down
 from portreeve.core.audit import Action as Recorded
 from portreeve.core.audit import ObjectKind, Target, digest, escaped
 from portreeve.core.audit import Outcome as Ended
 from portreeve.core.blast_radius import Denial
+from portreeve.core.burn_down import KEPT_DAYS, Day
 from portreeve.core.environments import Environment
 from portreeve.core.estate import Key
 from portreeve.core.permissions import Action, Kind
@@ -115,15 +117,25 @@ class Stages:
         """Look at everything, and write what is new of it; how many rows that were."""
         snapshot, now = await self._writer.current(), self._clock()
         looks = await asyncio.to_thread(self._looks, snapshot, now)
+        policies = {one.name: one for one in snapshot.estate.policies}
+        today = now.date()
         async with self._database.reader.connect() as connection:
-            if not _due(await store.find(connection), looks):
+            held = await store.find(connection)
+            due = _due(held, looks)
+            if not due and not _days(await store.days(connection, today), held, looks, policies):
                 return 0
 
         async def job(transaction: Transaction) -> int:
-            changed, gone = _due(await store.find(transaction.connection), looks) or ({}, set())
-            await store.save(transaction.connection, changed)
-            await store.drop(transaction.connection, gone)
-            return len(changed) + len(gone)
+            connection = transaction.connection
+            held, before = await store.find(connection), await store.days(connection, today)
+            changed, gone = _due(held, looks) or ({}, set())
+            days = _days(before, held, looks, policies)
+            await store.save(connection, changed)
+            await store.drop(connection, gone)
+            await store.save_days(connection, days)
+            if any(place not in before for place in days):
+                await store.drop_days(connection, before=today - timedelta(days=KEPT_DAYS))
+            return len(changed) + len(gone) + len(days)
 
         return await self._writer.run(job)
 
@@ -135,6 +147,16 @@ class Stages:
                     {(policy.name, look.environment): look for look in self._looking.at(snapshot, policy, now)}
                 )
         return found
+
+    async def history(self, policy: str, first: date) -> tuple[dict[str, list[Day]], dict[str, Watch]]:
+        """Environment → its days from the first on, and environment → what is remembered of it."""
+        async with self._database.reader.connect() as connection:
+            days = await store.days(connection, first, policy)
+            held = await store.find(connection, policy)
+        return (
+            {environment: one for (_, environment), one in days.items()},
+            {environment: one for (_, environment), one in held.items()},
+        )
 
     async def rollout(self, snapshot: Snapshot, policy: RegistryPolicy, move: Move) -> Rollout:
         """How a policy stands now, seen from where it is to go."""
@@ -209,6 +231,10 @@ class Forget:
         gone = {one.key for one in found.changes if one.after is None}
         if not any(key.kind in {"RegistryPolicy", "Environment"} for key in gone):
             return
+        for key in sorted(gone):
+            of = {"RegistryPolicy": "policy", "Environment": "environment"}.get(key.kind)
+            if of is not None:
+                await store.forget_days(transaction.connection, **{of: key.name})
         held = await store.find(transaction.connection)
         places = [
             (policy, environment)
@@ -243,6 +269,27 @@ def _due(held: Mapping[Place, Watch], looks: Mapping[Place, Look]) -> tuple[dict
             changed[place] = after
     gone = set(held) - set(looks)
     return (changed, gone) if changed or gone else None
+
+
+def _days(
+    held: Mapping[Place, list[Day]],
+    watches: Mapping[Place, Watch],
+    looks: Mapping[Place, Look],
+    policies: Mapping[str, RegistryPolicy],
+) -> dict[Place, Day]:
+    """The rows of today that are new, or say something else than what is stored."""
+    found = {}
+    for place, look in looks.items():
+        watch = watches.get(place)
+        if watch is not None and watch.looked_at > look.at:
+            continue  # another replica was later
+        policy, before = policies[place[0]], next(iter(held.get(place, ())), None)
+        # A restart of an agent, which has not told all for a minute, makes no day unknown.
+        known = watched(watch, look, MAX_AGE).since is not None
+        after = burn_down.seen(before, look, policy.stage, policy.generation, known=known)
+        if after != before:
+            found[place] = after
+    return found
 
 
 def _news(before: Watch, after: Watch) -> bool:

@@ -403,6 +403,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("state", name=op.f("pk_sign_ins")),
     )
     op.create_table(
+        "stage_days",
+        sa.Column("policy", NAME, nullable=False),
+        sa.Column("environment", NAME, nullable=False),
+        sa.Column("day", NAME, nullable=False),
+        sa.Column("stage", NAME, nullable=False),
+        sa.Column("version", NUMBER, nullable=False),
+        sa.Column("text", NAME, nullable=False),
+        sa.Column("violations", NUMBER, nullable=False),
+        sa.Column("most", NUMBER, nullable=False),
+        sa.Column("known", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("policy", "environment", "day", name=op.f("pk_stage_days")),
+    )
+    op.create_table(
         "stage_watches",
         sa.Column("policy", NAME, nullable=False),
         sa.Column("environment", NAME, nullable=False),
@@ -419,6 +432,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Back to an empty database: everything in it is lost."""
     op.drop_table("stage_watches")
+    op.drop_table("stage_days")
     op.drop_table("sign_ins")
     op.drop_table("sign_in_links")
     op.drop_table("sign_in_failures")
