@@ -145,6 +145,8 @@ def refusal(image: str, namespace: str, sources: ResolvedSources) -> str:
         f"portreeve explain {image} -n {namespace}" if _PASTED.fullmatch(image) else f"portreeve explain -n {namespace}"
     )
     told = f"(policy {sources.policy}, generation {sources.generation}); why: {command}"
+    if sources.why_url:
+        told += f" or open {sources.why_url}{namespace}/{image if _PASTED.fullmatch(image) else ''}"
     return f"image {shown} not allowed in namespace {namespace} {told}"
 
 
