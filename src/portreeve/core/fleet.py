@@ -267,7 +267,7 @@ def _failing(rows: Iterable[Failing]) -> Iterator[Thing]:
             f"{counted(total, 'workload')} cannot pull: {ones[0].meaning}",
             f"The nodes of {listed(places)} say so now ({cause}).",
             _command("inventory", first.environment, "-n", first.namespace),
-            Link("environments", {"selected": first.environment, "tab": "pulls"}),
+            Link(f"environments/{first.environment}"),
             stops=total,
             environments=tuple(places),
         )
@@ -314,7 +314,7 @@ def _gaps(standings: Iterable[Standing]) -> Iterator[Thing]:
             f"{policy} does not stand in {counted(len(names), 'environment')}",
             f"Agents of {listed(names)} have proved that what should hold there does not.",
             _command("attachments", "--environment", names[0]),
-            Link("environments", {"enforcement": "Gap"}),
+            Link("fleet", {"enforcement": "Gap"}),
             exposed=sum(one.images for one in ones),
             environments=names,
         )
@@ -352,7 +352,7 @@ def _lapses(rows: Iterable[Lapse], now: datetime) -> Iterator[Thing]:
             _command("exempt", "renew", one.name, "--expires-at", f"{one.expires_at + RENEWED:%Y-%m-%dT%H:%M:%SZ}")
             if one.images
             else _command("exempt", "revoke", one.name),
-            Link("exemptions", {"selected": one.name}),
+            Link(f"exemptions/{one.name}"),
             stops=one.images,
         )
 
@@ -366,7 +366,7 @@ def _unreachable(standings: Iterable[Standing]) -> Iterator[Thing]:
             f"{counted(len(names), 'environment')} {'does' if len(names) == 1 else 'do'} not answer",
             f"The agent of {listed(names)} has not come lately: whatever is told of it is old.",
             _command("describe", "environment", names[0]),
-            Link("environments", {"health": "Unreachable"}),
+            Link("fleet", {"health": "Unreachable"}),
             exposed=sum(one.images for one in ones),
             environments=names,
         )
@@ -381,7 +381,7 @@ def _untold(standings: Iterable[Standing]) -> Iterator[Thing]:
             f"Nothing is known of {counted(len(names), 'environment')}",
             f"No agent has come from {listed(names)} yet: what runs there is not known.",
             _command("add", "environment", names[0]),
-            Link("environments", {"health": "Unknown"}),
+            Link("fleet", {"health": "Unknown"}),
             environments=names,
         )
 
@@ -396,7 +396,7 @@ def _ungoverned(standings: Iterable[Standing]) -> Iterator[Thing]:
             f"No policy judges what runs in {counted(len(names), 'environment')}",
             f"{listed(names)}: begin with audit, which only tells and refuses nothing.",
             _command("promote", policy) if policy else STARTER,
-            Link("policies", {"new": "inventory"}),
+            Link("policies/new", {"type": "kubernetes", "template": "from-inventory"}),
             exposed=sum(one.images for one in ones),
             environments=names,
         )
