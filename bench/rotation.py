@@ -32,6 +32,7 @@ from typing import Any
 import msgspec
 
 from bench.figures import Figures
+from portreeve.agent.main import collect_seldom
 from portreeve.core.agent_messages import ApplySecret
 from portreeve.core.credential import AuthEntry, CredentialRef, Login
 from portreeve.core.pacing import Limits
@@ -82,6 +83,7 @@ def names(count: int) -> list[str]:
 
 def agent(pipe: Connection, kubeconfig: Path, directory: Path, count: int) -> None:
     """Rotate as often as it is told, and answer how long it took; None ends it."""
+    collect_seldom()
     asyncio.run(_agent(pipe, kubeconfig, directory, names(count)))
 
 
@@ -112,8 +114,12 @@ async def _agent(pipe: Connection, kubeconfig: Path, directory: Path, namespaces
             await kept.want(
                 grant("r", "r.example.com/team", *namespaces, password=password, version=wanted, selector=NEW)
             )
-            while not all(_holds(reconciler, name, wanted) for name in namespaces):  # noqa: ASYNC110 -- nobody else tells
+            # Those that have it are not looked at again: looking is the bench's, and would count as the agent's time.
+            missing = list(namespaces)
+            while missing:
                 await asyncio.sleep(0.03)
+                while missing and _holds(reconciler, missing[-1], wanted):
+                    missing.pop()
             took, spent = time.perf_counter() - begun, time.process_time() - cpu
             await done.wait()
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -138,6 +144,7 @@ def _holds(reconciler: Reconciler, namespace: str, version: int) -> bool:
 
 def bare(pipe: Connection, kubeconfig: Path, count: int) -> None:
     """Do what is named for every namespace, `AT_ONCE` at once, and answer how long it took; None ends it."""
+    collect_seldom()
     asyncio.run(_bare(pipe, kubeconfig, names(count)))
 
 

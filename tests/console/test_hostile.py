@@ -21,7 +21,8 @@ from tests.server.plane import document
 pytestmark = pytest.mark.slow
 
 FORMS: Final = (
-    "registries", "registries/add", "access", "policies", "policies/new", "environments", "environments/add", "groups",
+    "registries", "registries/add", "access", "access?view=needed", "access?view=requests", "policies", "policies/new",
+    "environments", "environments?add=1", "groups", "groups?add=1",
     "attachments", "images", "deploy", "credentials", "exemptions", "exemptions/new", "audit", "settings", "why",
 )  # fmt: skip
 """Pages with fields."""

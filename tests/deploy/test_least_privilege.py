@@ -365,8 +365,8 @@ async def test_what_the_agent_s_code_does_its_rights_suffice_for(scene: Installe
         for one in reversed(manifests):
             name = one["metadata"]["name"]
             assert isinstance(await admission.remove(client, one["kind"], name, recorded_uid=uids[name]), Gone)
-        at = attached.seen.resource_version, attached.seen.pull_secrets
-        detached = await requests.carried_out(PatchServiceAccount(scene.namespace, "default", False, *at))
+        after = attached.seen.resource_version, attached.seen.pull_secrets
+        detached = await requests.carried_out(PatchServiceAccount(scene.namespace, "default", False, *after))
         removing = DeleteSecret(scene.namespace, kept.seen.uid, kept.seen.resource_version)
         removed = await requests.carried_out(removing)
         assert (detached.outcome, removed.outcome) == (Outcome.DONE, Outcome.DONE)

@@ -19,7 +19,7 @@ from portreeve.errors import (
     Unauthenticated,
     Unavailable,
 )
-from portreeve.kube.client import METADATA_LIST, Client, Selection
+from portreeve.kube.client import METADATA, METADATA_LIST, Client, Selection
 from portreeve.kube.errors import Exists, Gone, NamespaceEnding, RefusedByAdmission
 from portreeve.kube.resources import EVENTS, NAMESPACES, SECRETS, SERVICE_ACCOUNTS, Resource
 from tests.fakes.fault_proxy import FaultProxy, LosesAnswer, Resets, Says, Truncates
@@ -78,6 +78,23 @@ async def test_an_apply_takes_no_field_of_another_manager(
     assert applied.object["data"] == {"a": "theirs", "b": "ours"}
     same = await client.apply(CONFIG_MAPS, config_map(namespace, "one", b="ours"), Object)
     assert same.object["metadata"]["resourceVersion"] == applied.object["metadata"]["resourceVersion"]
+
+
+async def test_an_apply_can_be_answered_with_metadata_alone(client: Client, namespace: str) -> None:
+    applied = await client.apply(CONFIG_MAPS, config_map(namespace, "one", a="b"), Object, accept=METADATA)
+    again = await client.apply(CONFIG_MAPS, config_map(namespace, "one", a="c"), Object, accept=METADATA)
+    assert (applied.created, again.created) == (True, False)
+    assert set(again.object) == {"kind", "apiVersion", "metadata"}
+    assert again.object["metadata"]["uid"] == applied.object["metadata"]["uid"]
+    assert again.object["metadata"]["managedFields"][0]["fieldsV1"] == {"f:data": {"f:a": {}}}
+
+
+async def test_what_yaml_would_read_otherwise_is_stored_as_it_is(client: Client, namespace: str) -> None:
+    text = 'é \u2028\u2029\x85\x7f\x80\ufeff\U0001f600 "\\/\t\n\r\b\f\x01 %s: {}'
+    await client.apply(CONFIG_MAPS, config_map(namespace, "one", a=text), Object)
+    assert (await client.get(CONFIG_MAPS, "one", Object, namespace=namespace))["data"] == {"a": text}
+    await client.create(CONFIG_MAPS, config_map(namespace, "two", a="half \ud800"), Object, namespace=namespace)
+    assert (await client.get(CONFIG_MAPS, "two", Object, namespace=namespace))["data"] == {"a": "half \ufffd"}
 
 
 async def test_an_apply_by_force_names_what_it_stands_on(

@@ -202,3 +202,24 @@ async def test_what_has_changed_is_looked_at_again(fleet: Plane, admin: httpx2.A
     await runs(fleet, "prod-eu", ("shop", "harbor.example.com/shop/api:1"))
     fleet.clock.move(timedelta(minutes=2))
     assert (await admin.get("/api/v1/policycoverage")).json()["items"][0]["wouldBlock"] == 0
+
+
+async def test_an_exemption_that_has_ended_covers_nothing_any_more(fleet: Plane, admin: httpx2.AsyncClient) -> None:
+    await fleet.put(draft("p", "harbor.example.com"))
+    dora = await fleet.client("dora", "developer", environments=["prod-eu"])
+    wish = document(
+        "Exemption", "e", policy="p", scope={"groups": ["production"], "image": "evil.example.com/x"},
+        reason="no mirror", owner="pay", expiresAt="2026-11-20T12:30:30Z",
+    )  # fmt: skip
+    assert (await dora.post("/api/v1/exemptions", json=wish)).status_code == 201
+    assert (await admin.post("/api/v1/exemptions/e/approve", json={})).status_code == 200
+
+    async def blocked() -> int:
+        return int((await admin.get("/api/v1/policycoverage")).json()["items"][0]["wouldBlock"])
+
+    fleet.clock.move(timedelta(minutes=30, seconds=10))
+    assert await blocked() == 0
+    fleet.clock.move(timedelta(seconds=30))
+    assert await blocked() == 1
+    fleet.clock.move(timedelta(minutes=5))
+    assert await blocked() == 1

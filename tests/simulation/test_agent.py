@@ -26,6 +26,7 @@ from portreeve.core.agent_messages import (
     ApplySecret,
     DeleteSecret,
     Effect,
+    Event,
     PatchServiceAccount,
     ReadSecret,
 )
@@ -33,6 +34,7 @@ from portreeve.core.cluster import NamespaceSelection
 from portreeve.core.credential import AuthEntry, CredentialRef, auth_key
 from portreeve.core.observation import MANAGER, Kind
 from portreeve.core.policy import Delivery, DeliveryMode, ServiceAccounts
+from portreeve.core.reconcile_state import State, waiting_of
 from tests.simulation import proofs_page
 from tests.simulation.agent import KINDS, ROTATED_S, SOURCES, SPACES, Kill, World
 from tests.simulation.agent_mutants import MUTANTS
@@ -313,6 +315,20 @@ BROKEN: dict[str, tuple[Callable[[World], None], ...]] = {
 def test_a_checker_sees_what_it_checks(name: str, breaking: Callable[[World], None]) -> None:
     with pytest.raises(Broken, match=f"^{name}:"):
         breaking(rested())
+
+
+def test_what_is_known_of_the_order_is_what_looking_through_all_lines_finds() -> None:
+    kept: Counter[bool] = Counter()
+
+    def step(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
+        after, effects = reconcile.step(state, event)
+        assert waiting_of(after) == waiting_of(replace(after, waiting=None))
+        kept[after.waiting is not None and after.waiting.lines is after.lines] += 1
+        return after, effects
+
+    for seed in range(4):
+        World(seed, step=step).run()
+    assert kept[True] > kept[False] > 0
 
 
 # -- mistakes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from pathlib import Path
@@ -12,6 +13,7 @@ from portreeve.core.secret import SecretValue
 from portreeve.errors import Invalid, PortreeveError, Stalled, Unavailable
 from portreeve.transport import streaming
 from portreeve.transport.client_certificate import ClientCertificate
+from portreeve.transport.connections import GATHERED_BYTES
 from portreeve.transport.exchange import Request
 from portreeve.transport.streaming import Streaming
 from portreeve.transport.tls import TlsUntrusted
@@ -38,6 +40,24 @@ async def test_an_answer_comes_whole_and_in_pieces() -> None:
     assert server.asked[0].path == "/a%2Fb?c=%64"
     assert server.asked[0].headers["authorization"] == SECRET
     assert server.asked[0].headers["host"] in server.url
+
+
+@pytest.mark.parametrize("size", [1_000, 2_000_000])
+async def test_a_request_is_sent_in_one_piece_unless_it_is_large(size: int) -> None:
+    pieces: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while sum(map(len, pieces)) < size:
+            pieces.append(await reader.read(1 << 22))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, Streaming(url, Trust()) as session:
+        answer = await session.send(Request("PUT", f"{url}/x", {}, SecretValue(b"x" * size)))
+    assert answer.body.reveal() == b"ok"
+    assert b"".join(pieces).endswith(b"\r\n\r\n" + b"x" * size)
+    assert (len(pieces) == 1) == (size < GATHERED_BYTES)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useState, type ReactNode } from 'react'
 
 import { send } from '../api/client'
-import { codeOfCall, InCode, type Call } from './InCode'
+import { codeOfCall, InCode, type Call, type Code } from './InCode'
 import { useSay } from './Say'
 import { Wrong } from './Wrong'
 
@@ -16,8 +16,8 @@ export interface ConfirmCallProps<Answer> {
   /** What happens, and who or what is hit by it. */
   children: ReactNode
   call: Call
-  /** What the code shows in the place of `call`, where that holds a secret. */
-  shown?: Call
+  /** The code, where it is not that of `call`: for a secret, or where another way is open to programs. Null: there is none. */
+  code?: Code | null
   verb: string
   danger?: boolean
   /** Whether all fields are filled in. */
@@ -67,7 +67,7 @@ export function ConfirmCall<Answer = unknown>(props: ConfirmCallProps<Answer>) {
         <Button variant="link" onClick={props.onClose}>
           Cancel
         </Button>
-        <InCode code={codeOfCall(props.shown ?? props.call)} what={props.title} />
+        {props.code === null ? null : <InCode code={props.code ?? codeOfCall(props.call)} what={props.title} />}
       </ModalFooter>
     </Modal>
   )

@@ -266,7 +266,7 @@ export function Rows<Row>(props: RowsProps<Row>) {
 
 function Heading({ column, sort, set }: { column: Column<unknown>; sort: string; set: (sort: string | undefined) => void }) {
   if (column.actions) return <Th screenReaderText={column.title} />
-  if (!column.sort) return <Th>{column.title}</Th>
+  if (!column.sort) return <Th modifier="wrap">{column.title}</Th>
   const own = sort.replace(/^-/, '') === column.sort
   const down = own && sort.startsWith('-')
   return (

@@ -180,7 +180,7 @@ def put_together(granted: Iterable[Granted]) -> Auths:
     entries: list[AuthEntry] = []
     conflicts: list[KeyConflict] = []
     for source, grants in by_source.items():
-        if len({grant.credential.id for grant in grants}) > 1:
+        if len(grants) > 1 and len({grant.credential.id for grant in grants}) > 1:
             involved = tuple(sorted({grant.credential for grant in grants}))
             conflicts.append(KeyConflict(auth_key(source), involved))
         else:
@@ -191,16 +191,17 @@ def put_together(granted: Iterable[Granted]) -> Auths:
     )
 
 
-def _versions(source: SourcePrefix, grants: list[Granted]) -> list[AuthEntry]:
+def _versions(source: SourcePrefix, granted: list[Granted]) -> list[AuthEntry]:
     """At most two entries for the versions of one credential, the newest first."""
+    if len(granted) == 1:
+        return [AuthEntry(auth_key(source), granted[0].credential, granted[0].login)]
     newest: dict[int, Granted] = {}
-    for grant in sorted(grants, key=lambda grant: grant.login is not None):
+    for grant in sorted(granted, key=lambda grant: grant.login is not None):
         newest[grant.credential.version] = grant
     ordered = sorted(newest, reverse=True)
-    keys = (auth_key(source), alias_key(source))
     return [
         AuthEntry(key, newest[version].credential, newest[version].login)
-        for key, version in zip(keys, ordered, strict=False)
+        for key, version in zip((auth_key(source), alias_key(source)), ordered, strict=False)
     ]
 
 

@@ -80,7 +80,7 @@ class _Selected:
         for number, grant in enumerate(grants):
             if grant.delivery.mode not in DELIVERED:
                 continue
-            for name in grant.namespaces.names:
+            for name in set(grant.namespaces.names):
                 by_name[name].append(number)
             if grant.namespaces.selector is not None:
                 by_selector[NamespaceSelection((), grant.namespaces.selector)].append(number)
@@ -110,11 +110,11 @@ class Document:
 
     def selecting(self, namespace: str, labels: Mapping[str, str]) -> tuple[DocumentGrant, ...]:
         """The grants that bring a Secret to a namespace of this name, with these labels, in their order."""
-        numbers = set(self._selected.by_name.get(namespace, ()))
-        for selection, those in self._selected.by_selector.items():
-            if selection.selects(namespace, labels):
-                numbers.update(those)
-        return tuple(self.grants[number] for number in sorted(numbers))
+        numbers: Iterable[int] = self._selected.by_name.get(namespace, ())
+        chosen = [those for one, those in self._selected.by_selector.items() if one.selects(namespace, labels)]
+        if chosen:
+            numbers = sorted(set(numbers).union(*chosen))
+        return tuple([self.grants[number] for number in numbers])
 
     def ended(self, now: datetime) -> bool:
         """Whether nothing is done by it any more."""
@@ -145,7 +145,8 @@ class Wanted:
 
     def facts(self) -> tuple[EntryFact, ...]:
         """What the Secret's annotation says when it is as wanted; an entry that stays is live though it is unread."""
-        return tuple(replace(fact, live=fact.live or fact.key in self.unread) for fact in facts(self.entries))
+        told = facts(self.entries)
+        return tuple(replace(fact, live=fact.live or fact.key in self.unread) for fact in told) if self.unread else told
 
 
 def selecting(document: Document, namespace: NamespaceSeen) -> tuple[DocumentGrant, ...]:
@@ -191,18 +192,17 @@ def wanted(
         good = [one for grant in here if (one := _granted(grant, leased, now)) is not None]
         if good and len({one.credential.id for one in good}) == 1:
             taken += good
-            continue
-        staying = [fact for fact in held if fact.key in (auth_key(source), alias_key(source))]
-        kept += [fact.key for fact in staying]
-        if not staying:
+        else:
             # Of grants that disagree none is written; the conflict is told.
-            taken += good
-    known = {fact.key: fact for fact in held}
-    auths = put_together(taken)
-    staying_entries = tuple(_again(known[key], logins) for key in sorted(kept))
-    entries = sorted((*auths.entries, *staying_entries), key=lambda entry: entry.key)
-    unread = tuple(entry.key for entry in staying_entries if known[entry.key].live and entry.login is None)
-    return Wanted(bool(grants), tuple(entries), _conflicts(by_source), tuple(sorted(kept)), unread)
+            kept += [fact.key for fact in held if fact.key in (auth_key(source), alias_key(source))]
+    entries = put_together(taken).entries
+    unread: tuple[str, ...] = ()
+    if kept:
+        known = {fact.key: fact for fact in held}
+        staying = tuple(_again(known[key], logins) for key in sorted(kept))
+        unread = tuple(entry.key for entry in staying if known[entry.key].live and entry.login is None)
+        entries = tuple(sorted((*entries, *staying), key=lambda entry: entry.key))
+    return Wanted(bool(grants), entries, _conflicts(by_source), tuple(sorted(kept)), unread)
 
 
 def _granted(grant: DocumentGrant, leased: frozenset[str], now: datetime) -> Granted | None:
@@ -224,6 +224,8 @@ def _again(fact: EntryFact, logins: Logins) -> AuthEntry:
 def _conflicts(by_source: Mapping[SourcePrefix, list[DocumentGrant]]) -> tuple[KeyConflict, ...]:
     found = []
     for source, grants in by_source.items():
+        if len(grants) == 1:
+            continue
         credentials = {grant.credential for grant in grants if grant.credential is not None}
         if len({credential.id for credential in credentials}) > 1:
             found.append(KeyConflict(auth_key(source), tuple(sorted(credentials))))

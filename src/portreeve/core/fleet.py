@@ -16,7 +16,6 @@ Source: console.md 2.1 (1, 2) and 2.2, screen 1.
 
 from __future__ import annotations
 
-import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +37,13 @@ SOON: Final = timedelta(days=14)
 RENEWED: Final = timedelta(days=30)
 """How much later the end is that a renewed exemption is proposed to have."""
 
-STARTER: Final = "portreeve suggest . --name starter | portreeve apply -f -"
+Pipeline = tuple[tuple[str, ...], ...]
+"""Commands that read one another, each by its words: whoever shows them quotes them for a shell."""
+
+STARTER: Final[Pipeline] = (
+    ("portreeve", "suggest", ".", "--name", "starter"),
+    ("portreeve", "apply", "-f", "-"),
+)
 """What makes a first policy out of files, where there is none to begin with."""
 
 NAMED: Final = 3
@@ -225,12 +230,12 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One thing to do. `stops` and `exposed` are running images; `why` is a whole sentence, `command` one line."""
+    """One thing to do. `stops` and `exposed` are running images; `why` is a sentence, `command` one line of shell."""
 
     code: str
     title: str
     why: str
-    command: str
+    command: Pipeline
     link: Link
     stops: int = 0
     exposed: int = 0
@@ -440,8 +445,8 @@ def _by_policy(standings: Iterable[Standing]) -> list[tuple[str, list[Standing]]
     return sorted(held.items())
 
 
-def _command(*words: str) -> str:
-    return shlex.join(("portreeve", *words))
+def _command(*words: str) -> Pipeline:
+    return (("portreeve", *words),)
 
 
 def counted(number: int, noun: str) -> str:

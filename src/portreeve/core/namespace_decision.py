@@ -9,7 +9,6 @@ Sources: mission rules 1 to 4; threats AG-08; kubernetes.md 2.4, 3.2 and 3.4.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -28,6 +27,7 @@ from portreeve.core.agent_messages import (
     Request,
     Status,
 )
+from portreeve.core.copies import replace
 from portreeve.core.credential import AuthEntry
 from portreeve.core.delivery import (
     DocumentGrant,
@@ -164,6 +164,8 @@ def _forgotten(line: Line, record: Record, due: Iterable[Request], at: float) ->
 
 def _leasing(line: Line, grants: tuple[DocumentGrant, ...], at: float) -> Line:
     """How leases stand: open while somebody has to pull, and once for what is found live."""
+    if not line.leased and all(grant.delivery.mode is not DeliveryMode.LEASE for grant in grants):
+        return line
     leased: dict[str, Lease] = {}
     live = {fact.key for fact in _held(line) if fact.live}
     workloads = tuple(line.workloads.values())
@@ -187,7 +189,9 @@ def _held(line: Line) -> tuple[EntryFact, ...]:
 
 def _wanted(line: Line, grants: tuple[DocumentGrant, ...], logins: Logins, now: datetime, at: float) -> Wanted:
     live = frozenset(registry for registry, lease in line.leased.items() if at < lease.until)
-    return wanted(grants, tuple(line.workloads.values()), live, _held(line), {**_read_logins(line), **logins}, now)
+    read = _read_logins(line)
+    known = {**read, **logins} if read else logins
+    return wanted(grants, tuple(line.workloads.values()), live, _held(line), known, now)
 
 
 def _read_logins(line: Line) -> Logins:
@@ -277,6 +281,8 @@ def _pace(line: Line, request: Request) -> Pace:
 
 def _wake(line: Line, due: Iterable[Request], at: float) -> float | None:
     """When to look at the namespace again if nothing happens."""
+    if not due and not line.leased and not line.dropping:
+        return None
     times = [lease.until for lease in line.leased.values() if lease.until > at] + list(line.dropping.values())
     paces = [_pace(line, request) for request in due]
     times += [pace.due_at for pace in paces if not pace.ask and pace.due_at > at]

@@ -45,7 +45,7 @@ class Pace:
 
     def asked(self, ask: int, at: float) -> Pace:
         """With a request under way."""
-        return replace(self, ask=ask, lost_at=at + ANSWER_S)
+        return Pace(ask, at + ANSWER_S, self.due_at, self.wait_s)
 
     def lost(self, at: float) -> bool:
         """Whether there will be no answer any more."""
@@ -57,7 +57,7 @@ class Pace:
 
     def read(self) -> Pace:
         """After an answer that does not say whether a write would work now: the wait goes on from where it was."""
-        return replace(self, ask=0, lost_at=None)
+        return Pace(due_at=self.due_at, wait_s=self.wait_s)
 
     def failed(self, at: float, chance: float, retry_after_s: float | None = None) -> Pace:
         """After a failure that may be gone the next time. `chance` is in [0, 1)."""

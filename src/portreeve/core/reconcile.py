@@ -37,9 +37,7 @@ X. Sun et al., "Anvil: Verifying Liveness of Cluster Management Controllers", OS
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
-from heapq import heapify, heappop
 from math import inf
 from typing import Final
 
@@ -59,11 +57,26 @@ from portreeve.core.agent_messages import (
     Tick,
     Verdict,
 )
+from portreeve.core.copies import replace
 from portreeve.core.delivery import Document, selecting
 from portreeve.core.namespace_decision import look
 from portreeve.core.observation import Kind
 from portreeve.core.pacing import Bucket, Limits
-from portreeve.core.reconcile_state import Line, State, answered, changed, deleted, due, listed, marked, sent, timed
+from portreeve.core.reconcile_state import (
+    Line,
+    Place,
+    State,
+    Waiting,
+    answered,
+    changed,
+    deleted,
+    due,
+    listed,
+    marked,
+    sent,
+    timed,
+    waiting_of,
+)
 
 NEEDED: Final = frozenset({Kind.NAMESPACE, Kind.SECRET, Kind.ACCOUNT, Kind.WORKLOAD})
 """What has to be listed before anything is done: an absence is only known from a whole list."""
@@ -164,30 +177,40 @@ def _act(state: State, now: datetime) -> Stepped:
     room = 0 if bucket.quiet(state.at) else state.limits.in_flight - sum(under_way.values())
     if room <= 0 or bucket.level < 1:
         return state, ()
-    marked = [line for line in state.lines.values() if line.queued is not None]
-    if not marked:
-        return state, ()
+    order = waiting_of(state)
+    if not order:
+        return replace(state, waiting=Waiting(state.lines, order)), ()
     lines = dict(state.lines)
     asking = {name for name, count in under_way.items() if count}
     effects: list[Effect] = []
-    # A heap: of a thousand that are marked, sixteen are looked at.
-    waiting = [(not line.urgent, line.queued, line.namespace) for line in marked]
-    heapify(waiting)
-    while waiting and room > 0 and bucket.level >= 1:
-        line = lines[heappop(waiting)[2]]
+    still: list[Place] = []
+    looked, level = 0, bucket.level
+    while looked < len(order) and room > 0 and level >= 1:
+        place, looked = order[looked], looked + 1
+        line = lines[place[-1]]
         after, told, requests = look(state, line, now)
         effects += told
-        for request in requests[: min(room, int(bucket.level))]:
-            ask, room = ask + 1, room - 1
-            bucket = replace(bucket, level=bucket.level - 1)
+        for request in requests[: min(room, int(level))]:
+            ask, room, level = ask + 1, room - 1, level - 1
             numbered = replace(request, ask=ask)
             effects.append(numbered)
             after = sent(after, numbered, state.at)
             asking.add(line.namespace)
             requests = requests[1:]
-        # What found no room stays marked where it was, and so comes before all that were marked later.
-        after = after if requests else replace(after, queued=None, urgent=False)
+        if requests:
+            # What found no room stays marked where it was, and so comes before all that were marked later.
+            still.append(place)
+        else:
+            after = replace(after, queued=None, urgent=False)
         lines[line.namespace] = after
         due_at = min(due_at, due(after))
-    after_all = replace(state, lines=lines, bucket=bucket, ask=ask, due_at=due_at, asking=frozenset(asking))
+    after_all = replace(
+        state,
+        lines=lines,
+        bucket=replace(bucket, level=level),
+        ask=ask,
+        due_at=due_at,
+        asking=frozenset(asking),
+        waiting=Waiting(lines, (*still, *order[looked:])),
+    )
     return after_all, tuple(effects)

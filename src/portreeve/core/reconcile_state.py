@@ -10,8 +10,9 @@ Sources: reliability F-06 to F-11, F-21.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf
 from types import MappingProxyType
@@ -30,6 +31,7 @@ from portreeve.core.agent_messages import (
     Status,
     Tick,
 )
+from portreeve.core.copies import replace
 from portreeve.core.credential import CredentialRef, Login
 from portreeve.core.delivery import Document
 from portreeve.core.leases import Lease
@@ -60,7 +62,7 @@ MOST_GONE: Final = 200
 """UIDs of deleted workloads and ServiceAccounts that are remembered of one namespace: pods come and go for years."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: see `core.copies`
 class Line:
     """What is known of one namespace, and what is under way there.
 
@@ -113,7 +115,22 @@ class Line:
         return count
 
 
+Place = tuple[bool, int, str]
+"""Where a marked namespace stands among others: revoked ones first, then by turn, then by name."""
+
+
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """Marked namespaces in the order in which they are looked at.
+
+    It says so of these very lines. Of any others nothing is known, and they are looked through (`waiting_of`).
+    """
+
+    lines: Mapping[str, Line]
+    order: tuple[Place, ...]
+
+
+@dataclass(frozen=True)  # no slots: see `core.copies`
 class State:
     """Namespace → line, the document in force, and one that is not stored yet.
 
@@ -137,6 +154,7 @@ class State:
     due_at: float = 0.0
     asking: frozenset[str] = frozenset()
     ended_told: bool = False
+    waiting: Waiting | None = field(default=None, compare=False, repr=False)
 
 
 # -- observations
@@ -147,9 +165,42 @@ def marked(line: Line, turn: int) -> Line:
     return line if line.queued is not None else replace(line, queued=turn)
 
 
+def place_of(line: Line) -> Place | None:
+    """Where the line stands among those that are marked; None at rest."""
+    return None if line.queued is None else (not line.urgent, line.queued, line.namespace)
+
+
+def waiting_of(state: State) -> tuple[Place, ...]:
+    """The marked namespaces in the order in which they are looked at.
+
+    To look through a thousand namespaces, and to put them in order, takes as long as to deal with two of them.
+    """
+    known = state.waiting
+    if known is not None and known.lines is state.lines:
+        return known.order
+    places = (place_of(line) for line in state.lines.values())
+    return tuple(sorted(place for place in places if place is not None))
+
+
 def _with(state: State, line: Line) -> State:
     """The state with a line that has changed."""
-    return replace(state, lines={**state.lines, line.namespace: marked(line, state.turn)})
+    after = marked(line, state.turn)
+    lines = {**state.lines, line.namespace: after}
+    return replace(state, lines=lines, waiting=_still_waiting(state, after, lines))
+
+
+def _still_waiting(state: State, after: Line, lines: Mapping[str, Line]) -> Waiting | None:
+    """What is known of the order, with one line that is now marked; None: not worth the trouble."""
+    known, before = state.waiting, state.lines.get(after.namespace)
+    if known is None or known.lines is not state.lines:
+        return None
+    was, now = None if before is None else place_of(before), place_of(after)
+    if was == now:
+        return Waiting(lines, known.order)
+    if was is not None or now is None:
+        return None
+    at = bisect(known.order, now)
+    return Waiting(lines, (*known.order[:at], now, *known.order[at:]))
 
 
 def _line(state: State, namespace: str) -> Line:

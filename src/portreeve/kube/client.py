@@ -21,6 +21,7 @@ RFC 6902; RFC 7396 is not used.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -266,6 +267,7 @@ class Client:
         *,
         dry_run: bool = False,
         subresource: str = "",
+        accept: str = PLAIN,
     ) -> Answered[T]:
         """Server-side apply as `portreeve`: made if it is not there, but for a subresource. `metadata.uid` and
         `resourceVersion` in the manifest are conditions.
@@ -273,7 +275,7 @@ class Client:
         Raises:
             As `create`. Conflict: `kube_conflict`: a condition does not hold, or a field is another manager's.
         """
-        return await self._applied(resource, manifest, into, _dry(dry_run), subresource)
+        return await self._applied(resource, manifest, into, _dry(dry_run), subresource, accept)
 
     async def unsafe_force_apply(
         self, resource: Resource, manifest: Mapping[str, Any], into: type[T], *, dry_run: bool = False
@@ -293,12 +295,20 @@ class Client:
         into: type[T],
         query: Mapping[str, str],
         subresource: str = "",
+        accept: str = PLAIN,
     ) -> Answered[T]:
         name, namespace = manifest["metadata"]["name"], manifest["metadata"].get("namespace", "")
         what = described("apply", resource.plural, name, namespace)
         path = resource.path(namespace=namespace, name=name, subresource=subresource)
         return await self._written(
-            what, "PATCH", path, _encoded(manifest), into, query=query, content_type="application/apply-patch+yaml"
+            what,
+            "PATCH",
+            path,
+            _encoded(manifest),
+            into,
+            query=query,
+            content_type="application/apply-patch+yaml",
+            accept=accept,
         )
 
     async def patch(
@@ -369,9 +379,12 @@ class Client:
         *,
         query: Mapping[str, str],
         content_type: str = PLAIN,
+        accept: str = PLAIN,
     ) -> Answered[T]:
         query = {"fieldManager": FIELD_MANAGER, **query}
-        response = await self._asking.asked(what, method, path, query=query, body=body, content_type=content_type)
+        response = await self._asking.asked(
+            what, method, path, query=query, body=body, content_type=content_type, accept=accept
+        )
         return Answered(
             self._decoders.decoded(response, into, what), response.status == 201, response.headers.get("warning", "")
         )
@@ -379,13 +392,27 @@ class Client:
 
 def _encoded(value: Any) -> SecretValue:
     """The body of a write; JSON is YAML, which an apply is said to be. Secret values are revealed here alone."""
-    return SecretValue(json.dumps(value, default=_revealed, separators=(",", ":")))
+    try:
+        data = _ENCODER.encode(value)
+    except UnicodeEncodeError:
+        # Half of a surrogate pair. The server says what it thinks of it: JSON may have one, YAML may not.
+        data = json.dumps(value, default=_revealed, separators=(",", ":")).encode()
+    if not data.isascii() or b"\x7f" in data:
+        data = _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", data.decode()).encode()
+    return SecretValue(data)
 
 
 def _revealed(value: object) -> str:
     if isinstance(value, SecretValue):
         return value.reveal().decode()
     raise TypeError(f"{type(value).__name__} has no place in an object")
+
+
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=_revealed)
+"""Takes a tenth of the time of the standard library's; and its escapes of what is beyond U+FFFF are no YAML."""
+
+_NOT_IN_YAML: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""What JSON lets stand, and YAML refuses or folds; in JSON it is within strings. Source: YAML 1.2, 5.1 and 5.4."""
 
 
 def _dry(dry_run: bool) -> dict[str, str]:

@@ -6,7 +6,8 @@ follows them is begun; one that cannot be stored ends all that would follow, and
 stored, after a pause. Requests run beside each other; each answer is an event.
 
 It ticks at once after events, often while something is waited for, and once a second at rest: a tick at rest costs half
-a millisecond for a thousand namespaces and asks nobody anything.
+a millisecond for a thousand namespaces and asks nobody anything. What a watch says while requests are under way waits
+for the next answer, or for the next tick: most of it is what they have done.
 
 The machine is told a kind as a whole when its list is complete, from the objects that are kept here; what differs only
 in its version and status is not told again.
@@ -190,7 +191,8 @@ class Delivering:
 
     def _happened(self, event: Event) -> None:
         self._events.append(event)
-        self._awake.set()
+        if not (self._tasks and isinstance(event, Changed)):
+            self._awake.set()
 
     # What goes out
 

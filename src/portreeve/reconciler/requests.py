@@ -47,7 +47,7 @@ from portreeve.errors import (
     Unauthenticated,
     Unavailable,
 )
-from portreeve.kube.client import Client
+from portreeve.kube.client import METADATA, Client
 from portreeve.kube.errors import NamespaceEnding, RefusedByAdmission
 from portreeve.kube.objects import OwnedMeta, Secret, ServiceAccount
 from portreeve.kube.pull_secret import KEY, NAME, TYPE
@@ -123,7 +123,7 @@ class Requests:
                 return seen.account(patched.object)
 
     async def _apply(self, request: ApplySecret) -> SecretSeen:
-        answer = await self._client.apply(SECRETS, manifest(request), OwnedMeta)
+        answer = await self._client.apply(SECRETS, manifest(request), OwnedMeta, accept=METADATA)
         found = seen.secret(answer.object.metadata)
         if not request.uid and not answer.created and found.managers - {MANAGER}:
             bare = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": NAME, "namespace": request.namespace}}

@@ -22,6 +22,7 @@ from portreeve.core.observation import (
     MANAGER,
     OWNER_LABEL,
     AccountSeen,
+    EntryFact,
     NamespaceSeen,
     SecretSeen,
     WorkloadSeen,
@@ -38,6 +39,11 @@ REGISTRY_MARK: Final = "portreeve.io/registry."
 
 SHAPES: Final = 4_096
 """Lists of images that are kept once for all pods that have them; a cluster has one for each of its workloads."""
+
+ANNOTATIONS: Final = 256
+ANNOTATION_CHARACTERS: Final = 2_048
+"""Annotations that are read once for all Secrets that have them, and the longest such: a rotation writes the same one
+into a thousand, and each comes twice. Half a megabyte at most, whoever writes what."""
 
 _NONE: Final[frozenset[str]] = frozenset()
 """The same one for all: an empty one takes 216 bytes."""
@@ -73,10 +79,17 @@ def secret(metadata: OwnedMetadata, *, immutable: bool = False) -> SecretSeen:
         metadata.resource_version,
         metadata.labels or {},
         holders(metadata, OURS),
-        decode_facts((metadata.annotations or {}).get(ENTRIES_ANNOTATION, "")),
+        _facts((metadata.annotations or {}).get(ENTRIES_ANNOTATION, "")),
         immutable,
         metadata.deletion_timestamp is not None,
     )
+
+
+def _facts(text: str) -> tuple[EntryFact, ...] | None:
+    return _short_facts(text) if len(text) <= ANNOTATION_CHARACTERS else decode_facts(text)
+
+
+_short_facts: Final = lru_cache(ANNOTATIONS)(decode_facts)
 
 
 def secret_read(found: Secret) -> SecretSeen:

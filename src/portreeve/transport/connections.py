@@ -22,13 +22,27 @@ CONNECT_S: Final = 10.0
 """For a connection, and for its handshake."""
 
 
+GATHERED_BYTES: Final = 64 * 1024
+"""Of a request that is gathered before it is sent: the Secrets of almost everybody, and all that is asked."""
+
+
 class Stream(httpcore2.AsyncNetworkStream):
-    """A connection as the library reads and writes it: asyncio's own streams, with nothing between."""
+    """A connection as the library reads and writes it: asyncio's own streams, and between them the request being made.
+
+    The library writes headers, body and end of a request one after the other. They are sent together, when the answer
+    is awaited: one record of TLS and one packet, which the server reads at once.
+    """
 
     def __init__(self, where: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._where, self._reader, self._writer = where, reader, writer
+        self._unsent = bytearray()
+        self._send_s: float | None = None
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._unsent:
+            # As where the library writes by itself: a server that has closed may have said why, and that is read.
+            with suppress(httpcore2.WriteError):
+                await self._send()
         try:
             async with asyncio.timeout(timeout):
                 return await self._reader.read(max_bytes)
@@ -38,9 +52,17 @@ class Stream(httpcore2.AsyncNetworkStream):
             raise httpcore2.ReadError from None
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._unsent += buffer
+        self._send_s = timeout
+        if len(self._unsent) > GATHERED_BYTES:
+            await self._send()
+
+    async def _send(self) -> None:
+        """What was gathered."""
+        gathered, self._unsent = self._unsent, bytearray()
         try:
-            async with asyncio.timeout(timeout):
-                self._writer.write(buffer)
+            async with asyncio.timeout(self._send_s):
+                self._writer.write(gathered)
                 await self._writer.drain()
         except TimeoutError:
             raise httpcore2.WriteTimeout from None

@@ -87,7 +87,7 @@ export function Grants() {
             actions: true,
             cell: (row) =>
               mayChange.allowed && !row.spec.subjects ? (
-                <Button variant="link" size="sm" aria-label={`Change how ${row.metadata.name} is delivered`} onClick={() => act({ what: 'deliver', one: row })}>
+                <Button variant="link" size="sm" aria-label={`Change delivery of ${row.metadata.name}`} onClick={() => act({ what: 'deliver', one: row })}>
                   Change delivery
                 </Button>
               ) : null,

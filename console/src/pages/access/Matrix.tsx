@@ -127,7 +127,7 @@ export function MatrixView({ rows: kind }: { rows: 'namespaces' | 'people' }) {
           </ToolbarGroup>
         </ToolbarContent>
       </Toolbar>
-      {data ? <Counts data={data} chosen={url.state ?? ''} set={(state) => set({ state, cursor: undefined })} /> : null}
+      {data ? <Counts data={data} people={kind === 'people'} chosen={url.state ?? ''} set={(state) => set({ state, cursor: undefined })} /> : null}
       {data && data.registries.length > columns.length ? (
         <Columns all={data.registries} shown={columns.map((each) => each.name)} set={(names) => set({ columns: names.join(',') })} />
       ) : null}
@@ -156,7 +156,7 @@ export function MatrixView({ rows: kind }: { rows: 'namespaces' | 'people' }) {
       {data && !data.items.length ? narrowed ? <NothingMatches clear={clear} /> : <NothingYet kind={kind} /> : null}
       {data?.items.length ? (
         <>
-          {mayGrant.allowed ? (
+          {mayGrant.allowed && data.counts.needed ? (
             <Button
               variant="link"
               isInline
@@ -164,9 +164,8 @@ export function MatrixView({ rows: kind }: { rows: 'namespaces' | 'people' }) {
             >
               Check what is needed on this page
             </Button>
-          ) : (
-            <p className="fresh">Granting: {mayGrant.who}.</p>
-          )}
+          ) : null}
+          {mayGrant.allowed ? null : <p className="fresh">Granting: {mayGrant.who}.</p>}
           <div className="scrolled" tabIndex={0} role="region" aria-label="Access matrix, table">
             <table className={`plain matrix ${isPlaceholderData ? 'stale' : ''}`} aria-label="Access matrix">
               <thead>
@@ -354,11 +353,15 @@ function EnvironmentHead({ row, span }: { row: Row; span: number }) {
   )
 }
 
-function Counts({ data, chosen, set }: { data: Matrix; chosen: string; set: (state: string | undefined) => void }) {
-  const words: [string, string][] = [
+/** What users and teams can be: nothing is delivered to them, and nobody tells what they use. */
+const OF_PEOPLE = ['granted', 'masked']
+
+function Counts({ data, people, chosen, set }: { data: Matrix; people: boolean; chosen: string; set: (state: string | undefined) => void }) {
+  const all: [string, string][] = [
     ...Object.entries(STATE_WORDS).map(([state, { word }]): [string, string] => [state, word]),
     ['unused', 'Unused'],
   ]
+  const words = people ? all.filter(([state]) => OF_PEOPLE.includes(state)) : all
   const { heard } = data
   return (
     <>
@@ -376,10 +379,12 @@ function Counts({ data, chosen, set }: { data: Matrix; chosen: string; set: (sta
           </li>
         ))}
       </ul>
+      {people ? null : (
       <p>
         <Fresh at={heard.oldest} what="oldest report" from={{ told: heard.connected, all: heard.environments }} />
         {heard.silent.length ? <span className="fresh">. Nothing is heard now of {heard.silent.join(', ')}</span> : null}
       </p>
+      )}
     </>
   )
 }

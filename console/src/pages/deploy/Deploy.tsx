@@ -4,7 +4,7 @@
  */
 import '../../parts/choices.css'
 
-import { Alert, Button, Form, FormGroup, FormSelect, FormSelectOption, Radio, SearchInput, Spinner, Switch, TextInput } from '@patternfly/react-core'
+import { Alert, Button, Form, FormGroup, FormSelect, FormSelectOption, SearchInput, Spinner, Switch, TextInput } from '@patternfly/react-core'
 import { keepPreviousData, useQueries, useQuery } from '@tanstack/react-query'
 import { useEffect, useState, type ReactNode } from 'react'
 
@@ -52,6 +52,8 @@ export function Deploy() {
     queryKey: ['list', '/api/v1/environments', 'all'],
     queryFn: () => send<List<Document<EnvironmentSpec>>>('/api/v1/environments', { query: { limit: 200 } }),
   })
+  // On a Docker host there are no namespaces, and no admission that could be foreseen.
+  const clusters = environments?.items.filter((one) => (one.spec.type ?? 'kubernetes') === 'kubernetes')
   const { data: granted, error: unseen, dataUpdatedAt } = useQuery({
     queryKey: ['granted', environment],
     queryFn: async () => (await send<{ items: RegistryChoice[] }>(pathOf('environments', environment, 'registries'))).items,
@@ -62,12 +64,21 @@ export function Deploy() {
   const here = registries?.filter((one) => one.namespaces?.includes(namespace)) ?? []
   const anonymous = granted?.some((one) => !one.namespaces)
   const chosen = here.find((one) => one.registry === registry)
+  // Where there is no choice, nobody has to make it.
+  useEffect(() => {
+    const [only, ...others] = namespaces
+    if (only && !others.length && !namespace) choose('namespace', only)
+  }, [namespaces.join()])
+  useEffect(() => {
+    const [only, ...others] = here
+    if (only && !others.length && !registry) choose('registry', only.registry)
+  }, [here.map((one) => one.registry).join()])
 
   return (
     <Page title="Deploy" about="Pick an image that will be admitted, and take the manifest along.">
       <Form className="wide-form" onSubmit={(event) => event.preventDefault()}>
         {error ? <Wrong error={error} again={() => void refetch()} /> : null}
-        {environments && !environments.items.length ? (
+        {clusters && !clusters.length ? (
           <Teach title="No environment is seen" command="portreeve add environment prod-eu --tier production --group production">
             Namespaces in which a registry is granted to you will stand here.
           </Teach>
@@ -76,7 +87,7 @@ export function Deploy() {
             <FormGroup label="Environment" fieldId="deploy-environment" isRequired>
               <FormSelect id="deploy-environment" value={environment} onChange={(_, value) => choose('environment', value)}>
                 <FormSelectOption value="" label="choose one" />
-                {environments?.items.map((one) => (
+                {clusters?.map((one) => (
                   <FormSelectOption key={one.metadata.name} value={one.metadata.name} label={`${one.metadata.name} (${one.spec.tier})`} />
                 ))}
               </FormSelect>
@@ -187,7 +198,7 @@ function RepositoryStep({ registry, repository, choose }: { registry: string; re
   const listed = repository && !names.includes(repository) ? [repository, ...names] : names
   return (
     <Step number={3} title="Repository">
-      <SearchInput aria-label="Part of a repository" placeholder="Part of a repository" value={typed} onChange={(_, text) => type(text)} onClear={() => type('')} />
+      <SearchInput className="search" aria-label="Part of a repository" placeholder="Part of a repository" value={typed} onChange={(_, text) => type(text)} onClear={() => type('')} />
       {error ? <Wrong error={error} again={() => void refetch()} /> : null}
       {isPending ? <Spinner size="md" aria-label="Loading repositories" /> : null}
       {data ? <Source list={data} /> : null}
@@ -261,7 +272,7 @@ function ImageStep({ place, registry, host, repository, digest, choose }: ImageS
   return (
     <Step number={4} title="Image">
       <div className="buttons">
-        <SearchInput aria-label="Part of a tag" placeholder="Part of a tag" value={typed} onChange={(_, text) => type(text)} onClear={() => type('')} />
+        <SearchInput className="search" aria-label="Part of a tag" placeholder="Part of a tag" value={typed} onChange={(_, text) => type(text)} onClear={() => type('')} />
         <Switch
           id="deploy-all"
           label="Show also what will not be admitted, and why"
@@ -300,8 +311,7 @@ function ImageChoice({ row, found, chosen, choose }: { row: Row; found: Explaine
         <StateLabel look={LOOKS[choice]}>{WORDS[choice]}</StateLabel>
         <span className="fresh">
           {' '}
-          {row.platforms.join(', ')}
-          {row.sizeBytes === null ? '' : `, ${size(row.sizeBytes)}`}
+          {[...row.platforms, ...(row.sizeBytes === null ? [] : [size(row.sizeBytes)])].join(', ')}
         </span>
         {choice === 'yes' ? null : <span className="why">{whyNot(found)}</span>}
       </span>
@@ -344,17 +354,16 @@ function Review({ place, choice, repository, digest }: { place: Place; choice: R
           <TextInput id="deploy-name" value={name} onChange={(_, text) => setName(text)} validated={fits ? 'default' : 'error'} autoComplete="off" />
         </FormGroup>
         <FormGroup role="radiogroup" label="Pull" fieldId="deploy-pull">
-          {POLICIES.map(([one, about]) => (
-            <Radio
-              key={one}
-              id={`deploy-pull-${one}`}
-              name="deploy-pull"
-              label={one}
-              description={about}
-              isChecked={pullPolicy === one}
-              onChange={() => setPolicy(one)}
-            />
-          ))}
+          <div className="choices">
+            {POLICIES.map(([one, about]) => (
+              <label key={one} className={pullPolicy === one ? 'choice chosen' : 'choice'}>
+                <input type="radio" name="deploy-pull" checked={pullPolicy === one} onChange={() => setPolicy(one)} />
+                <span>
+                  {one} <span className="fresh">{about}</span>
+                </span>
+              </label>
+            ))}
+          </div>
         </FormGroup>
       </Step>
       <Step number={6} title="Review">

@@ -4,4 +4,5 @@ import { root } from '../../root'
 
 export const groupRoutes = [
   createRoute({ getParentRoute: () => root, path: '/groups', component: lazyRouteComponent(() => import('./Groups'), 'Groups') }),
+  createRoute({ getParentRoute: () => root, path: '/groups/$name', component: lazyRouteComponent(() => import('./Group'), 'GroupPage') }),
 ]

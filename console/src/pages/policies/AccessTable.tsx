@@ -70,7 +70,9 @@ export function AccessTable({ type, access, set, registries, effect }: AccessTab
     typeOthers('')
   }
   const kubernetes = type === 'kubernetes'
-  const grant = (index: number) => effect?.grants.find((one) => one.field === `spec.access[${index}]`)
+  // Rows move when one is taken out, and the answer is of before: what is said of another registry is none of this one.
+  const grant = (index: number) =>
+    effect?.grants.find((one) => one.field === `spec.access[${index}]` && one.registry === access[index]?.registry)
 
   return (
     <fieldset className="policy-part">

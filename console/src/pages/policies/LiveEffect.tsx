@@ -28,6 +28,7 @@ export function LiveEffect({ effect, error, asking, restricts, fillSystem }: Liv
       <h2 id="live-effect-title">Live effect {asking ? <Spinner size="sm" aria-label="Working out the effect" /> : null}</h2>
       {error ? <Wrong error={error} title="The effect cannot be worked out as it is" /> : null}
       {effect ? <Shown effect={effect} restricts={restricts} fillSystem={fillSystem} /> : null}
+      {effect || error || asking ? null : <p className="fresh">Choose groups with environments to see what the policy would do there.</p>}
     </section>
   )
 }

@@ -15,28 +15,41 @@ import type { Coverage } from './effect'
 
 const columns: Column<Coverage>[] = [
   { title: 'Policy', cell: (row) => row.title || row.name },
-  { title: 'Type', cell: (row) => row.path },
+  {
+    title: 'Type and engine',
+    cell: (row) => (
+      <>
+        {row.path}
+        <div className="fresh">{row.engine}</div>
+      </>
+    ),
+  },
   { title: 'Groups', cell: (row) => row.groups.join(', ') || 'none' },
   { title: 'Stage', cell: (row) => <StageLabel stage={row.stage} /> },
-  { title: 'Engine', cell: (row) => row.engine },
   { title: 'Proved', cell: (row) => <Proved row={row} /> },
   { title: 'Violations now', cell: (row) => (row.stage === 'off' ? 'off' : <Count count={row.violations} />) },
-  { title: 'Would block if enforced', cell: (row) => <Count count={row.wouldBlock} workloads={row.workloads} /> },
-  { title: 'Conflicts', cell: (row) => (row.conflicts.length ? <StateLabel look="warning">{row.conflicts.join('; ')}</StateLabel> : 'none') },
   {
-    title: 'Told',
-    cell: (row) => <Fresh at={row.freshness.oldest} what="" from={{ told: row.freshness.reported, all: row.freshness.of }} />,
+    title: 'If enforced',
+    cell: (row) => (
+      <>
+        <Count count={row.wouldBlock} words="would block " />
+        <div>
+          {row.freshness.of ? <Fresh at={row.freshness.oldest} what="told" from={{ told: row.freshness.reported, all: row.freshness.of }} /> : null}
+        </div>
+      </>
+    ),
   },
+  { title: 'Conflicts', cell: (row) => (row.conflicts.length ? <StateLabel look="warning">{row.conflicts.join('; ')}</StateLabel> : 'none') },
 ]
 
 /** A count; what nobody has told is unknown and not none. */
-function Count({ count, workloads }: { count: number | null; workloads?: number }) {
+function Count({ count, words = '' }: { count: number | null; words?: string }) {
   if (count === null) return <StateLabel look="unknown">unknown</StateLabel>
-  if (count === 0) return <>0</>
+  if (count === 0) return <>{words}0</>
   return (
     <StateLabel look="warning">
+      {words}
       {count}
-      {workloads ? ` of ${workloads} ${workloads === 1 ? 'workload' : 'workloads'}` : ''}
     </StateLabel>
   )
 }

@@ -7,6 +7,8 @@ import {
   DescriptionListTerm,
   Form,
   FormGroup,
+  Grid,
+  GridItem,
   List,
   ListItem,
   Modal,
@@ -217,46 +219,52 @@ function Overview(props: { policy: PolicyDocument; standing: Coverage | undefine
     ],
   ]
   return (
-    <div className="policy-overview">
-      <DescriptionList isHorizontal columnModifier={{ default: '1Col' }}>
-        {rows.map(([term, text]) => (
-          <DescriptionListGroup key={term}>
-            <DescriptionListTerm>{term}</DescriptionListTerm>
-            <DescriptionListDescription>{text}</DescriptionListDescription>
-          </DescriptionListGroup>
-        ))}
-      </DescriptionList>
-      <section aria-label="Registry access">
-        <h2>Registry access</h2>
-        {spec.access?.length ? (
-          <table className="plain" aria-label="Registry access">
-            <thead>
-              <tr>
-                <th scope="col">Registry</th>
-                <th scope="col">{kubernetes ? 'Namespaces' : 'Teams and users'}</th>
-                <th scope="col">Delivery</th>
-                <th scope="col">Running images</th>
-              </tr>
-            </thead>
-            <tbody>
-              {spec.access.map((one, index) => (
-                <tr key={index}>
-                  <td>
-                    <Go to={here('registries', one.registry)}>{one.registry}</Go>
-                  </td>
-                  <td>{kubernetes ? namespacesText(one.namespaces) : subjectsText(one.subjects)}</td>
-                  <td>{one.delivery?.mode ?? 'standing'}</td>
-                  <td>{effect?.grants[index]?.matches ?? '…'}</td>
+    <Grid hasGutter className="policy-overview">
+      <GridItem lg={7}>
+        <DescriptionList isHorizontal isCompact columnModifier={{ default: '1Col' }}>
+          {rows.map(([term, text]) => (
+            <DescriptionListGroup key={term}>
+              <DescriptionListTerm>{term}</DescriptionListTerm>
+              <DescriptionListDescription>{text}</DescriptionListDescription>
+            </DescriptionListGroup>
+          ))}
+        </DescriptionList>
+        <section aria-label="Registry access">
+          <h2>Registry access</h2>
+          {spec.access?.length ? (
+            <table className="plain" aria-label="Registry access">
+              <thead>
+                <tr>
+                  <th scope="col">Registry</th>
+                  <th scope="col">{kubernetes ? 'Namespaces' : 'Teams and users'}</th>
+                  <th scope="col">Delivery</th>
+                  <th scope="col">Running images</th>
                 </tr>
-              ))}
-            </tbody>
-          </table>
-        ) : (
-          <p>It grants no registry.</p>
-        )}
-      </section>
-      <LiveEffect effect={effect} error={props.error} asking={props.asking} restricts={stage !== 'off'} />
-    </div>
+              </thead>
+              <tbody>
+                {spec.access.map((one, index) => (
+                  <tr key={index}>
+                    <td>
+                      <Go to={here('registries', one.registry)}>{one.registry}</Go>
+                    </td>
+                    <td>{kubernetes ? namespacesText(one.namespaces) : subjectsText(one.subjects)}</td>
+                    <td>{one.delivery?.mode ?? 'standing'}</td>
+                    <td>{effect?.grants[index]?.matches ?? '…'}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          ) : (
+            <p>It grants no registry.</p>
+          )}
+        </section>
+      </GridItem>
+      <GridItem lg={5}>
+        <div className="policy-aside">
+          <LiveEffect effect={effect} error={props.error} asking={props.asking} restricts={stage !== 'off'} />
+        </div>
+      </GridItem>
+    </Grid>
   )
 }
 

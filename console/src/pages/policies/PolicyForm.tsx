@@ -79,6 +79,9 @@ export function PolicyForm({ draft, change, filling, onStored, onCancel }: Polic
     ...(asked.environment ? { environment: asked.environment } : {}),
   })
   const matched = effect?.matched[0]
+  // Whoever holds a role in some groups alone may plan a policy for those, and for nothing before they are chosen.
+  const early = Boolean(error) && asProblem(error).status === 404 && !draft.groups.length
+  const cannot = early ? 'Choose environment groups first.' : error ? 'Mend first what the live effect names.' : ''
   const lacks = missing(draft)
   const taken = effect?.exists && !draft.stored && effect.policy === name
   const covering = groups.items.filter((one) => draft.groups.includes(one.metadata.name) && coveredBy(one, draft))
@@ -203,6 +206,7 @@ export function PolicyForm({ draft, change, filling, onStored, onCancel }: Polic
                     type_={type_}
                     shown={effect?.prefixes[0]}
                     effect={effect}
+                    cannot={cannot}
                     marked={asked.image.trim() && matched?.image === asked.image.trim() ? pointed(matched) : new Set()}
                     fill={(which) => void fillAndSay(which)}
                   />
@@ -232,7 +236,7 @@ export function PolicyForm({ draft, change, filling, onStored, onCancel }: Polic
           <aside className="policy-aside" aria-label="What the policy would do">
             <LiveEffect
               effect={effect}
-              error={error}
+              error={early ? null : error}
               asking={isFetching}
               restricts={draft.restrict && draft.stage !== 'off'}
               fillSystem={() => void fillAndSay('system')}

@@ -84,7 +84,7 @@ export function Rollout({ name, etag }: { name: string; etag: string | undefined
   }
   const at = STAGES.indexOf(data.stage)
   return (
-    <>
+    <div className="rollout">
       <ol className="stage-steps" aria-label="Stages">
         {STAGES.map((one, index) => (
           <li key={one} aria-current={index === at ? 'step' : undefined} className={index === at ? 'chosen' : ''}>
@@ -110,7 +110,7 @@ export function Rollout({ name, etag }: { name: string; etag: string | undefined
       <Looks shown={data} />
       <Violations shown={data} />
       {moving ? <Move name={name} etag={etag} from={data.stage} to={moving} close={() => move(null)} /> : null}
-    </>
+    </div>
   )
 }
 
@@ -144,7 +144,7 @@ function Looks({ shown }: { shown: RolloutShown }) {
   if (!shown.places.length) return <p>No environment of its groups that you may see.</p>
   return (
     <section aria-label="Environments">
-      <h3>Environments</h3>
+      <h2>Environments</h2>
       <div className="scrolled" tabIndex={0} role="region" aria-label="Environments, table">
         <table className="plain">
           <thead>
@@ -186,7 +186,7 @@ function Violations({ shown }: { shown: RolloutShown }) {
   if (!shown.violationsTotal) return null
   return (
     <section aria-label="Violations">
-      <h3>What it would deny: {shown.violationsTotal}</h3>
+      <h2>What it would deny: {shown.violationsTotal}</h2>
       <div className="scrolled" tabIndex={0} role="region" aria-label="Violations, table">
         <table className="plain">
           <thead>

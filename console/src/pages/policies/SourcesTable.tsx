@@ -31,6 +31,8 @@ export interface SourcesTableProps {
   /** What the server says of it, once it has. */
   shown: PrefixShown | undefined
   effect: PolicyEffect | undefined
+  /** Why the server cannot be asked about a prefix just now; "" if it can. */
+  cannot: string
   /** Paths of the rows that the matcher points at, and prefixes of those that no document holds. */
   marked: ReadonlySet<string>
   /** Put in what runs, from the inventory of the chosen groups. */
@@ -44,7 +46,7 @@ interface Shown extends Source {
 }
 
 export function SourcesTable(props: SourcesTableProps) {
-  const { type, sources, set, typed, type_, shown, effect, marked } = props
+  const { type, sources, set, typed, type_, shown, effect, cannot, marked } = props
   const [everywhere, choose] = useState(true)
   const [names, chooseNames] = useState<string[]>([])
   const [others, typeOthers] = useState('')
@@ -66,7 +68,12 @@ export function SourcesTable(props: SourcesTableProps) {
   }
   // Added is what the server reads of it, so the row says what counts; hence not before it has answered.
   useEffect(() => {
-    if (!waiting || !shown || shown.text !== typed.trim()) return
+    if (!waiting) return
+    if (cannot) {
+      wait(false)
+      tell(cannot)
+    }
+    if (!shown || shown.text !== typed.trim()) return
     wait(false)
     const where = scope()
     if (shown.problem || !shown.canonical || !where) return
@@ -75,7 +82,7 @@ export function SourcesTable(props: SourcesTableProps) {
     say(`Added ${shown.canonical}`)
     type_('')
     typeNote('')
-  }, [waiting, shown, typed])
+  }, [waiting, shown, typed, cannot])
 
   const rowOf = (index: number): SourceRow | undefined => effect?.sources.find((one) => one.field === `spec.restrict.allowedSources[${index}]`)
   const rows: Shown[] = [

@@ -145,10 +145,10 @@ function What({ onStored }: { onStored: (name: string) => void }) {
   return (
     <Form className="wide-form" onSubmit={(event) => event.preventDefault()}>
       <Paste providers={providers ?? []} take={take} />
-      <fieldset className="tiles">
+      <fieldset className="bare provider-tiles">
         <legend>Provider</legend>
         {providers?.map((one) => (
-          <label key={one.name} className={one.name === entered.provider ? 'tile chosen' : 'tile'}>
+          <label key={one.name} className={one.name === entered.provider ? 'provider-tile chosen' : 'provider-tile'}>
             <input type="radio" name="provider" value={one.name} checked={one.name === entered.provider} onChange={() => choose(one)} />
             <ProviderMark name={one.name} />
             <span>{one.title}</span>

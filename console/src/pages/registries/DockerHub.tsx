@@ -88,7 +88,7 @@ function Hide({ hidden }: { hidden: boolean }) {
     change({ ...fresh('Settings', 'platform', { ...found.spec, hideAnonymousDockerHub: hide }) })
   }
   return (
-    <>
+    <div className="switch">
       <Switch
         id="hide-docker-hub"
         label="Hide for all users"
@@ -105,6 +105,6 @@ function Hide({ hidden }: { hidden: boolean }) {
           onClose={() => change(null)}
         />
       ) : null}
-    </>
+    </div>
   )
 }

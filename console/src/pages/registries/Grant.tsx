@@ -1,5 +1,5 @@
 /** Where a registry may be used: environment and namespaces, the way its credential is delivered, and what that would do. */
-import { Button, Form, FormGroup, FormHelperText, FormSelect, FormSelectOption, HelperText, HelperTextItem, Radio, TextInput } from '@patternfly/react-core'
+import { Button, Form, FormGroup, FormHelperText, FormSelect, FormSelectOption, HelperText, HelperTextItem, TextInput } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 
@@ -89,7 +89,7 @@ export function Grant({ name, onDone }: { name: string; onDone: () => void }) {
           ) : null}
         </FormGroup>
         {environment ? (
-          <fieldset>
+          <fieldset className="bare">
             <legend>Namespaces</legend>
             {known?.length ? (
               <div className="choices">
@@ -113,17 +113,16 @@ export function Grant({ name, onDone }: { name: string; onDone: () => void }) {
           </fieldset>
         ) : null}
         <FormGroup role="radiogroup" label="Delivery" fieldId="grant-mode">
-          {MODES.map(([one, title, about]) => (
-            <Radio
-              key={one}
-              id={`grant-mode-${one}`}
-              name="grant-mode"
-              label={title}
-              description={about}
-              isChecked={mode === one}
-              onChange={() => setMode(one)}
-            />
-          ))}
+          <div className="choices">
+            {MODES.map(([one, title, about]) => (
+              <label key={one} className={mode === one ? 'choice chosen' : 'choice'}>
+                <input type="radio" name="grant-mode" checked={mode === one} onChange={() => setMode(one)} />
+                <span>
+                  {title} <span className="fresh">{about}</span>
+                </span>
+              </label>
+            ))}
+          </div>
         </FormGroup>
         <PlanBeside
           document={document}

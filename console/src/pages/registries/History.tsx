@@ -1,7 +1,7 @@
 /** What happened to a registry, newest first: out of the audit log, so that each line can be proven. */
 import { Rows } from '../../parts/Rows'
 import { When } from '../../parts/Fresh'
-import { Go } from '../../parts/Go'
+import { Go, here } from '../../parts/Go'
 import { StateLabel } from '../../parts/State'
 import { Teach } from '../../parts/Teach'
 
@@ -34,7 +34,7 @@ export function History({ name }: { name: string }) {
       id={(row) => String(row.sequence)}
       columns={[
         { title: 'When', cell: (row) => <When at={row.time} /> },
-        { title: 'What', cell: (row) => <Go to={`/audit?sequence=${row.sequence}`}>{ACTIONS[row.action] ?? row.action}</Go> },
+        { title: 'What', cell: (row) => <Go to={here('audit', String(row.sequence))}>{ACTIONS[row.action] ?? row.action}</Go> },
         { title: 'By', cell: (row) => row.actor.principal },
         {
           title: 'Outcome',

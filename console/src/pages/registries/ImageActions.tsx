@@ -1,5 +1,5 @@
 /** Changing what is in a registry: letting a tag name another image, and deleting; each only from what was looked at. */
-import { Alert, Button, Form, FormGroup, Modal, ModalBody, ModalFooter, ModalHeader, Radio, Spinner, TextInput } from '@patternfly/react-core'
+import { Alert, Button, Form, FormGroup, Modal, ModalBody, ModalFooter, ModalHeader, Spinner, TextInput } from '@patternfly/react-core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 
@@ -119,18 +119,16 @@ export function DeleteImage({ name, repository, row, onClose }: ActionProps) {
     <Modal isOpen onClose={onClose} variant="medium" aria-label="Delete from the registry">
       <ModalHeader title="Delete from the registry" description={repository} />
       <ModalBody>
-        <fieldset>
+        <fieldset className="bare">
           <legend>What is deleted</legend>
-          {choices.map((one) => (
-            <Radio
-              key={one.reference}
-              id={`delete-${one.reference}`}
-              name="delete"
-              label={one.title}
-              isChecked={reference === one.reference}
-              onChange={() => choose(one.reference)}
-            />
-          ))}
+          <div className="choices">
+            {choices.map((one) => (
+              <label key={one.reference} className={reference === one.reference ? 'choice chosen' : 'choice'}>
+                <input type="radio" name="delete" checked={reference === one.reference} onChange={() => choose(one.reference)} />
+                <span>{one.title}</span>
+              </label>
+            ))}
+          </div>
         </fieldset>
         <div aria-live="polite">
           {isFetching ? <Spinner size="md" aria-label="Looking at who runs it" /> : null}

@@ -20,7 +20,7 @@ import { DeleteRegistry } from './DeleteRegistry'
 import { DockerHub } from './DockerHub'
 import { counted, healthOf, reasonOf, useProviders, type Overview } from './model'
 
-type Opened = { what: 'check' | 'rotate' | 'annotation' | 'delete'; name: string } | null
+type Opened = { what: 'check' | 'rotate' | 'annotation' | 'delete'; row: Overview } | null
 
 export function Registries() {
   const go = useGo()
@@ -33,7 +33,7 @@ export function Registries() {
       title="Registries"
       about="Where images come from, with which credential, and what hangs on each."
       actions={
-        <MayButton kind="registry" action="create" variant="primary" onClick={() => go('/add-registry')}>
+        <MayButton kind="registry" action="create" variant="primary" onClick={() => go('/registries/add')}>
           Add registry
         </MayButton>
       }
@@ -73,7 +73,7 @@ export function Registries() {
           {
             title: 'Actions',
             actions: true,
-            cell: (row) => <Actions row={row} open={(what) => open({ what, name: row.name })} />,
+            cell: (row) => <Actions row={row} open={(what) => open({ what, row })} />,
           },
         ]}
         empty={
@@ -81,7 +81,7 @@ export function Registries() {
             title="No registry yet"
             command="portreeve add registry https://harbor.example.com/v2/ --secret-stdin"
             action={
-              <Button variant="primary" onClick={() => go('/add-registry')}>
+              <Button variant="primary" onClick={() => go('/registries/add')}>
                 Add registry
               </Button>
             }
@@ -92,12 +92,17 @@ export function Registries() {
         }
       />
       <DockerHub />
-      {opened?.what === 'check' ? <CheckDialog name={opened.name} onClose={close} /> : null}
-      {opened?.what === 'rotate' ? <CredentialDialog name={opened.name} purpose="pull" onClose={close} /> : null}
-      {opened?.what === 'annotation' ? <AnnotationDialog registry={opened.name} onClose={close} /> : null}
-      {opened?.what === 'delete' ? <DeleteRegistry name={opened.name} onClose={close} onDone={close} /> : null}
+      {opened?.what === 'check' ? <CheckDialog name={opened.row.name} onClose={close} /> : null}
+      {opened?.what === 'rotate' ? <CredentialDialog name={opened.row.name} purpose="pull" first={unset(opened.row)} onClose={close} /> : null}
+      {opened?.what === 'annotation' ? <AnnotationDialog registry={opened.row.name} onClose={close} /> : null}
+      {opened?.what === 'delete' ? <DeleteRegistry name={opened.row.name} onClose={close} onDone={close} /> : null}
     </Page>
   )
+}
+
+/** Whether a credential is declared and nothing is stored of it yet: then it is set, and not rotated. */
+function unset(row: Overview): boolean {
+  return row.ready.reason === 'CredentialsMissing'
 }
 
 export function HealthCell({ row }: { row: Pick<Overview, 'ready' | 'check'> }) {
@@ -151,9 +156,15 @@ function Running({ row }: { row: Overview }) {
 function Actions({ row, open }: { row: Overview; open: (what: 'check' | 'rotate' | 'annotation' | 'delete') => void }) {
   const [shown, show] = useState(false)
   const go = useGo()
-  const items: { title: string; kind: string; action: string; run: () => void; danger?: boolean }[] = [
+  const items: Item[] = [
     { title: 'Validate', kind: 'registry', action: 'validate', run: () => open('check') },
-    { title: 'Rotate credential', kind: 'credential', action: 'rotate', run: () => open('rotate') },
+    {
+      title: unset(row) ? 'Set credential' : 'Rotate credential',
+      kind: 'credential',
+      action: unset(row) ? 'create' : 'rotate',
+      run: () => open('rotate'),
+      ...(row.auth === 'anonymous' ? { not: 'no credential is declared: see Edit' } : {}),
+    },
     { title: 'Browse', kind: 'registry', action: 'browse', run: () => go(`${here('registries', row.name)}?tab=browse`) },
     { title: 'Annotation', kind: 'registry', action: 'browse', run: () => open('annotation') },
     { title: 'Edit', kind: 'registry', action: 'update', run: () => go(`${here('registries', row.name)}?tab=edit`) },
@@ -185,8 +196,19 @@ function Actions({ row, open }: { row: Overview; open: (what: 'check' | 'rotate'
   )
 }
 
-function MayItem({ title, kind, action, run, danger }: { title: string; kind: string; action: string; run: () => void; danger?: boolean }) {
-  const may = useMay(kind, action)
+interface Item {
+  title: string
+  kind: string
+  action: string
+  run: () => void
+  danger?: boolean
+  /** Why nobody can do it with this one. */
+  not?: string
+}
+
+function MayItem({ title, kind, action, run, danger, not }: Item) {
+  const right = useMay(kind, action)
+  const may = not ? { allowed: false, who: not } : right
   return (
     <DropdownItem
       onClick={run}

@@ -1,7 +1,6 @@
 /** The fields of a registry: what it is, where it is, how it is signed in to. Only what its provider needs is asked for. */
 import {
   Alert,
-  Checkbox,
   ExpandableSection,
   FormGroup,
   FormHelperText,
@@ -182,13 +181,20 @@ export function Trust({ entered, set }: FormProps) {
         placeholder="https://auth.example.com/token"
         help="Where the credential may be sent, if that is another host."
       />
-      <Checkbox id="registry-plain" label="It has no TLS" isChecked={entered.plainHTTP} onChange={(_, plainHTTP) => set({ plainHTTP })} />
-      <Checkbox
-        id="registry-skip"
-        label="Do not verify its certificate"
-        isChecked={entered.insecureSkipVerify}
-        onChange={(_, insecureSkipVerify) => set({ insecureSkipVerify })}
-      />
+      <div className="choices">
+        <label className={entered.plainHTTP ? 'choice chosen' : 'choice'}>
+          <input type="checkbox" checked={entered.plainHTTP} onChange={() => set({ plainHTTP: !entered.plainHTTP })} />
+          <span>It has no TLS</span>
+        </label>
+        <label className={entered.insecureSkipVerify ? 'choice chosen' : 'choice'}>
+          <input
+            type="checkbox"
+            checked={entered.insecureSkipVerify}
+            onChange={() => set({ insecureSkipVerify: !entered.insecureSkipVerify })}
+          />
+          <span>Do not verify its certificate</span>
+        </label>
+      </div>
       {entered.plainHTTP || entered.insecureSkipVerify ? (
         <Alert variant="warning" isInline isPlain title="Whoever is between reads the credential and can replace images" />
       ) : null}

@@ -1,6 +1,6 @@
 /** How far a credential has come: counts, then environment by environment and namespace by namespace. */
-import { Progress, ProgressMeasureLocation } from '@patternfly/react-core'
-import { useQuery } from '@tanstack/react-query'
+import { FormSelect, FormSelectOption, Progress, ProgressMeasureLocation } from '@patternfly/react-core'
+import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 
 import { pathOf, send } from '../../api/client'
@@ -29,16 +29,24 @@ const LOOKS: Record<string, 'good' | 'watching' | 'bad' | 'warning' | 'unknown'>
   conflict: 'bad',
 }
 
+const STANDINGS = [
+  ['behind', 'with an older version'],
+  ['missing', 'without any'],
+  ['conflict', 'in conflict'],
+  ['current', 'with the present version'],
+] as const
+
 /** Every few seconds while somebody is waited for. */
 const SOON_MS = 3_000
 const LATER_MS = 30_000
 const ROWS = 50
 
 export function RotationProgress({ name }: { name: string }) {
-  const [all, showAll] = useState(false)
+  const [standing, setStanding] = useState('behind')
   const { data, error, dataUpdatedAt, refetch } = useQuery({
-    queryKey: ['registry', name, 'rotation', all],
-    queryFn: () => send<Rotation>(pathOf('registries', name, 'rotation'), { query: { limit: ROWS, ...(all ? {} : {}) } }),
+    queryKey: ['registry', name, 'rotation', standing],
+    queryFn: () => send<Rotation>(pathOf('registries', name, 'rotation'), { query: { limit: ROWS, standing } }),
+    placeholderData: keepPreviousData,
     refetchInterval: ({ state }) => (state.data?.done ? LATER_MS : SOON_MS),
   })
   if (error) return <Wrong error={error} again={() => void refetch()} />
@@ -47,7 +55,6 @@ export function RotationProgress({ name }: { name: string }) {
   const { counts } = data
   const namespaces = counts.namespaces ?? 0
   const current = counts.current ?? 0
-  const rows = data.items.filter((one) => all || one.standing !== 'current')
   return (
     <section aria-label="How far it has come" aria-live="polite">
       {namespaces ? (
@@ -99,38 +106,46 @@ export function RotationProgress({ name }: { name: string }) {
           </tbody>
         </table>
       ) : null}
-      {rows.length ? (
-        <details>
-          <summary>Namespaces {all ? '' : 'that do not have it yet'}</summary>
-          <table className="plain" aria-label="Namespaces">
-            <thead>
-              <tr>
-                <th scope="col">Environment</th>
-                <th scope="col">Namespace</th>
-                <th scope="col">State</th>
-                <th scope="col">Version there</th>
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map((one) => (
-                <tr key={`${one.environment}/${one.namespace}`}>
-                  <td>{one.environment}</td>
-                  <td>{one.namespace}</td>
-                  <td>
-                    <StateLabel look={LOOKS[one.standing] ?? 'unknown'}>{one.standing}</StateLabel> {one.conflict}
-                  </td>
-                  <td>{one.there ?? 'none'}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-          {data.metadata.total > ROWS ? <p className="fresh">the first {ROWS} of {data.metadata.total}: `portreeve rotation {name} --all` lists them</p> : null}
-        </details>
-      ) : null}
       {namespaces ? (
-        <label className="fresh">
-          <input type="checkbox" checked={all} onChange={() => showAll(!all)} /> also namespaces that have it
-        </label>
+        <details>
+          <summary>Namespaces</summary>
+          <FormSelect className="filter" aria-label="Which namespaces" value={standing} onChange={(_, value) => setStanding(value)}>
+            {STANDINGS.map(([one, title]) => (
+              <FormSelectOption key={one} value={one} label={`${title}: ${counts[one] ?? 0}`} />
+            ))}
+          </FormSelect>
+          {data.items.length ? (
+            <table className="plain" aria-label="Namespaces">
+              <thead>
+                <tr>
+                  <th scope="col">Environment</th>
+                  <th scope="col">Namespace</th>
+                  <th scope="col">State</th>
+                  <th scope="col">Version there</th>
+                </tr>
+              </thead>
+              <tbody>
+                {data.items.map((one) => (
+                  <tr key={`${one.environment}/${one.namespace}`}>
+                    <td>{one.environment}</td>
+                    <td>{one.namespace}</td>
+                    <td>
+                      <StateLabel look={LOOKS[one.standing] ?? 'unknown'}>{one.standing}</StateLabel> {one.conflict}
+                    </td>
+                    <td>{one.there ?? 'none'}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          ) : (
+            <p>None.</p>
+          )}
+          {data.metadata.total > data.items.length ? (
+            <p className="fresh">
+              The first {data.items.length} of {data.metadata.total}: <code>portreeve rotation {name} --all</code> lists them.
+            </p>
+          ) : null}
+        </details>
       ) : null}
     </section>
   )

@@ -63,7 +63,7 @@ export function Tags({ name, host, repository }: { name: string; host: string; r
         <Go to={`${here('registries', name)}?tab=browse`}>Repositories</Go> / {repository}
       </h2>
       <div className="buttons">
-        <SearchInput aria-label="Part of a tag" placeholder="Part of a tag" value={typed} data-filter="" onChange={(_, text) => type(text)} onClear={() => type('')} />
+        <SearchInput className="search" aria-label="Part of a tag" placeholder="Part of a tag" value={typed} data-filter="" onChange={(_, text) => type(text)} onClear={() => type('')} />
         <CopyButton text={`${host}/${repository}`} what="the repository" />
       </div>
       {error ? <Wrong error={error} again={() => void refetch()} /> : null}

@@ -6,7 +6,6 @@ const getParentRoute = () => root
 
 export const registryRoutes = [
   createRoute({ getParentRoute, path: '/registries', component: lazyRouteComponent(() => import('./Registries'), 'Registries') }),
-  // Apart from /registries/…, where a registry may have any name.
-  createRoute({ getParentRoute, path: '/add-registry', component: lazyRouteComponent(() => import('./AddRegistry'), 'AddRegistry') }),
+  createRoute({ getParentRoute, path: '/registries/add', component: lazyRouteComponent(() => import('./AddRegistry'), 'AddRegistry') }),
   createRoute({ getParentRoute, path: '/registries/$name', component: lazyRouteComponent(() => import('./Registry'), 'Registry') }),
 ]

@@ -4,4 +4,5 @@ import { root } from '../../root'
 
 export const settingsRoutes = [
   createRoute({ getParentRoute: () => root, path: '/settings', component: lazyRouteComponent(() => import('./Settings'), 'Settings') }),
+  createRoute({ getParentRoute: () => root, path: '/settings/users/$name', component: lazyRouteComponent(() => import('./User'), 'User') }),
 ]

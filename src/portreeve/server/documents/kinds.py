@@ -97,7 +97,7 @@ _ALL: Final = (
         ),
         filters=(
             ("type", "spec.type"), ("tier", "spec.tier"), ("group", "spec.group"), ("policy", "status.policy"),
-            ("enforcement", "status.enforcement"), ("agent", "status.agent.state"),
+            ("enforcement", "status.enforcement"), ("health", "status.health"), ("agent", "status.agent.state"),
         ),
         sorts=(
             ("title", "spec.title"), ("type", "spec.type"), ("tier", "spec.tier"), ("group", "spec.group"),

@@ -10,14 +10,17 @@ from datetime import datetime
 from typing import Any, Final
 
 from portreeve.core.agent_identity import ADMITTED, State
+from portreeve.core.desired import granted
 from portreeve.core.effective_policy import too_old
 from portreeve.core.enforcement_messages import STATES
+from portreeve.core.environments import Environment
 from portreeve.core.estate import policy_type
+from portreeve.core.fleet import Health, health
 from portreeve.core.leaving import Said, left
 from portreeve.core.policy import Exemption, ExemptionState, Registry, RegistryAccess, RegistryPolicy
 from portreeve.core.rotation import CONNECTED
 from portreeve.server.documents.conditions import conditions, token_shown
-from portreeve.server.documents.snapshot import AgentRow, Checked, Snapshot
+from portreeve.server.documents.snapshot import PULL, AgentRow, Checked, Snapshot
 from portreeve.server.documents.stored import LEAVING, MOVED, Stored
 
 
@@ -199,6 +202,7 @@ def _environment(stored: Stored, snapshot: Snapshot, now: datetime) -> Mapping[s
     off = policy is None or policy.stage.value == "off"
     return {
         **agent_shown(stored.key.name, snapshot, now),
+        "health": str(_health(environment, snapshot, now)),
         "phase": "Leaving" if leaving else "Active",
         "leaving": {**leaving, "left": _left(stored.key.name, snapshot, now)} if leaving else None,
         "policy": policy.name if policy else None,
@@ -210,6 +214,20 @@ def _environment(stored: Stored, snapshot: Snapshot, now: datetime) -> Mapping[s
         if off or policy is None
         else _enforcement(stored.key.name, policy.stage.value, snapshot, now),
     }
+
+
+def _health(environment: Environment, snapshot: Snapshot, now: datetime) -> Health:
+    """Whether pulls go on working, as the fleet has it."""
+    row = snapshot.agents.get(environment.name)
+    leaving = environment.name in snapshot.leaving
+    registries = () if leaving else {one.registry for one in granted(snapshot.estate, environment)}
+    held = (snapshot.credentials.get((registry, PULL)) for registry in registries)
+    return health(
+        agent=row is not None and row.seen_at is not None,
+        connected=is_connected(environment.name, snapshot, now),
+        ends=min((one.expires_at for one in held if one is not None and one.expires_at is not None), default=None),
+        now=now,
+    )
 
 
 def _left(name: str, snapshot: Snapshot, now: datetime) -> list[str]:

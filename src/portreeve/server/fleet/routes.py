@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -256,7 +257,7 @@ def _thing(one: Thing) -> dict[str, Any]:
         "stops": one.stops,
         "exposed": one.exposed,
         "environments": list(one.environments[:MOST_SHOWN]),
-        "command": one.command,
+        "command": " | ".join(shlex.join(words) for words in one.command),
         "link": {"page": one.link.page, "search": dict(one.link.search)},
     }
 

@@ -201,7 +201,7 @@ SHARED: Final[dict[str, Schema]] = {
         groups=rows(record(name=TEXT, known={"type": "boolean"}, coveredBy=or_null(TEXT))),
         places=rows(record(
             environment=TEXT, group=TEXT, type=TEXT, tier=TEXT, counts=named("EffectCounts"), policyNow=or_null(TEXT),
-            stageNow=or_null(TEXT), masked=rows(TEXT), lastSeen=or_null(TEXT), kubernetes=or_null(TEXT),
+            stageNow=or_null(TEXT), masked=COUNT, lastSeen=or_null(TEXT), kubernetes=or_null(TEXT),
             enforcedBy=TEXT, restricts=or_null({"type": "boolean"}), why=TEXT,
         )),
         hiddenEnvironments=COUNT, freshness=named("ReportAge"), refusals=rows(PROBLEM_LINE),

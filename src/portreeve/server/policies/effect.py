@@ -287,7 +287,7 @@ def _place(place: Place, snapshot: Snapshot) -> dict[str, Any]:
         "counts": _counts(place.counts),
         "policyNow": policy.name if policy else None,
         "stageNow": str(policy.stage) if policy else None,
-        "masked": list(place.state.masked),
+        "masked": len(place.state.masked),
         "lastSeen": time(last_seen(snapshot, environment.name, snapshot.reports.get(environment.name))),
         **capability(snapshot, environment),
     }

@@ -12,7 +12,7 @@ from portreeve.core.blast_radius import Denial, Denials, RunningImage
 from portreeve.core.desired import DesiredState
 from portreeve.core.environments import Environment
 from portreeve.core.estate import policy_type
-from portreeve.core.policy import RegistryPolicy, Stage
+from portreeve.core.policy import Exemption, RegistryPolicy, Stage
 from portreeve.core.stages import Look, policy_text
 from portreeve.server.documents.snapshot import Reported, Snapshot
 from portreeve.server.images.verdicts import governed
@@ -23,13 +23,17 @@ class _Kept:
     """What an answer was worked out of, and the answer. `given` are values that are replaced and never changed."""
 
     given: tuple[object, ...]
-    minute: datetime
+    at: datetime
     hash: str
     found: tuple[Denial, ...]
 
-    def holds(self, given: tuple[object, ...], minute: datetime) -> bool:
+    def holds(self, given: tuple[object, ...]) -> bool:
         """Whether nothing it was worked out of is another one now."""
-        return self.minute == minute and all(one is other for one, other in zip(self.given, given, strict=True))
+        return all(one is other for one, other in zip(self.given, given, strict=True))
+
+    def lapsed(self, exemptions: Iterable[Exemption], now: datetime) -> bool:
+        """Whether an exemption has ended since: that is all that time alone does."""
+        return self.at > now or any(self.at < one.expires_at <= now for one in exemptions)
 
 
 @dataclass
@@ -71,13 +75,14 @@ class Looking:
         inventory = reported.inventory if reported is not None else None
         capabilities = snapshot.capabilities.get(environment.name)
         # Documents and namespaces make the sources, and time ends exemptions; credentials decide nothing.
-        given, minute = (snapshot.documents, capabilities, running, inventory), now.replace(second=0, microsecond=0)
+        given = (snapshot.documents, capabilities, running, inventory)
         kept = self._kept.get(environment.name)
-        if kept is None or not kept.holds(given, minute):
+        if kept is None or not kept.holds(given) or kept.lapsed(snapshot.estate.exemptions, now):
             state = governed(snapshot, environment, now).state
             same = kept is not None and kept.hash == state.hash and kept.given[2:] == given[2:]
+            same = same and kept is not None and not kept.lapsed(snapshot.estate.exemptions, now)
             found = kept.found if same and kept is not None else _judged(state, running, inventory or {}, now)
-            kept = self._kept[environment.name] = _Kept(given, minute, state.hash, found)
+            kept = self._kept[environment.name] = _Kept(given, now, state.hash, found)
         return kept.found
 
     def forget(self, there: Iterable[str]) -> None:

@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest'
+
+import { lanesOf, placed } from './Timeline'
+import { commandOf, impactOf, levelOf, placeOf, type Entry } from './entries'
+
+const entry: Entry = {
+  lane: 'credential',
+  name: 'harbor/pull',
+  expiresAt: '2026-12-01T00:00:00Z',
+  daysLeft: 3,
+  level: '7',
+  registry: 'harbor',
+  purpose: 'pull',
+  project: null,
+  canEnd: true,
+  impact: { grants: 1, namespaces: 12, environments: 2 },
+}
+
+describe('an entry of the calendar', () => {
+  it('says what stands still', () => {
+    expect(impactOf(entry)).toBe('1 grant, 12 namespaces, 2 environments')
+    expect(impactOf({ ...entry, lane: 'exemption', impact: { grants: 0, namespaces: 0, environments: 1 } })).toBe('every namespace, 1 environment')
+  })
+
+  it('is never good without an end', () => {
+    expect(levelOf({ ...entry, level: 'never', expiresAt: null })).toEqual({ look: 'bad', words: 'never ends' })
+    expect(levelOf({ ...entry, level: 'overdue', lane: 'token' }).words).toBe('not renewed')
+    expect(levelOf({ ...entry, level: '30' }).look).toBe('warning')
+    expect(levelOf({ ...entry, level: '1' }).words).toBe('ends within 1 day')
+  })
+
+  it('leads to where it is renewed', () => {
+    expect(placeOf({ ...entry, registry: 'a/b' })).toBe('/registries/a%2Fb')
+    expect(placeOf({ ...entry, lane: 'exemption', name: 'redis' })).toBe('/exemptions/redis')
+    expect(commandOf(entry)).toEqual(['rotate', 'registry', 'harbor'])
+  })
+})
+
+describe('the timeline', () => {
+  const now = Date.parse('2026-11-28T00:00:00Z')
+
+  it('has a lane for each registry, in the order of the next end', () => {
+    const other: Entry = { ...entry, name: 'quay/pull', registry: 'quay', expiresAt: '2026-12-20T00:00:00Z' }
+    const exempt: Entry = { ...entry, lane: 'exemption', name: 'redis', registry: null }
+    const never: Entry = { ...entry, name: 'x/pull', registry: 'x', expiresAt: null }
+    expect(lanesOf([entry, exempt, other, { ...entry, name: 'harbor/management' }, never]).map((one) => [one.name, one.entries.length])).toEqual([
+      ['harbor', 2],
+      ['exemptions', 1],
+      ['quay', 1],
+    ])
+  })
+
+  it('puts what has ended at today, and nothing beyond the last day', () => {
+    expect(placed('2026-11-01T00:00:00Z', now, 90)).toBe(0)
+    expect(placed('2027-01-12T00:00:00Z', now, 90)).toBe(0.5)
+    expect(placed('2030-01-01T00:00:00Z', now, 90)).toBe(1)
+  })
+})

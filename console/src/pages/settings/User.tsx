@@ -1,0 +1,83 @@
+/** One user: what names them, and what they hold. */
+import { Spinner } from '@patternfly/react-core'
+import { useQuery } from '@tanstack/react-query'
+import { useParams } from '@tanstack/react-router'
+
+import { pathOf, send, withQuery } from '../../api/client'
+import type { List } from '../../api/documents'
+import { Go } from '../../parts/Go'
+import { Page } from '../../parts/Page'
+import { StateLabel } from '../../parts/State'
+import { Wrong } from '../../parts/Wrong'
+import { heldBy, Sessions, Tokens } from './Held'
+import { meaning, type Binding, type Team, type User as Found } from './people'
+import './settings.css'
+
+export function User() {
+  const { name = '' } = useParams({ strict: false }) as { name?: string }
+  const { data, error, refetch } = useQuery<Found>({
+    queryKey: ['document', 'users', name],
+    queryFn: ({ signal }) => send<Found>(pathOf('users', name), { signal }),
+  })
+  return (
+    <Page
+      title={data?.spec.title || name}
+      above={[{ title: 'Settings', to: '/settings?tab=users' }]}
+      about={name}
+      state={data?.spec.disabled ? <StateLabel look="off">disabled</StateLabel> : null}
+    >
+      {error ? <Wrong error={error} again={() => void refetch()} /> : null}
+      {!data && !error ? <Spinner aria-label="Loading the user" /> : null}
+      {data ? (
+        <div className="tab">
+          <Rights name={name} />
+          <section aria-labelledby="tokens">
+            <h2 id="tokens">API tokens</h2>
+            <Tokens base={heldBy(name)} own={false} />
+          </section>
+          <section aria-labelledby="sessions">
+            <h2 id="sessions">Sessions</h2>
+            <Sessions base={heldBy(name)} />
+          </section>
+          <p>
+            <Go to={withQuery('/audit', { principal: name })}>What they have done, in the audit log</Go>
+          </p>
+        </div>
+      ) : null}
+    </Page>
+  )
+}
+
+/** Teams that hold them, and roles that name them or one of those. */
+function Rights({ name }: { name: string }) {
+  const teams = useQuery<List<Team>>({
+    queryKey: ['list', '/api/v1/teams', { member: name, limit: 200 }],
+    queryFn: ({ signal }) => send('/api/v1/teams', { query: { member: name, limit: 200 }, signal }),
+  })
+  const bindings = useQuery<List<Binding>>({
+    queryKey: ['list', '/api/v1/rolebindings', { limit: 500 }],
+    queryFn: ({ signal }) => send('/api/v1/rolebindings', { query: { limit: 500 }, signal }),
+  })
+  if (teams.error || bindings.error) return <Wrong error={teams.error ?? bindings.error} />
+  if (!teams.data || !bindings.data) return null
+  const held = teams.data.items.map((one) => one.metadata.name)
+  const mine = bindings.data.items.filter(
+    ({ spec: { subjects } }) => subjects.users?.includes(name) || subjects.teams?.some((one) => held.includes(one)),
+  )
+  return (
+    <section aria-labelledby="rights">
+      <h2 id="rights">What they may do</h2>
+      {held.length ? <p>Teams: {held.join(', ')}</p> : null}
+      {mine.length ? (
+        <ul>
+          {mine.map((one) => (
+            <li key={one.metadata.name}>{meaning(one)}</li>
+          ))}
+        </ul>
+      ) : (
+        <p>No role names them or one of their teams by a member's name. A group of the identity provider may.</p>
+      )}
+      {bindings.data.metadata.continue ? <p>Only the first 500 role bindings were looked at.</p> : null}
+    </section>
+  )
+}

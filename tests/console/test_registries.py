@@ -1,0 +1,282 @@
+"""Registries in the console: one is added by pasting, tried against a real registry and granted; its images are looked
+at, tagged and deleted; and an image that will be admitted is taken along as a manifest."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from playwright.sync_api import Locator, Page, expect
+
+from portreeve.core.blast_radius import RunningImage
+from portreeve.server.database.writer import Transaction
+from portreeve.server.images.service import Observation, observe
+from tests.cli.program import LOOPBACK_GUARD, PROGRAM, Program
+from tests.console.browser import Console, RealClock, serious, settled, shot
+from tests.fakes.images import image, index
+from tests.server.plane import document
+from tests.server.registries.reached import ALLOWED, pushed, spec_of
+from tests.server.served import Served, served
+from tests.tools.registry import PASSWORD, USER, Access, DockerRegistry
+
+pytestmark = pytest.mark.slow
+
+Start = Callable[[Access], DockerRegistry]
+NAMESPACES = ("pay", "shop", "web")
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A control plane that may contact this machine."""
+    directory = tmp_path_factory.mktemp("registries")
+    url = f"sqlite:///{directory / 'portreeve.db'}"
+    with served(url, directory, clock=RealClock(), private_addresses=ALLOWED) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def real(plane: Served, docker_registry: Start) -> DockerRegistry:
+    """A registry with two images of team/api, which a policy of production does not allow; and what runs from it."""
+    found = docker_registry(Access.HTPASSWD)
+    old, new = image("old"), image("new")
+    both = index([old, new], ["linux/amd64", "linux/arm64"])
+
+    async def push() -> None:
+        await pushed(found, "team/api", old)
+        await pushed(found, "team/api", new)
+        await pushed(found, "team/api", both, "1.4")
+        await pushed(found, "team/api", both, "stable")
+        await pushed(found, "team/api", new, "1.5")
+
+    plane.run(push())  # the browser has a loop in this thread
+    for name, tier in (("dev", "development"), ("prod", "production")):
+        plane.put(document("EnvironmentGroup", name), document("Environment", f"{name}-eu", tier=tier, group=name))
+        running = [RunningImage(f"{name}-eu", "shop", "Deployment/api", f"127.0.0.1:{found.port}/team/api:1.4")]
+        told(plane, f"{name}-eu", running)
+    restrict = {"stage": "deny", "allowedSources": [{"prefix": "mirror.example.com", "scope": "Global"}]}
+    plane.put(document("RegistryPolicy", "production", groups=["prod"], allowOverride=True, restrict=restrict))
+    return found
+
+
+def told(plane: Served, environment: str, running: list[RunningImage]) -> None:
+    """What an environment has told."""
+    facts = {
+        "kubernetes": "v1.33.1",
+        "namespaces": [{"name": name, "labels": {}} for name in NAMESPACES],
+        "inventory": {name: {"workloads": []} for name in NAMESPACES},
+    }
+
+    async def job(transaction: Transaction) -> None:
+        await observe(transaction, Observation(environment, 1, facts, [(one, "") for one in running]))
+
+    plane.run(plane.plane.server.writer.run(job))
+
+
+def here(console: Console, real: DockerRegistry, name: str = "here", **granted: list[str]) -> None:
+    """The registry stored with its credential, and granted: environment → namespaces."""
+    credential = {"purpose": "pull", "method": "basic", "parameters": {"username": USER}}
+    console.put(document("Registry", name, **spec_of(real, credentials=[credential])))
+    console.ask("PUT", f"registries/{name}/credentials/pull", json={"secret": PASSWORD})
+    for environment, names in granted.items():
+        place = {"environment": f"{environment}-eu", "namespaces": {"names": names}}
+        console.put(document("RegistryAccess", f"{name}-{environment}", registry=name, **place))
+
+
+def code(dialog: Page | Locator, form: str) -> str:
+    """What the drawer shows in one form."""
+    dialog.get_by_role("tab", name=form, exact=True).click()
+    return str(dialog.get_by_label(form, exact=True).locator("code").inner_text())
+
+
+def test_a_registry_is_pasted_tried_and_granted(console: Console, real: DockerRegistry, tmp_path: Path) -> None:
+    page = console.page("/registries")
+    clicks = 0
+
+    def click(target: Locator) -> None:
+        nonlocal clicks
+        clicks += 1
+        target.click()
+
+    click(page.get_by_role("button", name="Add registry").first)
+    page.get_by_label("Paste anything").fill(f"docker login -u {USER} https://127.0.0.1:{real.port}/v2/")
+    expect(page.get_by_text("taken over")).to_be_visible()
+    expect(page.get_by_label("OCI registry")).to_be_checked()
+    page.get_by_label("Name", exact=False).first.fill("pasted")
+    page.locator("#registry-parameter-username").fill(USER)
+    page.locator("#registry-secret").fill(PASSWORD)
+    click(page.get_by_role("button", name="Certificates and token service"))
+    page.get_by_label("Certificate authority").fill(real.authority)
+    expect(page.get_by_text("create Registry")).to_be_visible()
+    assert serious(page) == []
+    page.get_by_role("button", name="Do this in code").click()
+    drawer = page.get_by_role("dialog", name="Do this in code")
+    shown = code(drawer, "portreeve")
+    assert PASSWORD not in drawer.inner_text()
+    page.keyboard.press("Escape")
+    click(page.get_by_role("button", name="Save and check"))
+    expect(
+        page.get_by_text("It works: an image can be pulled").or_(page.get_by_text("It does not work"))
+    ).to_be_visible()
+    stages = page.get_by_role("list", name="Stages")
+    expect(stages.get_by_text("it accepts the pull credential")).to_be_visible()
+    shot(page, "registry-checked")
+    assert PASSWORD not in page.content()
+    assert PASSWORD not in page.url
+    click(page.get_by_role("button", name="Continue to grants"))
+    page.get_by_label("Environment").select_option("dev-eu")
+    click(page.get_by_role("checkbox", name="shop"))
+    click(page.get_by_role("checkbox", name="pay"))
+    expect(page.get_by_text("create RegistryAccess")).to_be_visible()
+    assert serious(page) == []
+    click(page.get_by_role("button", name="Grant", exact=True))
+    expect(page).to_have_url(re.compile(r"/registries/pasted$"))
+    expect(page.get_by_text("1 environment, 2 namespaces")).to_be_visible()
+    assert clicks <= 8
+    # What the drawer showed makes the same, once it is run as it stands.
+    stored = console.ask("GET", "registries/pasted")
+    as_typed(console, tmp_path, shown.replace("name: pasted", "name: typed").replace(" pasted ", " typed "))
+    other = console.ask("GET", "registries/typed")
+    assert other["spec"] == stored["spec"]
+    assert [one["state"] for one in other["status"]["credentials"]] == ["stored"]
+
+
+def as_typed(console: Console, folder: Path, text: str) -> None:
+    """Run lines of a shell, with an administrator's token and the secret in variables."""
+    environment = Program(folder, guarded_by=LOOPBACK_GUARD).environment(
+        PATH=f"{PROGRAM.parent}:/usr/bin:/bin",
+        PORTREEVE_SERVER=console.url,
+        PORTREEVE_TOKEN=console.served.token("typist", "platform-admin"),
+        REGISTRY_SECRET=PASSWORD,
+    )
+    done = subprocess.run(
+        ["/bin/sh", "-ec", text], env=environment, cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_refused_address_shows_the_entry_and_the_state_says_so(console: Console) -> None:
+    page = console.page("/registries/add")
+    page.get_by_label("Paste anything").fill("10.1.2.3:5000")
+    page.get_by_label("Without signing in").check()
+    page.get_by_role("button", name="Save and check").click()
+    expect(page.get_by_text("It does not work as it is")).to_be_visible()
+    expect(page.get_by_text("PORTREEVE_SERVER_PRIVATE_ADDRESSES=10.1.2.3/32")).to_be_visible()
+    page.get_by_role("button", name="Leave it granted nowhere").click()
+    expect(page.get_by_text("Unreachable")).to_be_visible()
+    expect(page.get_by_text("the last check failed: address_refused")).to_be_visible()
+
+
+def test_images_are_rows_tags_are_chips_and_both_are_changed_from_what_was_seen(
+    console: Console, real: DockerRegistry
+) -> None:
+    here(console, real, dev=["shop"])
+    page = console.page("/registries/here?tab=browse")
+    page.get_by_role("searchbox", name="Part of the name").or_(page.get_by_label("Part of the name")).first.fill("api")
+    expect(page).to_have_url(re.compile("search=api"))
+    page.get_by_role("link", name="team/api").click()
+    table = page.get_by_role("table", name="Images")
+    row = table.get_by_role("row").filter(has_text="stable")
+    expect(row).to_contain_text("1.4")
+    expect(row).to_contain_text("linux/arm64")
+    expect(row.get_by_role("button", name=re.compile("prod: not admitted"))).to_be_visible()
+    expect(row.get_by_role("button", name=re.compile("dev: no policy"))).to_be_visible()
+    settled(page)
+    shot(page, "registry-images")
+    assert serious(page) == []
+    row.get_by_role("button", name=re.compile("prod: not admitted")).click()
+    expect(page.get_by_text("not under any allowed source").first).to_be_visible()
+    page.keyboard.press("Escape")
+    table.get_by_role("row").filter(has_text="1.5").get_by_role("button", name="Tag 1.5 anew").click()
+    dialog = page.get_by_role("dialog", name="Let a tag name this image")
+    dialog.get_by_label("Tag").fill("stable")
+    expect(dialog.get_by_text("and is moved")).to_be_visible()
+    dialog.get_by_role("button", name="Move the tag").click()
+    expect(table.get_by_role("row").filter(has_text="1.5")).to_contain_text("stable")
+    table.get_by_role("row").filter(has_text="1.4").get_by_role("button", name="Delete 1.4").click()
+    dialog = page.get_by_role("dialog", name="Delete from the registry")
+    expect(dialog.get_by_text("2 workloads run it")).to_be_visible()
+    expect(dialog.get_by_text("prod-eu/shop: Deployment/api")).to_be_visible()
+    assert serious(page) == []
+    dialog.get_by_role("button", name="Cancel").click()
+    page.reload()
+    expect(page.get_by_role("table", name="Images")).to_be_visible()
+
+
+def test_the_list_says_what_hangs_on_a_registry_and_deleting_it_names_whom_it_hits(
+    console: Console, real: DockerRegistry
+) -> None:
+    here(console, real, "busy", dev=["shop"], prod=["shop"])
+    page = console.page("/registries?q=busy")
+    row = page.get_by_role("row").filter(has_text="busy")
+    expect(row).to_contain_text("2 environments")
+    expect(row).to_contain_text("2 workloads")
+    expect(row).to_contain_text("Unknown")
+    row.get_by_role("button", name="Actions for busy").press("Enter")
+    page.get_by_role("menuitem", name="Delete").press("Enter")
+    dialog = page.get_by_role("dialog", name="Delete the registry busy")
+    expect(dialog.get_by_text("Deployment/api").or_(dialog.get_by_text("workloads run images")).first).to_be_visible()
+    assert serious(page) == []
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    developer = console.page("/registries", user="dev", role="developer", scope={"environments": ["dev-eu"]})
+    button = developer.get_by_role("button", name="Add registry").first
+    expect(button).to_be_disabled()
+
+
+def test_a_credential_is_rotated_and_never_shown(console: Console, real: DockerRegistry) -> None:
+    here(console, real, "rotating", dev=["shop"])
+    page = console.page("/registries/rotating?tab=credentials")
+    page.get_by_role("button", name="Rotate").click()
+    dialog = page.get_by_role("dialog", name="Rotate the pull credential of rotating")
+    dialog.get_by_label("OCI").or_(dialog.locator("#credential-secret")).first.fill("next-secret")
+    assert serious(page) == []
+    dialog.get_by_role("button", name="Rotate").click()
+    expect(dialog.get_by_text("The new version is on its way")).to_be_visible()
+    assert "next-secret" not in page.content()
+    assert console.ask("GET", "registries/rotating")["status"]["credentials"][0]["version"] == 2
+
+
+def test_an_image_that_will_be_admitted_is_taken_along_with_its_digest(
+    console: Console, real: DockerRegistry, tmp_path: Path
+) -> None:
+    here(console, real, "deployed", dev=["shop"], prod=["shop"])
+    page = console.page("/deploy")
+    page.get_by_label("Environment").select_option("dev-eu")
+    page.get_by_label("Namespace").select_option("shop")
+    page.get_by_role("radiogroup", name="Registry").get_by_label("deployed").check()
+    page.get_by_role("radiogroup", name="Repository").get_by_label("team/api").check()
+    images = page.get_by_role("radiogroup", name="Image")
+    images.get_by_label("1.5").check()
+    expect(page.get_by_text("You need nothing: this namespace already has access")).to_be_visible()
+    settled(page)
+    shot(page, "deploy")
+    assert serious(page) == []
+    manifest = yaml.safe_load(code(page, "YAML"))
+    digest = console.ask("GET", "registries/deployed/image?repository=team/api&reference=1.5")["digest"]
+    main = manifest["spec"]["template"]["spec"]["containers"][0]
+    assert main["image"] == f"127.0.0.1:{real.port}/team/api@{digest}"
+    assert "imagePullSecrets" not in json.dumps(manifest)
+    as_typed(console, tmp_path, code(page, "portreeve"))
+    # Everything stands in the address: who is sent it sees the same.
+    page.reload()
+    expect(page.get_by_text("You need nothing: this namespace already has access")).to_be_visible()
+    # In production the same image is admitted by the grant where it is granted, and by nothing elsewhere.
+    console.go(page, page.url.removeprefix(console.url).replace("dev-eu", "prod-eu"))
+    expect(page.get_by_text("will be admitted").first).to_be_visible()
+
+
+def test_every_part_of_a_registry_is_usable_in_both_themes(console: Console, real: DockerRegistry) -> None:
+    here(console, real, "seen", dev=["shop"])
+    light = ("standing", "check", "credentials", "grants", "uses", "limits", "history", "edit")
+    for dark, tabs in ((False, light), (True, ("standing", "check", "edit"))):
+        page = console.page("/registries", dark=dark)
+        assert serious(page) == []
+        for tab in tabs:
+            console.go(page, f"/registries/seen?tab={tab}")
+            shot(page, f"registry-{tab}-{'dark' if dark else 'light'}")
+            assert serious(page) == [], tab
