@@ -40,7 +40,7 @@ export function Fresh({ at, what = 'as of', from }: FreshProps) {
   return (
     <span className="fresh">
       {what} {text ? <When at={text} past /> : 'never told'}
-      {from ? `, from ${from.told} of ${from.all} ${from.of ?? 'environments'}` : ''}
+      {from ? `, from ${from.told} of ${from.all} ${from.of ?? (from.all === 1 ? 'environment' : 'environments')}` : ''}
     </span>
   )
 }

@@ -52,16 +52,17 @@ export function FleetMap({ squares, rest }: FleetMapProps) {
             key={`${one.environment}/${one.namespace}`}
             href={address(to)}
             tabIndex={-1}
-            aria-label={words(one)}
+            {...(label && one.box.height > 16 ? {} : { 'aria-label': words(one) })}
             onClick={(event) => {
               if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
               event.preventDefault()
               go(to)
             }}
           >
-            <title>{words(one)}</title>
-            <rect {...one.box} className="square" fill={fillOf(one.word, id)} />
-            {one.stale ? <rect {...one.box} fill={`url(#${id}-stale)`} /> : null}
+            <rect {...one.box} className="square" fill={fillOf(one.word, id)}>
+              <title>{words(one)}</title>
+            </rect>
+            {one.stale ? <rect {...one.box} fill={`url(#${id}-stale)`} className="over" /> : null}
             {label && one.box.height > 16 ? (
               <text x={one.box.x + 4} y={one.box.y + 13} className="square-name">
                 {label}

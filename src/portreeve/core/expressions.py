@@ -141,10 +141,10 @@ def _message(sources: ResolvedSources) -> str:
 def refusal(image: str, namespace: str, sources: ResolvedSources) -> str:
     """What the API server answers if it refuses this one image: the text of `_message`, worked out here."""
     shown = image if len(image) <= LONGEST_SHOWN and _PRINTABLE.fullmatch(image) else UNSHOWN
-    command = (
-        f"portreeve explain {image} -n {namespace}" if _PASTED.fullmatch(image) else f"portreeve explain -n {namespace}"
-    )
-    told = f"(policy {sources.policy}, generation {sources.generation}); why: {command}"
+    pasted = image if _PASTED.fullmatch(image) else ""
+    why = f"portreeve explain {pasted + ' ' if pasted else ''}-n {namespace}"
+    opened = f" or open {sources.why_url}{namespace}/{pasted}" if sources.why_url else ""
+    told = f"(policy {sources.policy}, generation {sources.generation}); why: {why}{opened}"
     return f"image {shown} not allowed in namespace {namespace} {told}"
 
 

@@ -16,7 +16,6 @@ Source: console.md 2.1 (1, 2) and 2.2, screen 1.
 
 from __future__ import annotations
 
-import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +37,13 @@ SOON: Final = timedelta(days=14)
 RENEWED: Final = timedelta(days=30)
 """How much later the end is that a renewed exemption is proposed to have."""
 
-STARTER: Final = "portreeve suggest . --name starter | portreeve apply -f -"
+Pipeline = tuple[tuple[str, ...], ...]
+"""Commands that read one another, each by its words: whoever shows them quotes them for a shell."""
+
+STARTER: Final[Pipeline] = (
+    ("portreeve", "suggest", ".", "--name", "starter"),
+    ("portreeve", "apply", "-f", "-"),
+)
 """What makes a first policy out of files, where there is none to begin with."""
 
 NAMED: Final = 3
@@ -225,12 +230,12 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One thing to do. `stops` and `exposed` are running images; `why` is a whole sentence, `command` one line."""
+    """One thing to do. `stops` and `exposed` are running images; `why` is a sentence, `command` one line of shell."""
 
     code: str
     title: str
     why: str
-    command: str
+    command: Pipeline
     link: Link
     stops: int = 0
     exposed: int = 0
@@ -267,7 +272,7 @@ def _failing(rows: Iterable[Failing]) -> Iterator[Thing]:
             f"{counted(total, 'workload')} cannot pull: {ones[0].meaning}",
             f"The nodes of {listed(places)} say so now ({cause}).",
             _command("inventory", first.environment, "-n", first.namespace),
-            Link("environments", {"selected": first.environment, "tab": "pulls"}),
+            Link(f"environments/{first.environment}"),
             stops=total,
             environments=tuple(places),
         )
@@ -314,7 +319,7 @@ def _gaps(standings: Iterable[Standing]) -> Iterator[Thing]:
             f"{policy} does not stand in {counted(len(names), 'environment')}",
             f"Agents of {listed(names)} have proved that what should hold there does not.",
             _command("attachments", "--environment", names[0]),
-            Link("environments", {"enforcement": "Gap"}),
+            Link("fleet", {"enforcement": "Gap"}),
             exposed=sum(one.images for one in ones),
             environments=names,
         )
@@ -352,7 +357,7 @@ def _lapses(rows: Iterable[Lapse], now: datetime) -> Iterator[Thing]:
             _command("exempt", "renew", one.name, "--expires-at", f"{one.expires_at + RENEWED:%Y-%m-%dT%H:%M:%SZ}")
             if one.images
             else _command("exempt", "revoke", one.name),
-            Link("exemptions", {"selected": one.name}),
+            Link(f"exemptions/{one.name}"),
             stops=one.images,
         )
 
@@ -366,7 +371,7 @@ def _unreachable(standings: Iterable[Standing]) -> Iterator[Thing]:
             f"{counted(len(names), 'environment')} {'does' if len(names) == 1 else 'do'} not answer",
             f"The agent of {listed(names)} has not come lately: whatever is told of it is old.",
             _command("describe", "environment", names[0]),
-            Link("environments", {"health": "Unreachable"}),
+            Link("fleet", {"health": "Unreachable"}),
             exposed=sum(one.images for one in ones),
             environments=names,
         )
@@ -381,7 +386,7 @@ def _untold(standings: Iterable[Standing]) -> Iterator[Thing]:
             f"Nothing is known of {counted(len(names), 'environment')}",
             f"No agent has come from {listed(names)} yet: what runs there is not known.",
             _command("add", "environment", names[0]),
-            Link("environments", {"health": "Unknown"}),
+            Link("fleet", {"health": "Unknown"}),
             environments=names,
         )
 
@@ -396,7 +401,7 @@ def _ungoverned(standings: Iterable[Standing]) -> Iterator[Thing]:
             f"No policy judges what runs in {counted(len(names), 'environment')}",
             f"{listed(names)}: begin with audit, which only tells and refuses nothing.",
             _command("promote", policy) if policy else STARTER,
-            Link("policies", {"new": "inventory"}),
+            Link("policies/new", {"type": "kubernetes", "template": "from-inventory"}),
             exposed=sum(one.images for one in ones),
             environments=names,
         )
@@ -440,8 +445,8 @@ def _by_policy(standings: Iterable[Standing]) -> list[tuple[str, list[Standing]]
     return sorted(held.items())
 
 
-def _command(*words: str) -> str:
-    return shlex.join(("portreeve", *words))
+def _command(*words: str) -> Pipeline:
+    return (("portreeve", *words),)
 
 
 def counted(number: int, noun: str) -> str:

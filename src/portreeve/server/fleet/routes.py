@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -10,8 +12,9 @@ from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from portreeve.core.enforcement_messages import Enforcement
 from portreeve.core.environments import EnvironmentGroup
-from portreeve.core.fleet import Place, Rest, Tally, Thing, largest
+from portreeve.core.fleet import Health, Place, Rest, Tally, Thing, largest
 from portreeve.core.permissions import Action, Kind
 from portreeve.server.documents.kinds import KINDS
 from portreeve.server.documents.service import Documents, seen
@@ -35,6 +38,10 @@ SQUARES: Final = 400
 Group = Annotated[str | None, Query(max_length=253, description="only environments of this group")]
 Named = Annotated[str | None, Query(max_length=253, description="only this environment")]
 
+In = Annotated[Enforcement | None, Query(description="only where the policy stands so")]
+As = Annotated[Health | None, Query(description="only whose health is this")]
+Search = Annotated[str | None, Query(max_length=200, description="only with this text in name, title or group")]
+
 COLUMNS: Final = (
     "GROUP", "ENVIRONMENT", "TIER", "ENFORCEMENT", "HEALTH", "POLICY", "STAGE", "IMAGES", "ALLOW", "DENY", "UNKNOWN",
     "NOT-JUDGED", "VIOLATIONS", "COVERAGE", "EXPIRING", "EXEMPTIONS", "KNOWN-AT",
@@ -43,6 +50,26 @@ FIELDS: Final = (
     "group", "name", "tier", "enforcement", "health", "policy", "stage", "images", "allow", "deny", "unknown",
     "notJudged", "violations", "coverage", "expiring", "exemptions", "knownAt",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which environments are asked for; None is any."""
+
+    group: str | None = None
+    enforcement: Enforcement | None = None
+    health: Health | None = None
+    text: str | None = None
+
+    def has(self, one: Shown) -> bool:
+        """Whether it is one of them."""
+        held, standing = one.environment, one.standing
+        return (
+            self.group in (None, held.group)
+            and self.enforcement in (None, standing.enforcement)
+            and self.health in (None, standing.health)
+            and (self.text is None or any(self.text in part.lower() for part in (held.name, held.title, held.group)))
+        )
 
 
 def routes(documents: Documents, fleets: Fleets, clock: Callable[[], datetime]) -> APIRouter:
@@ -72,13 +99,17 @@ def routes(documents: Documents, fleets: Fleets, clock: Callable[[], datetime]) 
     async def read(
         request: Request,
         group: Group = None,
+        enforcement: In = None,
+        health: As = None,
+        q: Search = None,
         most: Annotated[int, Query(alias="things", ge=0, le=MOST_THINGS, description="how many things to do")] = (
             FIRST_THINGS
         ),
     ) -> Response:
         found, snapshot, now = await looked(request)
         caller = caller_of(request)
-        chosen = [one for one in found.shown if group in (None, one.environment.group)]
+        asked = Asked(group, enforcement, health, q.lower() if q else None)
+        chosen = [one for one in found.shown if asked.has(one)]
         first = sorted(chosen, key=worry)[:MOST_SHOWN]
         body = {
             "kind": "Fleet",
@@ -90,7 +121,7 @@ def routes(documents: Documents, fleets: Fleets, clock: Callable[[], datetime]) 
                 "left": len(chosen) - len(first),
             },
             "totals": {**_totals(found.shown), "exemptions": found.exemptions},
-            "groups": _groups(caller, snapshot, found.shown, first, group),
+            "groups": _groups(caller, snapshot, chosen, first, asked),
             "things": [_thing(one) for one in found.things[:most]],
             "thingsTotal": len(found.things),
         }
@@ -126,14 +157,14 @@ def routes(documents: Documents, fleets: Fleets, clock: Callable[[], datetime]) 
 
 
 def _groups(
-    caller: Caller, snapshot: Snapshot, every: Sequence[Shown], first: Sequence[Shown], chosen: str | None
+    caller: Caller, snapshot: Snapshot, every: Sequence[Shown], first: Sequence[Shown], asked: Asked
 ) -> list[dict[str, Any]]:
-    """Groups that the caller sees, or sees an environment of, sorted by name."""
+    """Groups that the caller sees, or sees an environment of, sorted by name; of a filter those that match it."""
     told = {one.key.name: one.value for one in seen(caller, KINDS["EnvironmentGroup"], snapshot)}
-    names = sorted({*told, *(one.environment.group for one in every)})
+    names = {one.environment.group for one in every} | ({*told} if asked == Asked(asked.group) else set())
     found = []
-    for name in names:
-        if chosen not in (None, name):
+    for name in sorted(names):
+        if asked.group not in (None, name):
             continue
         members = [one for one in every if one.environment.group == name]
         shown = [one for one in first if one.environment.group == name]
@@ -226,7 +257,7 @@ def _thing(one: Thing) -> dict[str, Any]:
         "stops": one.stops,
         "exposed": one.exposed,
         "environments": list(one.environments[:MOST_SHOWN]),
-        "command": one.command,
+        "command": " | ".join(shlex.join(words) for words in one.command),
         "link": {"page": one.link.page, "search": dict(one.link.search)},
     }
 

@@ -81,6 +81,7 @@ _TOTALS: Final[dict[str, Schema]] = {
     "expiring": COUNT,
     **_TALLY,
 }
+_CONNECT: Final = rows(record(does=TEXT, command=TEXT, readsOnly=FLAG))
 _LISTS: Final = ("conflicts", "refusals", "valve", "warnings")
 _ROWS: Final = ("documents", "environments", "policiesReplaced", "newlyDenied", "newlyReported", "newlyAllowed", "uses")
 PREVIEW: Final = record(
@@ -218,7 +219,7 @@ SHARED: Final[dict[str, Schema]] = {
     "PolicyCoverage": record(
         name=TEXT, title=TEXT, type=TEXT, path=TEXT, groups=rows(TEXT), stage=TEXT, engine=TEXT, sources=COUNT,
         accesses=COUNT, environments=COUNT, hiddenEnvironments=COUNT,
-        enforcement={"type": "object", "additionalProperties": COUNT}, cannotRestrict=COUNT,
+        enforcement={"type": "object", "additionalProperties": COUNT}, connected=COUNT, cannotRestrict=COUNT,
         violations=or_null(COUNT), wouldBlock=or_null(COUNT), workloads=COUNT, conflicts=rows(TEXT), updatedAt=TEXT,
         version=COUNT, etag=TEXT, freshness=named("ReportAge"),
     ),
@@ -306,6 +307,16 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
             kind=TEXT,
             metadata={"allOf": [METADATA, record(verdicts=VERDICTS, freshness=named("Freshness"))]},
             items=rows(named("Image")),
+        ),
+    ),
+    "read_discovery": (
+        200,
+        record(
+            contexts=rows(record(name=TEXT, file=TEXT, namespace=TEXT, current=FLAG, tool=TEXT, connect=_CONNECT)),
+            engines=rows(record(name=TEXT, address=TEXT, connect=_CONNECT)),
+            logins=rows(record(host=TEXT, file=TEXT, kept=TEXT, helper=TEXT, connect=_CONNECT)),
+            unread=rows(record(file=TEXT, reason=TEXT)),
+            contacted=FLAG,
         ),
     ),
     "read_burn_down": (
