@@ -77,6 +77,19 @@ def told(plane: Served, environment: str, running: list[RunningImage]) -> None:
     plane.run(plane.plane.server.writer.run(job))
 
 
+@pytest.fixture(autouse=True)
+def nothing(console: Console) -> None:
+    """No registry is left from the test before: two of one host, granted in one namespace, would be in conflict."""
+    gone = [
+        {"kind": one["kind"], "name": one["metadata"]["name"]}
+        for plural in ("access", "registries")
+        for one in console.ask("GET", f"{plural}?limit=500")["items"]
+    ]
+    if gone:
+        plan = console.ask("POST", "plans", json={"delete": gone, "force": True})
+        console.ask("POST", f"plans/{plan['id']}/confirm")
+
+
 def here(console: Console, real: DockerRegistry, name: str = "here", **granted: list[str]) -> None:
     """The registry stored with its credential, and granted: environment → namespaces."""
     credential = {"purpose": "pull", "method": "basic", "parameters": {"username": USER}}
@@ -147,10 +160,11 @@ def test_a_registry_is_pasted_tried_and_granted(console: Console, real: DockerRe
 
 def as_typed(console: Console, folder: Path, text: str) -> None:
     """Run lines of a shell, with an administrator's token and the secret in variables."""
+    console.known("typist", "platform-admin")
     environment = Program(folder, guarded_by=LOOPBACK_GUARD).environment(
         PATH=f"{PROGRAM.parent}:/usr/bin:/bin",
         PORTREEVE_SERVER=console.url,
-        PORTREEVE_TOKEN=console.served.token("typist", "platform-admin"),
+        PORTREEVE_TOKEN=console.served.token("typist"),
         REGISTRY_SECRET=PASSWORD,
     )
     done = subprocess.run(

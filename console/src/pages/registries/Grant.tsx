@@ -62,7 +62,7 @@ export function Grant({ name, onDone }: { name: string; onDone: () => void }) {
       : null
   return (
     <>
-      <h2>Where may it be used?</h2>
+      <h2 className="step-title">Where may it be used?</h2>
       <Form className="wide-form" onSubmit={(event) => event.preventDefault()}>
         <FormGroup label="Environment" fieldId="grant-environment" isRequired>
           <FormSelect
