@@ -303,7 +303,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S, static: Path 
         environment_routes.routes(server.documents, server.clock),
         exemption_routes.routes(server.writer, server.clock),
         fleet_routes.routes(server.documents, Fleets(server.judgements), server.clock),
-        image_routes.routes(server.documents, server.judgements, server.database, server.clock),
+        image_routes.routes(server.documents, server.judgements, server.database, server.clock, server.links.url),
         why_routes.routes(server.documents, server.links, server.clock),
         inventory_routes.routes(server.documents),
         access_matrix_routes.routes(server.documents, server.clock),

@@ -30,6 +30,7 @@ import { StageLabel, StateLabel } from '../../parts/State'
 import { duration } from '../../parts/time'
 import { MayButton } from '../../parts/Who'
 import { Wrong } from '../../parts/Wrong'
+import { BurnDown } from './BurnDown'
 
 const STAGES: Stage[] = ['off', 'audit', 'warn', 'deny']
 
@@ -107,6 +108,7 @@ export function Rollout({ name, etag }: { name: string; etag: string | undefined
           ))}
       </div>
       {data.next ? <Holds shown={data} /> : <p>It is at its last stage.</p>}
+      <BurnDown name={name} />
       <Looks shown={data} />
       <Violations shown={data} />
       {moving ? <Move name={name} etag={etag} from={data.stage} to={moving} close={() => move(null)} /> : null}

@@ -146,12 +146,16 @@ def wanted(
 
 
 def routes(
-    documents: Documents, judgements: Judgements, database: Database, clock: Callable[[], datetime]
+    documents: Documents,
+    judgements: Judgements,
+    database: Database,
+    clock: Callable[[], datetime],
+    link: Callable[[Snapshot, Environment], str],
 ) -> APIRouter:
-    """All of them."""
+    """All of them. `link` is what stands in the messages of an environment's cluster."""
     router = APIRouter(route_class=GuardedRoute, tags=["images"])
     _add_list(router, documents, judgements, database, clock)
-    _add_verdicts(router, documents, clock)
+    _add_verdicts(router, documents, clock, link)
     return router
 
 
@@ -217,7 +221,12 @@ def _add_list(
         return [_item(row, digests.get(row.image)) for row in rows]
 
 
-def _add_verdicts(router: APIRouter, documents: Documents, clock: Callable[[], datetime]) -> None:
+def _add_verdicts(
+    router: APIRouter,
+    documents: Documents,
+    clock: Callable[[], datetime],
+    link: Callable[[Snapshot, Environment], str],
+) -> None:
     @router.get("/api/v1/verdict", operation_id="read_verdict", summary="May this image run there, and why")
     @authorised((Kind.NAMESPACE, Action.READ))
     async def explain(
@@ -229,7 +238,8 @@ def _add_verdicts(router: APIRouter, documents: Documents, clock: Callable[[], d
         snapshot = await documents.snapshot()
         found = seen_in(request, snapshot, environment, namespace)
         now = clock()
-        return Answer(200, explained(governed(snapshot, found, now), namespace, image, now)).response()
+        why = link(snapshot, found)
+        return Answer(200, explained(governed(snapshot, found, now), namespace, image, now, why)).response()
 
     def seen_in(request: Request, snapshot: Snapshot, environment: str, namespace: str) -> Environment:
         """The environment, for who may see this namespace of it.
@@ -264,8 +274,9 @@ def _add_verdicts(router: APIRouter, documents: Documents, clock: Callable[[], d
         caller, snapshot, now = caller_of(request), await documents.snapshot(), clock()
         images = _images(await read_json(request))
         if environment is not None:
-            held = governed(snapshot, seen_in(request, snapshot, environment, namespace), now)
-            items = [explained(held, namespace, image, now) for image in images]
+            place = seen_in(request, snapshot, environment, namespace)
+            held, why = governed(snapshot, place, now), link(snapshot, place)
+            items = [explained(held, namespace, image, now, why) for image in images]
             return Answer(200, {"kind": "VerdictList", "items": items}).response()
         decided(request)
         tiers = admitted(caller, snapshot, images, now)

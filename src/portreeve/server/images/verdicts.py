@@ -6,7 +6,7 @@ One function over a snapshot; the API, the console, `explain` and the admission 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -51,8 +51,8 @@ def verdict(held: Governed, namespace: str, image: str, now: datetime) -> ImageV
     return judge(image, namespace, sources, now=now)
 
 
-def explained(held: Governed, namespace: str, image: str, now: datetime) -> dict[str, Any]:
-    """The whole answer as plain values."""
+def explained(held: Governed, namespace: str, image: str, now: datetime, why_url: str = "") -> dict[str, Any]:
+    """The whole answer as plain values. `why_url` is the link that stands in the cluster's messages."""
     found = verdict(held, namespace, image, now)
     policy = held.state.policy
     stage = None if held.state.sources is None else stage_in(held.state.sources.stage, namespace)
@@ -71,13 +71,13 @@ def explained(held: Governed, namespace: str, image: str, now: datetime) -> dict
             for one in (found.reasons if found else ())
         ],
         "nearest": str(found.nearest.prefix) if found and found.nearest else None,
-        "message": _message(held, namespace, found),
+        "message": _message(held, namespace, found, why_url),
         "trace": list(_trace(held, namespace, found, grant)),
         "pull": None if grant is None else _pull(grant),
     }
 
 
-def _message(held: Governed, namespace: str, found: ImageVerdict | None) -> str | None:
+def _message(held: Governed, namespace: str, found: ImageVerdict | None, why_url: str) -> str | None:
     """What the cluster answers whoever sends such a pod, word for word; None where it lets it through in silence."""
     sources, policy = held.state.sources, held.state.policy
     if sources is None or found is None or found.decision is Decision.ALLOW:
@@ -85,7 +85,7 @@ def _message(held: Governed, namespace: str, found: ImageVerdict | None) -> str 
     if policy is None or policy.plane is not Plane.ADMISSION:
         return None
     speaks = stage_in(sources.stage, namespace) in {Stage.WARN, Stage.DENY}
-    return refusal(found.image, namespace, sources) if speaks else None
+    return refusal(found.image, namespace, replace(sources, why_url=why_url)) if speaks else None
 
 
 def _trace(
