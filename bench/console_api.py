@@ -45,6 +45,11 @@ ROUTES: Final = {
     "environments": "/api/v1/environments?limit=100",
     "registries": "/api/v1/registries?limit=100",
     "burn-down": "/api/v1/policies/fleet/burn-down",
+    "access matrix": "/api/v1/access-matrix?limit=50&rows=namespaces",
+    "access matrix, what is needed": "/api/v1/access-matrix?limit=50&rows=namespaces&state=needed",
+    "access matrix, searched": "/api/v1/access-matrix?limit=50&rows=namespaces&q=team-77",
+    "attachments": "/api/v1/attachments?limit=50",
+    "environments by health": "/api/v1/environments?limit=50&health=Unknown",
     "access needed": "/api/v1/access-needed?limit=100",
     "access unused": "/api/v1/access-unused?limit=100",
 }

@@ -122,6 +122,35 @@ def test_checked_cells_are_granted_in_one_plan(console: Console, tmp_path: Path)
     assert after["harbor-prod-2"]["delivery"]["mode"] == "lease"
 
 
+def test_what_is_needed_is_granted_by_keyboard_alone(console: Console) -> None:
+    page, before = console.page("/access"), accesses(console)
+    page.get_by_role("button", name="Check what is needed on this page").focus()
+    page.keyboard.press("Enter")
+    tab_to(page, "Grant 1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Grant registries")).to_be_visible()
+    tab_to(page, "Look at the plan")
+    page.keyboard.press("Enter")
+    expect(plan_of(page, "Grant quay in prod for jobs").get_by_role("button", name="Grant", exact=True)).to_be_enabled()
+    tab_to(page, "Grant")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("said")).to_contain_text("Granted quay in prod for jobs")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert accesses(console)["quay-prod"]["namespaces"] == {"names": ["jobs"]}
+    # Whoever goes on by keyboard begins where they were, and not at the top of the page.
+    page.wait_for_function("document.activeElement !== document.body")
+    back(console, before)
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Go on with Tab until what has this name has the focus."""
+    for _ in range(150):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent.trim()") == name:
+            return
+    raise AssertionError(f"{name} cannot be reached by Tab")
+
+
 def test_a_grant_by_label_is_for_namespaces_to_come(console: Console, tmp_path: Path) -> None:
     page = console.page("/access")
     page.get_by_role("button", name="Grant by label").click()

@@ -219,10 +219,18 @@ def test_the_list_says_what_hangs_on_a_registry_and_deleting_it_names_whom_it_hi
     row.get_by_role("button", name="Actions for busy").press("Enter")
     page.get_by_role("menuitem", name="Delete").press("Enter")
     dialog = page.get_by_role("dialog", name="Delete the registry busy")
-    expect(dialog.get_by_text("Deployment/api").or_(dialog.get_by_text("workloads run images")).first).to_be_visible()
+    expect(dialog.get_by_text("delete RegistryAccess busy-prod")).to_be_visible()
+    expect(
+        dialog.get_by_role("table").filter(has_text="prod-eu").filter(has_text="Deployment/api").first
+    ).to_be_visible()
     assert serious(page) == []
-    page.keyboard.press("Escape")
+    delete = dialog.get_by_role("button", name="Delete", exact=True)
+    expect(delete).to_be_disabled()
+    dialog.get_by_label(re.compile("Type deny")).fill("deny")
+    delete.click()
     expect(dialog).to_be_hidden()
+    assert console.answer("GET", "registries/busy").status_code == 404
+    assert console.ask("GET", "access?registry=busy")["items"] == []
     developer = console.page("/registries", user="dev", role="developer", scope={"environments": ["dev-eu"]})
     button = developer.get_by_role("button", name="Add registry").first
     expect(button).to_be_disabled()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from portreeve.core.expressions import refusal
 from portreeve.core.policy import PolicyType, RegistryPolicy, Stage
 from portreeve.core.render import compile_policy
 from portreeve.core.sources import resolve
+from portreeve.core.why_link import why_url
 from tests.tools.cel import CelChecker
 
 IMAGES = [
@@ -24,11 +27,11 @@ IMAGES = [
 
 
 @pytest.mark.wide
+@pytest.mark.parametrize("why_url", ["", why_url("https://portreeve.example.com/here", "A" * 24)])
 @pytest.mark.parametrize("image", IMAGES)
-def test_the_text_is_that_of_the_compiled_policy(cel_checker: CelChecker, image: str) -> None:
-    sources = resolve(
-        RegistryPolicy("prod-sources", stage=Stage.DENY, groups=("production",), type=PolicyType.KUBERNETES)
-    )
+def test_the_text_is_that_of_the_compiled_policy(cel_checker: CelChecker, image: str, why_url: str) -> None:
+    restricting = RegistryPolicy("prod-sources", stage=Stage.DENY, groups=("production",), type=PolicyType.KUBERNETES)
+    sources = replace(resolve(restricting), why_url=why_url)
     policy = next(one for one in compile_policy(sources) if one["kind"] == "ValidatingAdmissionPolicy")
     pod = {
         "apiVersion": "v1",

@@ -175,7 +175,7 @@ async def test_policies_stand_by_what_they_would_block(fleet: Plane, admin: http
     await fleet.put(draft("p", restrict=off), draft("d", "x.example.com", groups=["development"], title="Developers"))
     items = (await admin.get("/api/v1/policycoverage")).json()["items"]
     assert [(one["name"], one["wouldBlock"], one["violations"]) for one in items] == [("p", 1, None), ("d", None, None)]
-    assert items[0]["enforcement"] == {"Off": 2}
+    assert (items[0]["enforcement"], items[0]["connected"]) == ({"Off": 2}, 0)
     # Nothing has told what runs in development: that is not "no violations".
     assert items[1]["freshness"]["reported"] == 0
     found = (await admin.get("/api/v1/policycoverage?q=developers")).json()

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from portreeve.server.images.service import Observation, observe
 from portreeve.server.why.asking import AT_ONCE
 from tests.server.plane import Plane, document, running
 
@@ -77,6 +78,16 @@ async def test_the_link_answers_what_the_message_said_and_what_to_use_instead(pl
     odd = (await asked(plane, await token(plane), "$(reboot) 'x")).json()
     assert (odd["verdict"], odd["code"], odd["canonical"]) == ("DENY", "unsafe_reference", None)
     assert odd["command"] == """portreeve explain '$(reboot) '"'"'x' -n shop"""
+
+
+async def test_whoever_may_look_is_shown_the_message_with_its_link(plane: Plane, admin: httpx2.AsyncClient) -> None:
+    found = await link(plane)
+    query = {"image": "redis:7", "environment": "prod", "namespace": "shop"}
+    assert (await admin.get("/api/v1/verdict", params=query)).json()["message"] is None, "no cluster is known to refuse"
+    facts = {"kubernetes": "v1.33.1", "namespaces": []}
+    await plane.server.writer.run(lambda transaction: observe(transaction, Observation("prod", 1, facts, ())))
+    told = (await admin.get("/api/v1/verdict", params=query)).json()["message"]
+    assert told.endswith(f"why: portreeve explain redis:7 -n shop or open {found}shop/redis:7")
 
 
 async def test_no_name_of_anything_else_is_told(plane: Plane) -> None:

@@ -23,6 +23,7 @@ import { useState } from 'react'
 import { pathOf, send } from '../api/client'
 import { bare, type Document } from '../api/documents'
 import { asProblem } from '../api/problem'
+import { useFocusBack } from './focus'
 import { codeOfChange, InCode, type Change, type Code } from './InCode'
 import { useSay } from './Say'
 import { Wrong } from './Wrong'
@@ -138,6 +139,7 @@ export function ConfirmChange(props: ConfirmChangeProps) {
   const [refused, refuse] = useState<unknown>(null)
   const say = useSay()
   const client = useQueryClient()
+  useFocusBack()
   // Only what stops running workloads has to be typed; asked for each small thing, people would type without reading.
   const word = plan?.newlyDenied.length ? 'deny' : ''
   const ready = plan && !plan.blocked && !plan.conflicts.length && typed === word && !running

@@ -13,9 +13,11 @@ export function useNow(every = 10_000): number {
   return now
 }
 
-/** An instant, relative; ISO on hover and for a screen reader's `time`. */
-export function When({ at, none = 'never' }: { at: string | null | undefined; none?: string }) {
-  const now = useNow()
+/** An instant, relative; ISO on hover and for a screen reader's `time`. `past`: it cannot lie ahead of us. */
+export function When({ at, none = 'never', past = false }: { at: string | null | undefined; none?: string; past?: boolean }) {
+  const clock = useNow()
+  // The clock here goes in steps: what came since the last one is of now.
+  const now = past && at ? Math.max(clock, Date.parse(at)) : clock
   if (!at) return <span>{none}</span>
   return (
     <time dateTime={at} title={at}>
@@ -37,8 +39,8 @@ export function Fresh({ at, what = 'as of', from }: FreshProps) {
   const text = typeof at === 'number' ? (at ? new Date(at).toISOString() : null) : at
   return (
     <span className="fresh">
-      {what} {text ? <When at={text} /> : 'never told'}
-      {from ? `, from ${from.told} of ${from.all} ${from.of ?? 'environments'}` : ''}
+      {what} {text ? <When at={text} past /> : 'never told'}
+      {from ? `, from ${from.told} of ${from.all} ${from.of ?? (from.all === 1 ? 'environment' : 'environments')}` : ''}
     </span>
   )
 }

@@ -41,6 +41,8 @@ export interface Filter {
   title: string
   /** A closed set, as value or [value, words]; without one it is text. */
   options?: (string | [string, string])[]
+  /** What no choice means, where that is not "any". */
+  any?: string
 }
 
 export interface RowsProps<Row> {
@@ -270,7 +272,7 @@ function Heading({ column, sort, set }: { column: Column<unknown>; sort: string;
   const own = sort.replace(/^-/, '') === column.sort
   const down = own && sort.startsWith('-')
   return (
-    <Th aria-sort={own ? (down ? 'descending' : 'ascending') : 'none'}>
+    <Th modifier="wrap" aria-sort={own ? (down ? 'descending' : 'ascending') : 'none'}>
       <Button variant="plain" className="sort" onClick={() => set(own && !down ? `-${column.sort}` : column.sort)}>
         {column.title} {own ? (down ? '▾' : '▴') : ''}
       </Button>
@@ -298,7 +300,7 @@ export function FilterField({ filter, value, set }: { filter: Filter; value: str
         value={value}
         onChange={(_, chosen) => set(chosen || undefined)}
       >
-        <FormSelectOption value="" label={`${filter.title}: any`} />
+        <FormSelectOption value="" label={`${filter.title}: ${filter.any ?? 'any'}`} />
         {filter.options.map((one) => {
           const [key, words] = typeof one === 'string' ? [one, one] : one
           return <FormSelectOption key={key} value={key} label={`${filter.title}: ${words}`} />

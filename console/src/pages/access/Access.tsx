@@ -4,8 +4,7 @@ import './access.css'
 import { Tab, Tabs, TabTitleText } from '@patternfly/react-core'
 import type { ReactNode } from 'react'
 
-import { InCode } from '../../parts/InCode'
-import { codeOfCall } from '../../parts/InCode'
+import { codeOfCall, InCode } from '../../parts/InCode'
 import { Page } from '../../parts/Page'
 import { useUrl } from '../../parts/url'
 import { Grants } from './Grants'
@@ -14,20 +13,18 @@ import { Needed } from './Needed'
 import { Requests } from './Requests'
 import { Unused } from './Unused'
 
-const VIEWS: { view: string; title: string; content: () => ReactNode; path: string; argv: string[] }[] = [
+const VIEWS: { view: string; title: string; content: () => ReactNode; path: string; argv?: string[] }[] = [
   {
     view: 'matrix',
     title: 'Namespaces',
     content: () => <MatrixView rows="namespaces" />,
     path: '/api/v1/access-matrix?rows=namespaces',
-    argv: ['attachments'],
   },
   {
     view: 'people',
     title: 'Users and teams',
     content: () => <MatrixView rows="people" />,
     path: '/api/v1/access-matrix?rows=people',
-    argv: ['get', 'access'],
   },
   { view: 'needed', title: 'Needed, not granted', content: () => <Needed />, path: '/api/v1/access-needed', argv: ['needed'] },
   { view: 'unused', title: 'Granted, not used', content: () => <Unused />, path: '/api/v1/access-unused', argv: ['unused'] },
@@ -46,7 +43,7 @@ export function Access() {
     <Page
       title="Access"
       about="Which namespace may pull from which registry; on Docker and Swarm, which user or team."
-      actions={<InCode code={codeOfCall({ method: 'GET', path: at.path, argv: at.argv })} what={`Read what stands under ${at.title}`} />}
+      actions={<InCode code={codeOfCall({ method: 'GET', path: at.path, ...(at.argv ? { argv: at.argv } : {}) })} what={`Read what stands under ${at.title}`} />}
     >
       <Tabs
         activeKey={at.view}

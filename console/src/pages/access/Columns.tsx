@@ -10,7 +10,7 @@ export function Columns(props: { all: Matrix['registries']; shown: string[]; set
   const [text, find] = useState('')
   const matching = props.all.filter((one) => one.name.includes(text) || one.prefix.includes(text) || one.title.includes(text))
   return (
-    <details className="columns">
+    <details className="access-choice">
       <summary>
         Columns: {props.shown.length} of {props.all.length} registries
         {props.shown.length === MOST_COLUMNS ? ', those that most is to be said of' : ''}

@@ -2,6 +2,7 @@
 import { FormGroup, FormSelect, FormSelectOption } from '@patternfly/react-core'
 import { useId } from 'react'
 
+import { Tiles } from '../../parts/Tiles'
 import type { Delivery } from './grants'
 import { MODES } from './words'
 
@@ -21,27 +22,12 @@ export function DeliveryFields({ value, set }: DeliveryFieldsProps) {
   const brings = value.mode !== 'node' && value.mode !== 'cluster-identity'
   return (
     <>
-      <fieldset className="tiles">
-        <legend>Delivery</legend>
-        {MODES.map((one) => (
-          <label key={one.mode} className="tile">
-            <input
-              type="radio"
-              name={name}
-              value={one.mode}
-              checked={value.mode === one.mode}
-              onChange={() => set({ ...value, mode: one.mode })}
-              aria-describedby={`${name}-${one.mode}`}
-            />
-            <span>
-              <strong>{one.title}</strong> <code>{one.mode}</code>
-              <span id={`${name}-${one.mode}`} className="tile-about">
-                {one.life} {one.use}
-              </span>
-            </span>
-          </label>
-        ))}
-      </fieldset>
+      <Tiles
+        legend="Delivery"
+        value={value.mode}
+        set={(mode) => set({ ...value, mode: mode as Delivery['mode'] })}
+        tiles={MODES.map((one) => ({ key: one.mode, title: one.title, word: one.mode, about: `${one.life} ${one.use}` }))}
+      />
       {brings ? (
         <FormGroup label="ServiceAccounts that get the pull secret" fieldId={`${name}-accounts`}>
           <FormSelect

@@ -77,7 +77,7 @@ export function GrantPeople(props: { registries: { name: string }[]; onDone: () 
             </FormSelect>
           </FormGroup>
           {environment ? (
-            <fieldset className="columns">
+            <fieldset className="access-choice">
               <legend>Users and teams with a role in {environment}</legend>
               <SearchInput aria-label="Find a user or team" placeholder="Find a user or team" value={text} onChange={(_, typed) => find(typed)} onClear={() => find('')} />
               {data?.items.map((one) => (

@@ -365,7 +365,7 @@ function Counts({ data, people, chosen, set }: { data: Matrix; people: boolean; 
   const { heard } = data
   return (
     <>
-      <ul className="counts" aria-label="Filter by state">
+      <ul className="access-counts" aria-label="Filter by state">
         {words.map(([state, word]) => (
           <li key={state}>
             <Button

@@ -95,7 +95,7 @@ function NotKnown() {
   if (!names.length) return null
   return (
     <Alert
-      className="above-rows"
+      className="access-note"
       variant="info"
       isInline
       title={`${names.length} ${names.length === 1 ? 'environment has' : 'environments have'} not told enough: nothing there is called unused`}

@@ -1,5 +1,5 @@
 /** Who did what, when, and how it ended. What is shown is chosen by the address, so a search can be sent to somebody. */
-import { Button, DatePicker, Label } from '@patternfly/react-core'
+import { Button, DatePicker, Label, Tooltip } from '@patternfly/react-core'
 import type { ReactNode } from 'react'
 
 import { withQuery } from '../../api/client'
@@ -75,6 +75,7 @@ const OPTIONS: Record<string, string> = {
 export function Audit() {
   const [url, setUrl] = useUrl()
   const { data: me } = useMe()
+  const everything = me?.roles.some((one) => ['auditor', 'platform-admin'].includes(one.role) && !Object.keys(one.scope).length)
   const asked = Object.fromEntries(
     [...FILTERS.map((one) => one.name), 'since', 'until'].flatMap((name) => (url[name] ? [[name, url[name]]] : [])),
   ) as Record<string, string>
@@ -85,9 +86,17 @@ export function Audit() {
       about="Who did what, when, and how it ended. The log is a signed tree: nothing in it can be changed without being found out."
       actions={
         <>
-          <Button component="a" variant="secondary" href={address('/api/v1/audit/export')} download="audit.jsonl">
-            Export the whole log
-          </Button>
+          {everything ? (
+            <Button component="a" variant="secondary" href={address('/api/v1/audit/export')} download="audit.jsonl">
+              Export the whole log
+            </Button>
+          ) : (
+            <Tooltip content="the whole log is for an auditor or a platform-admin of everything; you see your part">
+              <Button variant="secondary" isAriaDisabled>
+                Export the whole log
+              </Button>
+            </Tooltip>
+          )}
           <Button variant="secondary" onClick={() => window.print()}>
             Print
           </Button>

@@ -58,7 +58,7 @@ export const FILTERS: Filter[] = [
   { name: 'environment', title: 'Environment' },
   { name: 'project', title: 'Project' },
   { name: 'request', title: 'Request id' },
-  { name: 'order', title: 'Order', options: [['oldest', 'the oldest first']] },
+  { name: 'order', title: 'Order', any: 'the newest first', options: [['oldest', 'the oldest first']] },
 ]
 
 /** Where an object of an event is shown in the console, if it has a page. `kind` is the plural of `standing`. */

@@ -14,8 +14,8 @@ import { StateLabel } from '../../parts/State'
 import { Teach } from '../../parts/Teach'
 import { useUrl } from '../../parts/url'
 import { Wrong } from '../../parts/Wrong'
+import { ExpiryTimeline } from '../../pictures/ExpiryTimeline'
 import { impactOf, LANES, levelOf, placeOf, type Entry } from './entries'
-import { Timeline } from './Timeline'
 
 const DAYS = 90
 /** Names of credentials without an end that the band shows; the table has all. */
@@ -59,7 +59,6 @@ const COLUMNS: Column<Entry>[] = [
     },
   },
   { title: 'What stands still then', cell: impactOf },
-  { title: 'Project', cell: (one) => one.project },
 ]
 
 export function Credentials() {
@@ -102,12 +101,18 @@ export function Credentials() {
   )
 }
 
+/** What never ends, all of it that one question answers. */
+function useEndless() {
+  const query = { level: 'never', limit: 200 }
+  return useQuery<Listed<Entry>>({
+    queryKey: ['list', '/api/v1/calendar', query],
+    queryFn: ({ signal }) => send<Listed<Entry>>('/api/v1/calendar', { query, signal }),
+  })
+}
+
 /** The red band: credentials that never end, first those that could. */
 function Endless() {
-  const { data } = useQuery<Listed<Entry>>({
-    queryKey: ['list', '/api/v1/calendar', { level: 'never' }],
-    queryFn: ({ signal }) => send<Listed<Entry>>('/api/v1/calendar', { query: { level: 'never', limit: 200 }, signal }),
-  })
+  const { data } = useEndless()
   if (!data?.items.length) return null
   const found = [...data.items].sort((a, b) => Number(b.canEnd) - Number(a.canEnd) || b.impact.namespaces - a.impact.namespaces)
   const total = data.metadata.total ?? found.length
@@ -138,25 +143,21 @@ function Endless() {
 
 function Soon() {
   const query = { within: DAYS, limit: 200 }
+  const endless = useEndless()
   const { data, error, dataUpdatedAt, refetch } = useQuery<Listed<Entry>>({
     queryKey: ['list', '/api/v1/calendar', query],
     queryFn: ({ signal }) => send<Listed<Entry>>('/api/v1/calendar', { query, signal }),
   })
   if (error) return <Wrong error={error} again={() => void refetch()} />
   if (!data) return null
-  const people = data.items.filter((one) => one.lane !== 'token' || one.level === 'overdue')
+  const entries = [...data.items, ...(endless.data?.items ?? [])]
+  const all = (data.metadata.total ?? 0) + (endless.data?.metadata.total ?? 0)
   return (
-    <section aria-labelledby="soon">
-      <h2 id="soon">The next {DAYS} days</h2>
-      {people.length ? (
-        <Timeline entries={people} days={DAYS} now={dataUpdatedAt} />
-      ) : (
-        <p>Nothing that a person has to renew ends within {DAYS} days.</p>
-      )}
+    <>
+      <ExpiryTimeline entries={entries} more={Math.max(0, all - entries.length)} />
       <p>
         <Fresh at={dataUpdatedAt} what="asked" />
-        {data.metadata.continue ? `, the first ${data.items.length} of ${data.metadata.total}; the table has all` : ''}
       </p>
-    </section>
+    </>
   )
 }

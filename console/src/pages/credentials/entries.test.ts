@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 
-import { lanesOf, placed } from './Timeline'
 import { commandOf, impactOf, levelOf, placeOf, type Entry } from './entries'
 
 const entry: Entry = {
@@ -33,26 +32,5 @@ describe('an entry of the calendar', () => {
     expect(placeOf({ ...entry, registry: 'a/b' })).toBe('/registries/a%2Fb')
     expect(placeOf({ ...entry, lane: 'exemption', name: 'redis' })).toBe('/exemptions/redis')
     expect(commandOf(entry)).toEqual(['rotate', 'registry', 'harbor'])
-  })
-})
-
-describe('the timeline', () => {
-  const now = Date.parse('2026-11-28T00:00:00Z')
-
-  it('has a lane for each registry, in the order of the next end', () => {
-    const other: Entry = { ...entry, name: 'quay/pull', registry: 'quay', expiresAt: '2026-12-20T00:00:00Z' }
-    const exempt: Entry = { ...entry, lane: 'exemption', name: 'redis', registry: null }
-    const never: Entry = { ...entry, name: 'x/pull', registry: 'x', expiresAt: null }
-    expect(lanesOf([entry, exempt, other, { ...entry, name: 'harbor/management' }, never]).map((one) => [one.name, one.entries.length])).toEqual([
-      ['harbor', 2],
-      ['exemptions', 1],
-      ['quay', 1],
-    ])
-  })
-
-  it('puts what has ended at today, and nothing beyond the last day', () => {
-    expect(placed('2026-11-01T00:00:00Z', now, 90)).toBe(0)
-    expect(placed('2027-01-12T00:00:00Z', now, 90)).toBe(0.5)
-    expect(placed('2030-01-01T00:00:00Z', now, 90)).toBe(1)
   })
 })

@@ -8,7 +8,7 @@ import { fresh, type Document, type List, type Tier } from '../../api/documents'
 import { ConfirmChange } from '../../parts/ConfirmChange'
 import { here, useGo } from '../../parts/Go'
 import type { Change } from '../../parts/InCode'
-import { Tiles } from './Tiles'
+import { Tiles } from '../../parts/Tiles'
 import { TIER_WORDS, TIERS, TYPES, type EnvironmentSpec } from './environment'
 
 export const LABEL = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'

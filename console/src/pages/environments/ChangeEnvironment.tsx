@@ -5,8 +5,8 @@ import { useState, type FormEvent } from 'react'
 import type { Tier } from '../../api/documents'
 import { ConfirmChange } from '../../parts/ConfirmChange'
 import type { Change } from '../../parts/InCode'
+import { Tiles } from '../../parts/Tiles'
 import { useGroups } from './AddEnvironment'
-import { Tiles } from './Tiles'
 import { TIER_WORDS, TIERS, type Environment } from './environment'
 
 export function ChangeEnvironment({ environment, onClose }: { environment: Environment; onClose: () => void }) {

@@ -1,5 +1,5 @@
 /** One environment: what counts in it and why, what is delivered, what runs, its agent, what it must reach. */
-import './tiles.css'
+import './environments.css'
 
 import { Spinner, Tab, Tabs, TabTitleText } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
@@ -109,7 +109,7 @@ function Found({ environment, above }: { environment: Environment; above: { titl
       >
         {tabs.map((one) => (
           <Tab key={one.tab} eventKey={one.tab} title={<TabTitleText>{one.title}</TabTitleText>}>
-            {one === at ? <div className="tab-body">{one.content}</div> : null}
+            {one === at ? <div className="environment-tab">{one.content}</div> : null}
           </Tab>
         ))}
       </Tabs>

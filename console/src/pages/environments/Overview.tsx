@@ -22,6 +22,7 @@ import { Go, here } from '../../parts/Go'
 import { StageLabel, StateLabel } from '../../parts/State'
 import { Teach } from '../../parts/Teach'
 import { Wrong } from '../../parts/Wrong'
+import { Usable } from './Usable'
 import { agentWords, isKubernetes, typeWords, type Environment } from './environment'
 
 type Effective = components['schemas']['EffectivePolicy']
@@ -77,7 +78,8 @@ export function Overview({ environment }: { environment: Environment }) {
             </DescriptionList>
           </CardBody>
         </Card>
-        <EffectivePolicy name={name} />
+        {status?.leaving ? null : <EffectivePolicy name={name} />}
+        {status?.leaving ? null : <Usable name={name} />}
       </Gallery>
       <Conditions conditions={status?.conditions ?? []} />
     </>
@@ -118,7 +120,7 @@ function EffectivePolicy({ name }: { name: string }) {
                 <StateLabel look="unknown">No policy</StateLabel>
               )}
             </p>
-            <ol className="why" aria-label="Why">
+            <ol className="environment-why" aria-label="Why">
               {data.why.map((one) => (
                 <li key={one.step + one.text}>
                   {one.text} {one.warns ? <StateLabel look="warning">note</StateLabel> : null}

@@ -60,8 +60,15 @@ const COLUMNS: Column<Exemption>[] = [
   { title: 'Policy', cell: (one) => one.spec.policy },
   { title: 'Reason', cell: (one) => one.spec.reason },
   { title: 'Owner', cell: (one) => one.spec.owner },
-  { title: 'Asked by', cell: (one) => one.status?.requestedBy },
-  { title: 'Decided by', cell: (one) => one.status?.decidedBy ?? '' },
+  {
+    title: 'Who',
+    cell: (one) => (
+      <>
+        {one.status?.requestedBy} asked
+        {one.status?.decidedBy ? <div>{one.status.decidedBy} decided</div> : null}
+      </>
+    ),
+  },
   { title: 'Ends', cell: (one) => <ExpiryBar exemption={one} /> },
 ]
 

@@ -218,7 +218,7 @@ function Join({ group, onClose }: { group: Group; onClose: () => void }) {
       <ModalBody>
         {error ? <Wrong error={error} /> : null}
         <SearchInput aria-label="Find an environment" placeholder="Find an environment" value={text} onChange={(_, typed) => find(typed)} onClear={() => find('')} />
-        <fieldset className="checks">
+        <fieldset className="group-members">
           <legend className="off-screen">Environments of other groups</legend>
           {matching.slice(0, SHOWN).map((one) => (
             <label key={one.metadata.name}>

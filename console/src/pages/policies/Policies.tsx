@@ -34,7 +34,7 @@ const columns: Column<Coverage>[] = [
       <>
         <Count count={row.wouldBlock} words="would block " />
         <div>
-          {row.freshness.of ? <Fresh at={row.freshness.oldest} what="told" from={{ told: row.freshness.reported, all: row.freshness.of }} /> : null}
+          {row.freshness.of ? <Fresh at={row.freshness.oldest} what="inventory" from={{ told: row.freshness.reported, all: row.freshness.of }} /> : null}
         </div>
       </>
     ),

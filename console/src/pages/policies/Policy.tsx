@@ -97,7 +97,7 @@ export function Policy() {
       title={title}
       above={above}
       state={<State standing={standing} />}
-      fresh={standing ? <Fresh at={standing.freshness.oldest} what="told" from={{ told: standing.freshness.reported, all: standing.freshness.of }} /> : null}
+      fresh={standing ? <Fresh at={standing.freshness.oldest} what="inventory" from={{ told: standing.freshness.reported, all: standing.freshness.of }} /> : null}
       actions={
         <>
           <MayButton kind="registry-policy" action="plan" variant="primary" onClick={() => go(here('policies', name, 'edit'))}>
@@ -159,7 +159,9 @@ function State({ standing }: { standing: Coverage | undefined }) {
   const there = standing.enforcement
   const worst = WORST.find((one) => there[one]) ?? 'Unknown'
   const told = standing.freshness
-  const health = !told.of ? 'Unknown' : told.reported < told.of ? 'Unknown' : there.Unknown ? 'Unknown' : 'Ready'
+  // Ready is only what is known of every environment: that its agent comes, and that it has told what runs.
+  const ready = told.of > 0 && told.reported === told.of && standing.connected === told.of && !there.Unknown
+  const health = ready ? 'Ready' : told.of > 0 && standing.connected < told.reported ? 'Unreachable' : 'Unknown'
   return (
     <span className="state-pair">
       <span className="axis">Enforcement</span> <Enforcement state={worst} />

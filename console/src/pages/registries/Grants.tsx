@@ -53,7 +53,7 @@ export function Grants({ row }: { row: WholeOverview }) {
                           the policy <Go to={here('policies', one.name)}>{one.name}</Go>
                         </>
                       ) : (
-                        <Go to={`/access?registry=${encodeURIComponent(row.name)}`}>{one.name}</Go>
+                        <Go to={`/access?view=grants&registry=${encodeURIComponent(row.name)}`}>{one.name}</Go>
                       )}
                     </td>
                   </tr>
@@ -63,7 +63,7 @@ export function Grants({ row }: { row: WholeOverview }) {
           </div>
           {row.grantedInTotal > rows.length ? (
             <p>
-              The first {rows.length} of {row.grantedInTotal}. <Go to={`/access?registry=${encodeURIComponent(row.name)}`}>All of them</Go>
+              The first {rows.length} of {row.grantedInTotal}. <Go to={`/access?view=grants&registry=${encodeURIComponent(row.name)}`}>All of them</Go>
             </p>
           ) : null}
         </>

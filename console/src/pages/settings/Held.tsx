@@ -52,7 +52,7 @@ export function Sessions({ base }: { base: string }) {
                   <When at={one.expiresAt} />
                 </td>
                 <td>
-                  <Button variant="link" isDanger isInline onClick={() => end(one)} aria-label={`End the session ${one.id}`}>
+                  <Button variant="link" size="sm" isDanger onClick={() => end(one)} aria-label={`End the session ${one.id}`}>
                     End
                   </Button>
                 </td>
@@ -129,7 +129,7 @@ export function Tokens({ base, own }: { base: string; own: boolean }) {
                   <When at={one.expiresAt} />
                 </td>
                 <td>
-                  <Button variant="link" isDanger isInline onClick={() => end(one)} aria-label={`Revoke the token ${one.title}`}>
+                  <Button variant="link" size="sm" isDanger onClick={() => end(one)} aria-label={`Revoke the token ${one.title}`}>
                     Revoke
                   </Button>
                 </td>

@@ -1,5 +1,5 @@
 /** One's own account: roles, password, tokens, sessions. */
-import { Alert, Button, Checkbox, Form, FormGroup, Label } from '@patternfly/react-core'
+import { Alert, Button, Checkbox, Form, FormGroup, Label, Title } from '@patternfly/react-core'
 import { useQueryClient } from '@tanstack/react-query'
 import { useState, type FormEvent } from 'react'
 
@@ -18,13 +18,15 @@ import { Sessions, Tokens } from './Held'
 export function Me() {
   const { data: me } = useMe()
   const [url, setUrl] = useUrl()
+  // In no address and no cache: whoever reloads has to have it.
+  const [made, show] = useState('')
   if (!me) return null
   return (
     <>
       <section aria-labelledby="mine">
-        <h2 id="mine">
+        <Title headingLevel="h2" size="lg" id="mine">
           {me.title || me.user} <span className="fresh">{me.user}</span>
-        </h2>
+        </Title>
         <p>
           {me.roles.length ? 'Your roles: ' : 'You hold no role: ask a platform-admin for one.'}
           {me.roles.map((one, index) => (
@@ -36,19 +38,29 @@ export function Me() {
         {me.teams.length ? <p>Your teams: {me.teams.join(', ')}</p> : null}
       </section>
       <section aria-labelledby="tokens">
-        <h2 id="tokens">API tokens</h2>
+        <Title headingLevel="h2" size="lg" id="tokens">API tokens</Title>
         <Tokens base="/api/v1/me" own />
         <Button variant="secondary" onClick={() => setUrl({ do: 'token' }, true)}>
           Make a token
         </Button>
-        {url.do === 'token' ? <MakeToken user={me.user} close={() => setUrl({ do: undefined })} /> : null}
+        {made ? <Made token={made} close={() => show('')} /> : null}
+        {url.do === 'token' ? (
+          <MakeToken
+            user={me.user}
+            close={() => setUrl({ do: undefined })}
+            show={(token) => {
+              show(token)
+              setUrl({ do: undefined })
+            }}
+          />
+        ) : null}
       </section>
       <section aria-labelledby="sessions">
-        <h2 id="sessions">Sessions</h2>
+        <Title headingLevel="h2" size="lg" id="sessions">Sessions</Title>
         <Sessions base="/api/v1/me" />
       </section>
       <section aria-labelledby="password-title">
-        <h2 id="password-title">Password</h2>
+        <Title headingLevel="h2" size="lg" id="password-title">Password</Title>
         <Password byLink={me.signedIn.by === 'link'} user={me.user} />
       </section>
     </>
@@ -64,18 +76,16 @@ function where({ scope, project }: Role): string {
   return named.length ? named.join(', ') : 'everywhere'
 }
 
-function MakeToken({ user, close }: { user: string; close: () => void }) {
+function MakeToken({ user, close, show }: { user: string; close: () => void; show: (token: string) => void }) {
   const [now] = useState(() => Date.now())
   const [title, name] = useState('')
   const [until, end] = useState(() => day(now, 90))
   const [readOnly, only] = useState(true)
   const [kinds, narrow] = useState<string[]>([])
-  const [made, show] = useState('')
   const fault = tokenFault(until, now)
   const expiresAt = `${until}T00:00:00Z`
   const body = { title: title.trim(), expiresAt, scope: { readOnly, ...(kinds.length ? { kinds } : {}) } }
   const argv = ['token', 'create', body.title, '--user', user, '--expires-at', expiresAt, ...(readOnly ? ['--read-only'] : []), ...kinds.flatMap((one) => ['--kind', one])]
-  if (made) return <Made token={made} close={close} />
   return (
     <ConfirmCall<{ token: string }>
       title="Make an API token"

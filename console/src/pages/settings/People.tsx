@@ -47,13 +47,13 @@ function Area<Kind extends Document<any>>(props: AreaProps<Kind>) {
       actions: true,
       cell: (row) =>
         update.allowed ? (
-          <>
-            <Button variant="link" isInline onClick={() => edit({ before: row })} aria-label={`Edit ${row.metadata.name}`}>
+          <span className="row-actions">
+            <Button variant="link" size="sm" onClick={() => edit({ before: row })} aria-label={`Edit ${row.metadata.name}`}>
               Edit
             </Button>{' '}
             <Button
               variant="link"
-              isInline
+              size="sm"
               isDanger
               aria-label={`Delete ${row.metadata.name}`}
               onClick={() =>
@@ -68,7 +68,7 @@ function Area<Kind extends Document<any>>(props: AreaProps<Kind>) {
             >
               Delete
             </Button>
-          </>
+          </span>
         ) : null,
     },
   ]

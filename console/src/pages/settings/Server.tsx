@@ -1,12 +1,5 @@
 /** What the control plane was told where it was started; changed there, and nowhere else. */
-import {
-  Alert,
-  DescriptionList,
-  DescriptionListDescription,
-  DescriptionListGroup,
-  DescriptionListTerm,
-  Spinner,
-} from '@patternfly/react-core'
+import { Alert, DescriptionList, DescriptionListDescription, DescriptionListGroup, DescriptionListTerm, Spinner, Title } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
 
@@ -61,7 +54,7 @@ export function Server() {
         <Fact term="Metrics">{data.metrics}</Fact>
       </DescriptionList>
       <section aria-labelledby="private">
-        <h2 id="private">Allow a private address</h2>
+        <Title headingLevel="h2" size="lg" id="private">Allow a private address</Title>
         <p>
           A registry on your own network has a private address. Whoever starts the control plane lists its network; link-local and metadata addresses are never
           contacted.

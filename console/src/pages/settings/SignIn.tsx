@@ -1,4 +1,5 @@
 /** The ways to sign in, and how another identity provider is added. */
+import { Title } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 
 import { send } from '../../api/client'
@@ -26,7 +27,7 @@ export function SignIn() {
   return (
     <>
       <section aria-labelledby="ways">
-        <h2 id="ways">Ways to sign in</h2>
+        <Title headingLevel="h2" size="lg" id="ways">Ways to sign in</Title>
         <ul>
           <li>A password, which each sets for themselves.</li>
           <li>A one-time link, made where the control plane runs: for the first sign-in, and for whoever has lost the password.</li>
@@ -39,11 +40,11 @@ export function SignIn() {
         {data.oidc.length ? null : <p>There is no identity provider.</p>}
       </section>
       <section aria-labelledby="link">
-        <h2 id="link">A one-time link</h2>
+        <Title headingLevel="h2" size="lg" id="link">A one-time link</Title>
         <Copied text="portreeve up --link" what="the command" />
       </section>
       <section aria-labelledby="provider">
-        <h2 id="provider">Add an identity provider</h2>
+        <Title headingLevel="h2" size="lg" id="provider">Add an identity provider</Title>
         <p>In a file that PORTREEVE_SERVER_OIDC_FILE names, beside the secret in a file of its own. The page docs/people.md has every field.</p>
         <Copied text={FILE} what="the file" />
       </section>

@@ -1,5 +1,5 @@
 /** One user: what names them, and what they hold. */
-import { Spinner } from '@patternfly/react-core'
+import { Spinner, Title } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import { useParams } from '@tanstack/react-router'
 
@@ -32,11 +32,11 @@ export function User() {
         <div className="tab">
           <Rights name={name} />
           <section aria-labelledby="tokens">
-            <h2 id="tokens">API tokens</h2>
+            <Title headingLevel="h2" size="lg" id="tokens">API tokens</Title>
             <Tokens base={heldBy(name)} own={false} />
           </section>
           <section aria-labelledby="sessions">
-            <h2 id="sessions">Sessions</h2>
+            <Title headingLevel="h2" size="lg" id="sessions">Sessions</Title>
             <Sessions base={heldBy(name)} />
           </section>
           <p>
@@ -66,7 +66,7 @@ function Rights({ name }: { name: string }) {
   )
   return (
     <section aria-labelledby="rights">
-      <h2 id="rights">What they may do</h2>
+      <Title headingLevel="h2" size="lg" id="rights">What they may do</Title>
       {held.length ? <p>Teams: {held.join(', ')}</p> : null}
       {mine.length ? (
         <ul>

@@ -15,6 +15,7 @@ import { command } from '../../parts/shell'
 import { Verdict } from '../../parts/State'
 import { Wrong } from '../../parts/Wrong'
 import { readFragment, readMessage, writeFragment, type Asked, type Facts } from './message'
+import './why.css'
 
 interface Answer {
   verdict: string
@@ -36,8 +37,8 @@ function useFragment(): [Asked, (asked: Asked) => void] {
     return () => window.removeEventListener('hashchange', changed)
   }, [])
   const ask = (next: Asked) => {
-    // Not through the router: what stands here is for no history and no log.
-    window.history.replaceState(window.history.state, '', writeFragment(next))
+    // Not through the router: what stands here is for no history. The path stands there too, as the page has a base.
+    window.history.replaceState(window.history.state, '', `${window.location.pathname}${window.location.search}${writeFragment(next)}`)
     set(next)
   }
   return [asked, ask]
@@ -49,7 +50,7 @@ export function Why() {
   const whole = asked.token && asked.namespace && asked.image
   const read = (found: Facts) => {
     learn(found)
-    if (found.token) ask(found)
+    if (found.token) ask({ token: found.token, namespace: found.namespace, image: found.image })
   }
   return (
     <Page title="Why was I blocked?" about="Why a cluster refused an image, and what to use instead. You need not sign in.">
@@ -81,8 +82,8 @@ function Explained({ asked }: { asked: Asked }) {
   }
   const denied = data.verdict !== 'ALLOW'
   return (
-    <section aria-label="Answer" role="status">
-      <Content>
+    <section aria-label="Answer">
+      <Content role="status">
         <p>
           <Verdict verdict={data.verdict} />{' '}
           <strong>
@@ -164,8 +165,8 @@ function Exempt({ policy, image, namespace }: { policy: string; image: string; n
 /** What a message without a link says; the control plane is not asked, as nothing says that the reader may. */
 function Told({ facts }: { facts: Facts }) {
   return (
-    <section aria-label="Answer" role="status">
-      <p>
+    <section aria-label="Answer">
+      <p role="status">
         The policy <code>{facts.policy}</code> (generation {facts.generation}) does not allow <code>{facts.image}</code> in the namespace{' '}
         <code>{facts.namespace}</code>. The message holds no link, so what is allowed instead is told in a terminal, or to whoever signs in.
       </p>

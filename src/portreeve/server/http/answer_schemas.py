@@ -219,7 +219,7 @@ SHARED: Final[dict[str, Schema]] = {
     "PolicyCoverage": record(
         name=TEXT, title=TEXT, type=TEXT, path=TEXT, groups=rows(TEXT), stage=TEXT, engine=TEXT, sources=COUNT,
         accesses=COUNT, environments=COUNT, hiddenEnvironments=COUNT,
-        enforcement={"type": "object", "additionalProperties": COUNT}, cannotRestrict=COUNT,
+        enforcement={"type": "object", "additionalProperties": COUNT}, connected=COUNT, cannotRestrict=COUNT,
         violations=or_null(COUNT), wouldBlock=or_null(COUNT), workloads=COUNT, conflicts=rows(TEXT), updatedAt=TEXT,
         version=COUNT, etag=TEXT, freshness=named("ReportAge"),
     ),

@@ -150,12 +150,12 @@ def routes(
     judgements: Judgements,
     database: Database,
     clock: Callable[[], datetime],
-    link: Callable[[Snapshot, Environment], str],
+    why_url: Callable[[Snapshot, Environment], str],
 ) -> APIRouter:
-    """All of them. `link` is what stands in the messages of an environment's cluster."""
+    """All of them. `why_url` is the page that a cluster's message names."""
     router = APIRouter(route_class=GuardedRoute, tags=["images"])
     _add_list(router, documents, judgements, database, clock)
-    _add_verdicts(router, documents, clock, link)
+    _add_verdicts(router, documents, clock, why_url)
     return router
 
 
@@ -225,7 +225,7 @@ def _add_verdicts(
     router: APIRouter,
     documents: Documents,
     clock: Callable[[], datetime],
-    link: Callable[[Snapshot, Environment], str],
+    why_url: Callable[[Snapshot, Environment], str],
 ) -> None:
     @router.get("/api/v1/verdict", operation_id="read_verdict", summary="May this image run there, and why")
     @authorised((Kind.NAMESPACE, Action.READ))
@@ -238,8 +238,8 @@ def _add_verdicts(
         snapshot = await documents.snapshot()
         found = seen_in(request, snapshot, environment, namespace)
         now = clock()
-        why = link(snapshot, found)
-        return Answer(200, explained(governed(snapshot, found, now), namespace, image, now, why)).response()
+        held = governed(snapshot, found, now)
+        return Answer(200, explained(held, namespace, image, now, why_url=why_url(snapshot, found))).response()
 
     def seen_in(request: Request, snapshot: Snapshot, environment: str, namespace: str) -> Environment:
         """The environment, for who may see this namespace of it.
@@ -274,9 +274,9 @@ def _add_verdicts(
         caller, snapshot, now = caller_of(request), await documents.snapshot(), clock()
         images = _images(await read_json(request))
         if environment is not None:
-            place = seen_in(request, snapshot, environment, namespace)
-            held, why = governed(snapshot, place, now), link(snapshot, place)
-            items = [explained(held, namespace, image, now, why) for image in images]
+            found_there = seen_in(request, snapshot, environment, namespace)
+            held, link = governed(snapshot, found_there, now), why_url(snapshot, found_there)
+            items = [explained(held, namespace, image, now, why_url=link) for image in images]
             return Answer(200, {"kind": "VerdictList", "items": items}).response()
         decided(request)
         tiers = admitted(caller, snapshot, images, now)

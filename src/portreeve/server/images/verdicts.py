@@ -51,8 +51,8 @@ def verdict(held: Governed, namespace: str, image: str, now: datetime) -> ImageV
     return judge(image, namespace, sources, now=now)
 
 
-def explained(held: Governed, namespace: str, image: str, now: datetime, why_url: str = "") -> dict[str, Any]:
-    """The whole answer as plain values. `why_url` is the link that stands in the cluster's messages."""
+def explained(held: Governed, namespace: str, image: str, now: datetime, *, why_url: str = "") -> dict[str, Any]:
+    """The whole answer as plain values. `why_url` is the page that the cluster's message names."""
     found = verdict(held, namespace, image, now)
     policy = held.state.policy
     stage = None if held.state.sources is None else stage_in(held.state.sources.stage, namespace)

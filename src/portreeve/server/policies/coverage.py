@@ -88,6 +88,7 @@ def _row(
         if sees.place(place.name, one.image.namespace)
     ]
     fresh = freshness(snapshot, there)
+    told = [answered(snapshot.of_kind("Environment")[one.name], snapshot, now)["status"] for one in there]
     block = len(refused) if fresh["reported"] else None
     return {
         "name": policy.name,
@@ -101,7 +102,8 @@ def _row(
         "accesses": len(policy.access),
         "environments": len(there),
         "hiddenEnvironments": len(everywhere) - len(there),
-        "enforcement": dict(Counter(_enforcement(there, snapshot, now))),
+        "enforcement": dict(Counter(str(one["enforcement"]) for one in told)),
+        "connected": sum(bool(one["agent"]["connected"]) for one in told),
         "cannotRestrict": sum(capability(snapshot, one)["restricts"] is not True for one in there),
         "violations": block if policy.stage is not Stage.OFF else None,
         "wouldBlock": block,
@@ -112,12 +114,6 @@ def _row(
         "etag": stored.etag,
         "freshness": fresh,
     }
-
-
-def _enforcement(there: Sequence[Environment], snapshot: Snapshot, now: datetime) -> Iterator[str]:
-    for one in there:
-        stored = snapshot.of_kind("Environment")[one.name]
-        yield str(answered(stored, snapshot, now)["status"]["enforcement"])
 
 
 def _conflicts(policy: RegistryPolicy, snapshot: Snapshot) -> Iterator[str]:
