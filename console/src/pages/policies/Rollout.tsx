@@ -33,6 +33,7 @@ import { duration } from '../../parts/time'
 import { useUrl } from '../../parts/url'
 import { MayButton } from '../../parts/Who'
 import { Wrong } from '../../parts/Wrong'
+import { BurnDown } from './BurnDown'
 
 const STAGES: Stage[] = ['off', 'audit', 'warn', 'deny']
 
@@ -130,6 +131,7 @@ export function Rollout({ name, etag }: { name: string; etag: string | undefined
         </FormGroup>
       ) : null}
       {data.next ? <Holds shown={data} /> : <p>It is at its last stage.</p>}
+      <BurnDown name={name} />
       <Looks shown={data} />
       <Violations shown={data} />
       {moving ? <Move name={name} etag={etag} from={data.stage} to={moving} days={days} close={() => move(null)} /> : null}
