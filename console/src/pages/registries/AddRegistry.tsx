@@ -20,6 +20,7 @@ import { LiveChecklist } from './Checklist'
 import { credentialCode, CredentialDialog, endOf } from './CredentialDialog'
 import { claimed, documentOf, EMPTY, HOSTS, methodOf, missingOf, type Entered } from './form'
 import { Grant } from './Grant'
+import { StepTitle } from './StepTitle'
 import { nameFor, useProviders, type Claim, type Provider } from './model'
 import { SignIn, Trust, Where } from './RegistryForm'
 import { ProviderMark } from './ProviderMark'
@@ -61,7 +62,7 @@ export function AddRegistry() {
       {step === 'what' && may.allowed ? <What onStored={(stored) => setUrl({ name: stored, step: 'check' }, true)} /> : null}
       {step === 'check' ? (
         <>
-          <h2>Does it work?</h2>
+          <StepTitle>Does it work?</StepTitle>
           <p>It is stored. What the checklist finds is kept as its state, and can be asked for again at any time.</p>
           <LiveChecklist name={name} at="once" key={name} />
           <div className="buttons">
@@ -136,7 +137,7 @@ function What({ onStored }: { onStored: (name: string) => void }) {
 
   if (error) return <Wrong error={error} again={() => void refetch()} />
   const missing = missingOf(entered, provider, secret)
-  const document = provider && entered.host && entered.name ? documentOf(entered, method) : null
+  const document = provider && entered.host && entered.name ? documentOf(entered, provider) : null
   const change = document ? codeOfChange({ documents: [document] }) : {}
   const credential = method ? credentialCode(entered.name, 'pull', true, endOf(entered.day), '') : {}
   const code = Object.fromEntries(

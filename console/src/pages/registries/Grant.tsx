@@ -10,6 +10,7 @@ import { PlanBeside } from '../../parts/PlanBeside'
 import { useSay } from '../../parts/Say'
 import { Teach } from '../../parts/Teach'
 import { nameFor } from './model'
+import { StepTitle } from './StepTitle'
 
 interface EnvironmentSpec {
   type?: string
@@ -62,7 +63,7 @@ export function Grant({ name, onDone }: { name: string; onDone: () => void }) {
       : null
   return (
     <>
-      <h2>Where may it be used?</h2>
+      <StepTitle>Where may it be used?</StepTitle>
       <Form className="wide-form" onSubmit={(event) => event.preventDefault()}>
         <FormGroup label="Environment" fieldId="grant-environment" isRequired>
           <FormSelect
