@@ -70,8 +70,8 @@ class Wanted:
 
     @property
     def whole(self) -> bool:
-        """Whether all rows of a place are asked for, with all cells."""
-        return self.namespace is None and self.state is None and self.text is None and not self.registries
+        """Whether rows are asked for by nothing but a state, and with all their cells."""
+        return self.namespace is None and self.text is None and not self.registries
 
     def place(self, environment: Environment) -> bool:
         """Whether an environment is asked for."""
@@ -137,6 +137,16 @@ class _Made:
     environment: Environment
     rows: tuple[Row, ...]
     tally: Tally
+    _having: dict[str, _Made] = field(default_factory=dict, compare=False)
+
+    def having(self, state: str | None) -> _Made:
+        """Those with a cell in this state; None is all. Worked out once."""
+        if state is None:
+            return self
+        found = self._having.get(state)
+        if found is None:
+            found = self._having[state] = _of(self.environment, (one for one in self.rows if _has(one, state)))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +178,8 @@ class Matrices:
                 continue
             known = heard(snapshot, environment, now)
             made = self._made(snapshot, environment, known, now)
-            found = made if eyes.everything and wanted.whole else _chosen(made, eyes, wanted)
+            whole = eyes.everything and wanted.whole
+            found = made.having(wanted.state) if whole else _chosen(made, eyes, wanted)
             if found.rows:
                 places[environment.name] = known
                 rows += found.rows
@@ -236,9 +247,13 @@ def _chosen(made: _Made, eyes: _Eyes, wanted: Wanted) -> _Made:
             for one in made.rows
             if wanted.row(one) and eyes.row(one)
             for row in (eyes.cells(one),)
-            if wanted.state is None or any(is_in(cell, wanted.state) for cell in row.cells.values())
+            if wanted.state is None or _has(row, wanted.state)
         ),
     )
+
+
+def _has(row: Row, state: str) -> bool:
+    return any(is_in(cell, state) for cell in row.cells.values())
 
 
 def _same(some: Sequence[object], others: Sequence[object]) -> bool:
