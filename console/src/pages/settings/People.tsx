@@ -206,7 +206,7 @@ function UserForm({ before, set }: { before: User | null; set: (document: User |
         isChecked={texts.disabled}
         onChange={(_, disabled) => change({ disabled })}
       />
-      <p className="fresh">Nobody sets another's password. They get a one-time link where the control plane runs: portreeve up --link --user NAME</p>
+      <p className="fresh">Nobody sets another's password. People come through an identity provider, and set a password of their own if they want one.</p>
     </>
   )
 }

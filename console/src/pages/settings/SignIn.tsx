@@ -30,7 +30,7 @@ export function SignIn() {
         <Title headingLevel="h2" size="lg" id="ways">Ways to sign in</Title>
         <ul>
           <li>A password, which each sets for themselves.</li>
-          <li>A one-time link, made where the control plane runs: for the first sign-in, and for whoever has lost the password.</li>
+          <li>A one-time link for an administrator, made where the control plane runs: for the first sign-in, and for a lost password.</li>
           {data.oidc.map((one) => (
             <li key={one.name}>
               {one.title}: the identity provider <code>{one.name}</code>. The address to register there: <code>{whole(`/api/v1/sign-in/oidc/${one.name}/callback`)}</code>
