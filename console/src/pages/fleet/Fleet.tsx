@@ -53,7 +53,7 @@ export function Fleet() {
       title="Fleet"
       about="What to do next, and how groups and environments stand."
       fresh={data && !isEmpty(data) ? <Told freshness={data.metadata.freshness} /> : null}
-      actions={<InCode code={codeOfCall({ method: 'GET', path: withQuery('/api/v1/fleet', query), argv: ['attachments'] })} what="Read the fleet" />}
+      actions={<InCode code={codeOfCall({ method: 'GET', path: withQuery('/api/v1/fleet', query) })} what="Read the fleet" />}
     >
       {error && !data ? <Wrong error={error} again={() => void refetch()} /> : null}
       {error && data ? <Wrong error={error} again={() => void refetch()} title="This may be out of date" /> : null}
