@@ -14,6 +14,7 @@ import { codeOfChange } from '../../parts/InCode'
 import { here, useGo } from '../../parts/Go'
 import { Page } from '../../parts/Page'
 import { PlanBeside, useSettled } from '../../parts/PlanBeside'
+import { Teach } from '../../parts/Teach'
 import { useUrl } from '../../parts/url'
 import { Wrong } from '../../parts/Wrong'
 import { LiveChecklist } from './Checklist'
@@ -28,14 +29,14 @@ import { ProviderMark } from './ProviderMark'
 const STEPS = [
   ['what', 'What and where'],
   ['check', 'Check'],
-  ['grant', 'Grant'],
+  ['done', 'Go on'],
 ] as const
 
 export function AddRegistry() {
   const [url, setUrl] = useUrl()
   const go = useGo()
   const may = useMay('registry', 'create')
-  const step = url.name && (url.step === 'check' || url.step === 'grant') ? url.step : 'what'
+  const step = url.name && (url.step === 'check' || url.step === 'done') ? url.step : 'what'
   const name = url.name ?? ''
   const at = STEPS.findIndex(([one]) => one === step)
   return (
@@ -66,9 +67,6 @@ export function AddRegistry() {
           <p>It is stored. What the checklist finds is kept as its state, and can be asked for again at any time.</p>
           <LiveChecklist name={name} at="once" key={name} />
           <div className="buttons">
-            <Button variant="primary" onClick={() => setUrl({ step: 'grant' }, true)}>
-              Continue to grants
-            </Button>
             <Button variant="link" onClick={() => go(`${here('registries', name)}?tab=edit`)}>
               Change what was entered
             </Button>
@@ -76,10 +74,38 @@ export function AddRegistry() {
               Leave it granted nowhere
             </Button>
           </div>
+          <Grant name={name} onDone={(group) => (group ? setUrl({ step: 'done', group }, true) : go(here('registries', name)))} />
         </>
       ) : null}
-      {step === 'grant' ? <Grant name={name} onDone={() => go(here('registries', name))} /> : null}
+      {step === 'done' ? <GoOn name={name} group={url.group ?? ''} /> : null}
     </Page>
+  )
+}
+
+/** What is done next: it may be pulled from there, and nothing says yet that images may come from nowhere else. */
+function GoOn({ name, group }: { name: string; group: string }) {
+  const go = useGo()
+  const may = useMay('registry-policy', 'plan')
+  const inventory = `/policies/new?type=kubernetes&template=from-inventory&step=form&groups=${encodeURIComponent(group)}`
+  return (
+    <Teach
+      title={`${name} is granted`}
+      action={
+        <>
+          {may.allowed ? (
+            <Button variant="primary" onClick={() => go(inventory)}>
+              A policy from what runs
+            </Button>
+          ) : null}
+          <Button variant="link" onClick={() => go(here('registries', name))}>
+            See the registry
+          </Button>
+        </>
+      }
+    >
+      Its pull secret is on the way. A policy for the group {group} that only watches shows what comes from elsewhere, and refuses
+      nothing.
+    </Teach>
   )
 }
 

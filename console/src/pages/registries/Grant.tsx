@@ -29,10 +29,10 @@ export function namesIn(text: string): string[] {
   return [...new Set(text.split(/[\s,]+/).filter(Boolean))]
 }
 
-export function Grant({ name, onDone }: { name: string; onDone: () => void }) {
+export function Grant({ name, onDone }: { name: string; onDone: (group: string) => void }) {
   const say = useSay()
   const may = useMay('registry-access', 'create')
-  const [environment, setEnvironment] = useState('')
+  const [picked, setEnvironment] = useState('')
   const [chosen, choose] = useState<string[]>([])
   const [typed, type] = useState('')
   const [mode, setMode] = useState<Mode>('standing')
@@ -40,6 +40,8 @@ export function Grant({ name, onDone }: { name: string; onDone: () => void }) {
     queryKey: ['list', '/api/v1/environments', 'all'],
     queryFn: () => send<List<Document<EnvironmentSpec>>>('/api/v1/environments', { query: { limit: 200 } }),
   })
+  // Of one there is nothing to choose.
+  const environment = picked || (environments?.items.length === 1 ? (environments.items[0]?.metadata.name ?? '') : '')
   const known = useNamespaces(environment)
   if (!may.allowed) return <p>{may.who}</p>
   if (environments && !environments.items.length) {
@@ -131,10 +133,10 @@ export function Grant({ name, onDone }: { name: string; onDone: () => void }) {
           missing={missing}
           onDone={() => {
             say(`Granted ${name} in ${environment}`)
-            onDone()
+            onDone(found?.spec.group ?? '')
           }}
           beside={
-            <Button variant="link" onClick={onDone}>
+            <Button variant="link" onClick={() => onDone('')}>
               Not now
             </Button>
           }

@@ -11,11 +11,12 @@ import {
   TextArea,
   TextInput,
 } from '@patternfly/react-core'
+import { useState } from 'react'
 import { useQuery } from '@tanstack/react-query'
 
 import { send } from '../../api/client'
 import type { Document, List } from '../../api/documents'
-import { methodOf, NAME, type Entered, type Signing } from './form'
+import { type Entered, HOSTS, methodOf, NAME, type Signing } from './form'
 import type { Provider } from './model'
 
 export interface FormProps {
@@ -208,9 +209,12 @@ function Way({ id, title, signing, set, provider, nobody, secret, setSecret }: W
   )
 }
 
-export function Trust({ entered, set }: FormProps) {
+export function Trust({ entered, set, provider }: FormProps) {
+  const [open, expand] = useState<boolean | null>(null)
+  // Who runs a registry of their own often has an authority of their own, too; a product's own service has neither.
+  const own = !provider || !HOSTS[provider.name]
   return (
-    <ExpandableSection toggleText="Certificates and token service">
+    <ExpandableSection toggleText="Certificates and token service" isExpanded={open ?? own} onToggle={(_, shown) => expand(shown)}>
       <FormGroup label="Certificate authority (PEM)" fieldId="registry-ca">
         <TextArea id="registry-ca" value={entered.caBundle} onChange={(_, caBundle) => set({ caBundle })} rows={4} spellCheck={false} />
         <Help text="Only certificates of this authority are then trusted for it." />
