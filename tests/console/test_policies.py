@@ -95,6 +95,7 @@ def test_a_kubernetes_registry_policy_is_created_by_mouse(console: Console) -> N
     expect(page.get_by_text("production-sources")).to_be_visible()
     page.get_by_role("button", name=re.compile("^Environment groups")).click()
     expect(page.get_by_role("menuitem", name=re.compile("covered"))).to_contain_text("in the policy edge-sources")
+    assert not serious(page)
     page.get_by_role("menuitem", name=re.compile("^production")).get_by_role("checkbox").click()
     page.keyboard.press("Escape")
 
@@ -256,6 +257,28 @@ def test_a_changed_world_refuses_the_confirmation_and_says_so(console: Console) 
     assert console.ask("GET", "policies/moving")["spec"]["restrict"]["stage"] == "audit"
 
 
+def by_shell(console: Console, command: str) -> None:
+    """Run what is shown, as an administrator does who has copied it."""
+    console.known("coder", "platform-admin")
+    env = {
+        "PATH": f"{PROGRAM.parent}:/usr/bin:/bin",
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        "HOME": "/nonexistent",
+        "PORTREEVE_SERVER": console.url,
+        "PORTREEVE_TOKEN": console.served.token("coder"),
+    }
+    run = subprocess.run(["bash", "-c", command], env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert run.returncode == 0, run.stderr
+
+
+def shown_command(page: Page, within: Locator) -> str:
+    """What "Do this in code" shows for the command line; it is closed again."""
+    within.get_by_role("button", name="Do this in code").click()
+    found = page.locator("pre[aria-label=portreeve]").inner_text()
+    page.get_by_role("dialog", name="Do this in code").get_by_role("button", name="Close").click()
+    return found
+
+
 def test_the_command_that_is_shown_does_the_same(console: Console) -> None:
     page = console.page("/policies/new?type=docker&template=custom&step=form")
     page.locator("#policy-name").fill("For hosts")
@@ -264,20 +287,9 @@ def test_the_command_that_is_shown_does_the_same(console: Console) -> None:
     choose(page, "Teams", "crew")
     page.get_by_role("button", name="Add access").click()
     expect(page.get_by_role("table", name="Registry access list")).to_contain_text("team crew")
-    page.get_by_role("button", name="Do this in code").click()
-    command = page.locator("pre[aria-label=portreeve]").inner_text()
-    page.keyboard.press("Escape")
+    command = shown_command(page, page.locator("form"))
     expect(effect(page)).to_contain_text("0 of 1 can refuse images at admission")
-    token = console.served.token("coder", "platform-admin")
-    env = {
-        "PATH": f"{PROGRAM.parent}:/usr/bin:/bin",
-        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
-        "HOME": "/nonexistent",
-        "PORTREEVE_SERVER": console.url,
-        "PORTREEVE_TOKEN": token,
-    }
-    run = subprocess.run(["bash", "-c", command], env=env, capture_output=True, text=True, check=False, timeout=60)
-    assert run.returncode == 0, run.stderr
+    by_shell(console, command)
     by_command = console.ask("GET", "policies/for-hosts")["spec"]
     plan = console.ask("POST", "plans", json={"delete": [{"kind": "RegistryPolicy", "name": "for-hosts"}]})
     console.ask("POST", f"plans/{plan['id']}/confirm")
@@ -343,7 +355,8 @@ def test_a_policy_is_shown_matched_renamed_moved_and_moved_back(console: Console
 
     page.get_by_role("tab", name="Roll-out").click()
     page.get_by_role("button", name="Go on to audit").click()
-    page.get_by_role("dialog").get_by_role("button", name="Move on to audit").click()
+    by_shell(console, shown_command(page, page.get_by_role("dialog", name="Move shown on to audit")))
+    page.reload()
     expect(page.get_by_role("button", name="Go on to warn")).to_be_visible()
     page.get_by_role("button", name="Go on to warn").click()
     dialog = page.get_by_role("dialog", name="Move shown on to warn")

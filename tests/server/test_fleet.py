@@ -60,7 +60,7 @@ async def reports(plane: Plane, name: str, runs: list[tuple[str, str, str]], **t
 
 @pytest.fixture
 async def plane(database_url: str, tmp_path: Path) -> AsyncIterator[Plane]:
-    async with agents_plane(database_url, tmp_path, wait_s=0.01) as started:
+    async with agents_plane(database_url, tmp_path, 0.01, public_url="http://127.0.0.1:8420") as started:
         yield started
 
 
@@ -269,13 +269,18 @@ async def test_an_agent_that_comes_makes_what_it_told_fresh(plane: Plane, scene:
     assert "prod" not in [one["environment"] for one in told["silent"]]
 
 
-async def test_a_verdict_has_its_trace_and_the_cluster_s_own_words(scene: httpx2.AsyncClient) -> None:
+async def test_a_verdict_has_its_trace_and_the_cluster_s_own_words(plane: Plane, scene: httpx2.AsyncClient) -> None:
     query = {"image": "docker.io/library/redis:7", "environment": "prod", "namespace": "shop"}
     found = (await scene.get("/api/v1/verdict", params=query)).json()
-    assert found["message"] == (
+    said, _, opened = found["message"].partition(" or open ")
+    assert said == (
         "image docker.io/library/redis:7 not allowed in namespace shop (policy prod-sources, generation 1);"
         " why: portreeve explain docker.io/library/redis:7 -n shop"
     )
+    # The link is that of the cluster: whoever follows it without signing in is told the same.
+    token, _, _ = opened.partition("/why#")[2].partition("/")
+    asked = {"token": token, "namespace": "shop", "image": "docker.io/library/redis:7"}
+    assert (await plane.anonymous().post("/api/v1/why", json=asked)).json()["verdict"] == "DENY"
     assert [one["rule"] for one in found["trace"]] == [
         "policy", "stage", "reference", "sources", "verdict", "credential",
     ]  # fmt: skip

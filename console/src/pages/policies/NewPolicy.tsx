@@ -69,7 +69,8 @@ export function NewPolicy() {
   useEffect(() => {
     // Once for each choice: who goes back to look at another one and returns finds what they typed.
     if (!template.data || made === key) return
-    setDraft(template.data)
+    const groups = (url.groups ?? '').split(',').filter(Boolean)
+    setDraft(groups.length ? { ...template.data, groups, called: `Sources of ${groups.join(' and ')}` } : template.data)
     make(key)
   }, [template.data, key])
 

@@ -41,6 +41,7 @@ import { usePolicy } from './EditPolicy'
 import { useEffectOf, type Coverage, type PolicyEffect } from './effect'
 import { LiveEffect } from './LiveEffect'
 import { Matcher, pointed } from './Matcher'
+import { useNarrowed } from './Removable'
 import { Rollout } from './Rollout'
 
 const TABS: [string, string][] = [
@@ -272,7 +273,10 @@ function Overview(props: { policy: PolicyDocument; standing: Coverage | undefine
 
 /** The rows that count: those of the document, what its grants allow, and what every policy has. */
 function Sources({ effect, marked }: { effect: PolicyEffect | undefined; marked: ReadonlySet<string> }) {
-  if (!effect) return null
+  return effect ? <Effective effect={effect} marked={marked} /> : null
+}
+
+function Effective({ effect, marked }: { effect: PolicyEffect; marked: ReadonlySet<string> }) {
   const granted = effect.grants.map((one) => ({
     field: one.field,
     prefix: one.prefix ?? `registry ${one.registry}, which is not there`,
@@ -287,41 +291,45 @@ function Sources({ effect, marked }: { effect: PolicyEffect | undefined; marked:
     why: one.removable ? one.note : `${one.note} (part of every policy)`,
     matches: one.matches,
   }))
-  const rows = [...listed.filter((one) => one.field), ...granted, ...listed.filter((one) => !one.field)]
+  const all = [...listed.filter((one) => one.field), ...granted, ...listed.filter((one) => !one.field)]
+  const [rows, field] = useNarrowed(all, 'effective rows', (one) => `${one.prefix} ${one.scope} ${one.why}`)
   return (
-    <div className="scrolled" tabIndex={0} role="region" aria-label="Effective rows, table">
-      <table className="plain" aria-label="Effective rows">
-        <thead>
-          <tr>
-            <th scope="col">Prefix</th>
-            <th scope="col">Scope</th>
-            <th scope="col">Why</th>
-            <th scope="col">Matches now</th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.slice(0, 200).map((one) => {
-            const at = marked.has(one.field || one.prefix)
-            return (
-              <tr key={`${one.field}/${one.prefix}/${one.scope}`} className={[at ? 'marked' : '', one.matches === 0 ? 'idle' : ''].join(' ').trim()} aria-current={at || undefined}>
-                <td>
-                  <code>{one.prefix}</code>
-                </td>
-                <td>{one.scope}</td>
-                <td>{one.why}</td>
-                <td>{one.matches}</td>
-              </tr>
-            )
-          })}
-        </tbody>
-      </table>
-      {rows.length > 200 ? <p className="fresh">and {rows.length - 200} more</p> : null}
-      {effect.hiddenEnvironments ? (
-        <List>
-          <ListItem>{effect.hiddenEnvironments} environments that you may not see are not counted.</ListItem>
-        </List>
-      ) : null}
-    </div>
+    <>
+      {field}
+      <div className="scrolled" tabIndex={0} role="region" aria-label="Effective rows, table">
+        <table className="plain" aria-label="Effective rows">
+          <thead>
+            <tr>
+              <th scope="col">Prefix</th>
+              <th scope="col">Scope</th>
+              <th scope="col">Why</th>
+              <th scope="col">Matches now</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.slice(0, 200).map((one) => {
+              const at = marked.has(one.field || one.prefix)
+              return (
+                <tr key={`${one.field}/${one.prefix}/${one.scope}`} className={[at ? 'marked' : '', one.matches === 0 ? 'idle' : ''].join(' ').trim()} aria-current={at || undefined}>
+                  <td>
+                    <code>{one.prefix}</code>
+                  </td>
+                  <td>{one.scope}</td>
+                  <td>{one.why}</td>
+                  <td>{one.matches}</td>
+                </tr>
+              )
+            })}
+          </tbody>
+        </table>
+        {rows.length > 200 ? <p className="fresh">and {rows.length - 200} more: narrow the list</p> : null}
+        {effect.hiddenEnvironments ? (
+          <List>
+            <ListItem>{effect.hiddenEnvironments} environments that you may not see are not counted.</ListItem>
+          </List>
+        ) : null}
+      </div>
+    </>
   )
 }
 

@@ -1,5 +1,5 @@
 /** A small table of what a form holds: boxes, and Remove at its top right. At most 200 rows are shown at once. */
-import { Button, HelperText, HelperTextItem } from '@patternfly/react-core'
+import { Button, HelperText, HelperTextItem, SearchInput } from '@patternfly/react-core'
 import { useState, type ReactNode } from 'react'
 
 
@@ -21,10 +21,21 @@ export interface RemovableProps<Row> {
 }
 
 const MOST_SHOWN = 200
+const FEW = 20
+
+/** The rows that a text narrows them to, and its field where there are more than a few. */
+export function useNarrowed<Row>(rows: Row[], caption: string, text: (row: Row) => string): [Row[], ReactNode] {
+  const [wanted, type] = useState('')
+  if (rows.length <= FEW) return [rows, null]
+  const label = `Narrow ${caption}`
+  const field = <SearchInput aria-label={label} placeholder={label} value={wanted} onChange={(_, typed) => type(typed)} onClear={() => type('')} />
+  return [rows.filter((row) => text(row).toLowerCase().includes(wanted.toLowerCase())), field]
+}
 
 export function Removable<Row>({ caption, rows, id, name, columns, remove, kept, marked, idle, empty }: RemovableProps<Row>) {
   const [picked, pick] = useState<ReadonlySet<string>>(new Set())
   const [said, say] = useState('')
+  const [narrowed, field] = useNarrowed(rows, caption, name)
   const chosen = rows.filter((row) => picked.has(id(row)) && !kept?.(row))
   const toggle = (key: string) => {
     const next = new Set(picked)
@@ -47,6 +58,7 @@ export function Removable<Row>({ caption, rows, id, name, columns, remove, kept,
           Remove{chosen.length ? ` ${chosen.length}` : ''}
         </Button>
       </div>
+      {field}
       {rows.length ? (
         <div className="scrolled" tabIndex={0} role="region" aria-label={`${caption}, table`}>
           <table className="plain" aria-label={caption}>
@@ -63,7 +75,7 @@ export function Removable<Row>({ caption, rows, id, name, columns, remove, kept,
               </tr>
             </thead>
             <tbody>
-              {rows.slice(0, MOST_SHOWN).map((row) => {
+              {narrowed.slice(0, MOST_SHOWN).map((row) => {
                 const key = id(row)
                 const why = kept?.(row)
                 return (
@@ -87,7 +99,7 @@ export function Removable<Row>({ caption, rows, id, name, columns, remove, kept,
       ) : (
         <p className="fresh">{empty}</p>
       )}
-      {rows.length > MOST_SHOWN ? <p className="fresh">and {rows.length - MOST_SHOWN} more</p> : null}
+      {narrowed.length > MOST_SHOWN ? <p className="fresh">and {narrowed.length - MOST_SHOWN} more: narrow the list</p> : null}
     </section>
   )
 }

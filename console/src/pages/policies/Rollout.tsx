@@ -5,6 +5,8 @@ import {
   Form,
   FormGroup,
   FormHelperText,
+  FormSelect,
+  FormSelectOption,
   HelperText,
   HelperTextItem,
   List,
@@ -16,7 +18,7 @@ import {
   Spinner,
   TextInput,
 } from '@patternfly/react-core'
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 
 import { pathOf, send } from '../../api/client'
@@ -28,8 +30,10 @@ import { codeOfCall, InCode, type Call } from '../../parts/InCode'
 import { useSay } from '../../parts/Say'
 import { StageLabel, StateLabel } from '../../parts/State'
 import { duration } from '../../parts/time'
+import { useUrl } from '../../parts/url'
 import { MayButton } from '../../parts/Who'
 import { Wrong } from '../../parts/Wrong'
+import { BurnDown } from './BurnDown'
 
 const STAGES: Stage[] = ['off', 'audit', 'warn', 'deny']
 
@@ -66,10 +70,21 @@ export interface RolloutShown {
 
 const SHOWN = 20
 
+const DAY_S = 86_400
+const QUIET: [string, string][] = [
+  ['1', '1 day'],
+  ['7', '7 days'],
+  ['14', '14 days'],
+  ['30', '30 days'],
+]
+
 export function Rollout({ name, etag }: { name: string; etag: string | undefined }) {
+  const [url, setUrl] = useUrl()
+  const days = QUIET.some(([one]) => one === url.quiet) ? Number(url.quiet) : 7
   const { data, error, refetch } = useQuery({
-    queryKey: ['rollout', name],
-    queryFn: () => send<RolloutShown>(pathOf('policies', name, 'rollout')),
+    queryKey: ['rollout', name, days],
+    queryFn: () => send<RolloutShown>(pathOf('policies', name, 'rollout'), { query: { quietSeconds: days * DAY_S } }),
+    placeholderData: keepPreviousData,
     refetchInterval: 30_000,
     retry: false,
   })
@@ -106,10 +121,20 @@ export function Rollout({ name, etag }: { name: string; etag: string | undefined
             </MayButton>
           ))}
       </div>
+      {data.next ? (
+        <FormGroup label="It goes on once nothing would have been denied for" fieldId="rollout-quiet">
+          <FormSelect id="rollout-quiet" className="quiet" value={String(days)} onChange={(_, chosen) => setUrl({ quiet: chosen === '7' ? undefined : chosen })}>
+            {QUIET.map(([value, words]) => (
+              <FormSelectOption key={value} value={value} label={words} />
+            ))}
+          </FormSelect>
+        </FormGroup>
+      ) : null}
       {data.next ? <Holds shown={data} /> : <p>It is at its last stage.</p>}
+      <BurnDown name={name} />
       <Looks shown={data} />
       <Violations shown={data} />
-      {moving ? <Move name={name} etag={etag} from={data.stage} to={moving} close={() => move(null)} /> : null}
+      {moving ? <Move name={name} etag={etag} from={data.stage} to={moving} days={days} close={() => move(null)} /> : null}
     </div>
   )
 }
@@ -218,19 +243,19 @@ function Violations({ shown }: { shown: RolloutShown }) {
 }
 
 /** The request of a move, and the command that sends the same. */
-export function moveCall(name: string, from: Stage, to: Stage, reason: string): Call {
+export function moveCall(name: string, from: Stage, to: Stage, reason: string, days = 7): Call {
   const forward = STAGES.indexOf(to) > STAGES.indexOf(from)
   return {
     method: 'POST',
     path: pathOf('policies', name, 'stage'),
-    body: { stage: to, ...(reason ? { force: true, reason } : {}) },
+    body: { stage: to, ...(forward ? { quietSeconds: days * DAY_S } : {}), ...(reason ? { force: true, reason } : {}) },
     argv: forward
-      ? ['promote', name, '--to', to, ...(reason ? ['--force', '--reason', reason] : []), '-y']
+      ? ['promote', name, '--to', to, '--quiet-for', `${days}d`, ...(reason ? ['--force', '--reason', reason] : []), '-y']
       : ['rollback', name, '--to', to],
   }
 }
 
-function Move({ name, etag, from, to, close }: { name: string; etag: string | undefined; from: Stage; to: Stage; close: () => void }) {
+function Move({ name, etag, from, to, days, close }: { name: string; etag: string | undefined; from: Stage; to: Stage; days: number; close: () => void }) {
   const forward = STAGES.indexOf(to) > STAGES.indexOf(from)
   const [reason, why] = useState('')
   const [typed, type] = useState('')
@@ -240,8 +265,8 @@ function Move({ name, etag, from, to, close }: { name: string; etag: string | un
   const client = useQueryClient()
   const path = pathOf('policies', name, 'stage')
   const plan = useQuery({
-    queryKey: ['plan', 'stage', name, to],
-    queryFn: () => send<Plan & RolloutShown>(path, { method: 'POST', query: { dryRun: 'All' }, body: { stage: to } }),
+    queryKey: ['plan', 'stage', name, to, days],
+    queryFn: () => send<Plan & RolloutShown>(path, { method: 'POST', query: { dryRun: 'All' }, body: { stage: to, quietSeconds: days * DAY_S } }),
     retry: false,
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: 0,
@@ -249,7 +274,7 @@ function Move({ name, etag, from, to, close }: { name: string; etag: string | un
   const held = forward && Boolean(plan.data?.held)
   const word = forward && plan.data?.newlyDenied.length ? 'deny' : ''
   const ready = plan.data && !plan.data.blocked && (!held || reason.trim()) && typed === word && !running
-  const call = moveCall(name, from, to, held ? reason.trim() : '')
+  const call = moveCall(name, from, to, held ? reason.trim() : '', days)
 
   const confirm = async () => {
     if (!plan.data) return

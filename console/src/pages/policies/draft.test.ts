@@ -81,6 +81,9 @@ it('holds a row once, and loses the rows that are taken out', () => {
 it('tells two texts apart line by line', () => {
   const lines = diff('a\nb\nc\n', 'a\nx\nc\nd\n')
   expect(lines.map((one) => one.sign + one.text)).toEqual([' a', '-b', '+x', ' c', '+d'])
+  expect(diff('a\nb\nz\n', 'a\nb\nc\nz\n').map((one) => one.sign)).toEqual([' ', ' ', '+', ' '])
+  const long = (mark: string) => Array.from({ length: 2500 }, (_, n) => `${mark}${n}`).join('\n')
+  expect(diff(`a\n${long('x')}`, `a\n${long('y')}`).filter((one) => one.sign === '-')).toHaveLength(2500)
   expect(diff('', 'a\n').map((one) => one.sign)).toEqual(['+'])
   expect(diff('a\n', 'a\n').map((one) => one.sign)).toEqual([' '])
 })

@@ -14,12 +14,14 @@ import { codeOfChange } from '../../parts/InCode'
 import { here, useGo } from '../../parts/Go'
 import { Page } from '../../parts/Page'
 import { PlanBeside, useSettled } from '../../parts/PlanBeside'
+import { Teach } from '../../parts/Teach'
 import { useUrl } from '../../parts/url'
 import { Wrong } from '../../parts/Wrong'
 import { LiveChecklist } from './Checklist'
 import { credentialCode, CredentialDialog, endOf } from './CredentialDialog'
 import { claimed, documentOf, EMPTY, HOSTS, methodOf, missingOf, type Entered } from './form'
 import { Grant } from './Grant'
+import { StepTitle } from './StepTitle'
 import { nameFor, useProviders, type Claim, type Provider } from './model'
 import { SignIn, Trust, Where } from './RegistryForm'
 import { ProviderMark } from './ProviderMark'
@@ -27,14 +29,14 @@ import { ProviderMark } from './ProviderMark'
 const STEPS = [
   ['what', 'What and where'],
   ['check', 'Check'],
-  ['grant', 'Grant'],
+  ['done', 'Go on'],
 ] as const
 
 export function AddRegistry() {
   const [url, setUrl] = useUrl()
   const go = useGo()
   const may = useMay('registry', 'create')
-  const step = url.name && (url.step === 'check' || url.step === 'grant') ? url.step : 'what'
+  const step = url.name && (url.step === 'check' || url.step === 'done') ? url.step : 'what'
   const name = url.name ?? ''
   const at = STEPS.findIndex(([one]) => one === step)
   return (
@@ -61,13 +63,10 @@ export function AddRegistry() {
       {step === 'what' && may.allowed ? <What onStored={(stored) => setUrl({ name: stored, step: 'check' }, true)} /> : null}
       {step === 'check' ? (
         <>
-          <h2>Does it work?</h2>
+          <StepTitle>Does it work?</StepTitle>
           <p>It is stored. What the checklist finds is kept as its state, and can be asked for again at any time.</p>
           <LiveChecklist name={name} at="once" key={name} />
           <div className="buttons">
-            <Button variant="primary" onClick={() => setUrl({ step: 'grant' }, true)}>
-              Continue to grants
-            </Button>
             <Button variant="link" onClick={() => go(`${here('registries', name)}?tab=edit`)}>
               Change what was entered
             </Button>
@@ -75,10 +74,38 @@ export function AddRegistry() {
               Leave it granted nowhere
             </Button>
           </div>
+          <Grant name={name} onDone={(group) => (group ? setUrl({ step: 'done', group }, true) : go(here('registries', name)))} />
         </>
       ) : null}
-      {step === 'grant' ? <Grant name={name} onDone={() => go(here('registries', name))} /> : null}
+      {step === 'done' ? <GoOn name={name} group={url.group ?? ''} /> : null}
     </Page>
+  )
+}
+
+/** What is done next: it may be pulled from there, and nothing says yet that images may come from nowhere else. */
+function GoOn({ name, group }: { name: string; group: string }) {
+  const go = useGo()
+  const may = useMay('registry-policy', 'plan')
+  const inventory = `/policies/new?type=kubernetes&template=from-inventory&step=form&groups=${encodeURIComponent(group)}`
+  return (
+    <Teach
+      title={`${name} is granted`}
+      action={
+        <>
+          {may.allowed ? (
+            <Button variant="primary" onClick={() => go(inventory)}>
+              A policy from what runs
+            </Button>
+          ) : null}
+          <Button variant="link" onClick={() => go(here('registries', name))}>
+            See the registry
+          </Button>
+        </>
+      }
+    >
+      Its pull secret is on the way. A policy for the group {group} that only watches shows what comes from elsewhere, and refuses
+      nothing.
+    </Teach>
   )
 }
 
@@ -136,7 +163,7 @@ function What({ onStored }: { onStored: (name: string) => void }) {
 
   if (error) return <Wrong error={error} again={() => void refetch()} />
   const missing = missingOf(entered, provider, secret)
-  const document = provider && entered.host && entered.name ? documentOf(entered, method) : null
+  const document = provider && entered.host && entered.name ? documentOf(entered, provider) : null
   const change = document ? codeOfChange({ documents: [document] }) : {}
   const credential = method ? credentialCode(entered.name, 'pull', true, endOf(entered.day), '') : {}
   const code = Object.fromEntries(

@@ -1,7 +1,7 @@
 /** Setting or rotating a credential: what is typed goes in and is never shown again, not even to an administrator. */
 import { Alert, Button, Form, FormGroup, FormHelperText, HelperText, HelperTextItem, Modal, ModalBody, ModalFooter, ModalHeader, TextInput } from '@patternfly/react-core'
 import { useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 
 import { pathOf, send } from '../../api/client'
 import { codeOfCall, InCode, type Code } from '../../parts/InCode'
@@ -62,6 +62,11 @@ export function CredentialDialog({ name, purpose, first = false, secretTitle = '
   const say = useSay()
   const client = useQueryClient()
   const verb = first ? 'Set' : 'Rotate'
+  const close = useRef<HTMLButtonElement>(null)
+  // The button that had the focus is gone with the form.
+  useEffect(() => {
+    if (done) close.current?.focus()
+  }, [done])
   const fits = first || /^\d{1,3}$/.test(overlap)
 
   const store = async () => {
@@ -146,7 +151,7 @@ export function CredentialDialog({ name, purpose, first = false, secretTitle = '
       </ModalBody>
       <ModalFooter>
         {done ? (
-          <Button variant="primary" onClick={onClose}>
+          <Button variant="primary" onClick={onClose} ref={close}>
             Close
           </Button>
         ) : (

@@ -8,9 +8,9 @@ import { bare } from '../../api/documents'
 import { useMay } from '../../api/session'
 import { ConfirmChange } from '../../parts/ConfirmChange'
 import { Wrong } from '../../parts/Wrong'
-import { documentOf, entered as readForm, methodOf, type Entered } from './form'
+import { documentOf, entered as readForm, type Entered } from './form'
 import { useProviders, type RegistryDocument } from './model'
-import { SignIn, Trust, Where } from './RegistryForm'
+import { Management, SignIn, Trust, Where } from './RegistryForm'
 
 export function EditRegistry({ name, onDone }: { name: string; onDone: () => void }) {
   const may = useMay('registry', 'update')
@@ -30,15 +30,9 @@ export function EditRegistry({ name, onDone }: { name: string; onDone: () => voi
   const provider = providers.find((one) => one.name === form.provider)
   const set = (changed: Partial<Entered>) => setForm({ ...form, ...changed })
   const begin = () => {
-    const made = documentOf(form, methodOf(provider, form.method))
-    // Its labels, and the credential of management, are not of this form.
-    const others = data.spec.credentials?.filter((one) => one.purpose !== 'pull') ?? []
-    const credentials = [...(made.spec.credentials ?? []), ...others]
-    change({
-      ...made,
-      metadata: { ...bare(data).metadata },
-      spec: { ...made.spec, ...(credentials.length ? { credentials } : {}) },
-    })
+    const made = documentOf(form, provider)
+    // Its labels are not of this form.
+    change({ ...made, metadata: { ...bare(data).metadata } })
   }
   return (
     <Form
@@ -51,6 +45,7 @@ export function EditRegistry({ name, onDone }: { name: string; onDone: () => voi
       <Where entered={form} set={set} provider={provider} existing />
       <SignIn entered={form} set={set} provider={provider} />
       <Trust entered={form} set={set} provider={provider} />
+      <Management entered={form} set={set} provider={provider} />
       <div className="buttons">
         <Button variant="primary" type="submit">
           Look at the plan

@@ -10,6 +10,7 @@ import { PlanBeside } from '../../parts/PlanBeside'
 import { useSay } from '../../parts/Say'
 import { Teach } from '../../parts/Teach'
 import { nameFor } from './model'
+import { StepTitle } from './StepTitle'
 
 interface EnvironmentSpec {
   type?: string
@@ -28,10 +29,10 @@ export function namesIn(text: string): string[] {
   return [...new Set(text.split(/[\s,]+/).filter(Boolean))]
 }
 
-export function Grant({ name, onDone }: { name: string; onDone: () => void }) {
+export function Grant({ name, onDone }: { name: string; onDone: (group: string) => void }) {
   const say = useSay()
   const may = useMay('registry-access', 'create')
-  const [environment, setEnvironment] = useState('')
+  const [picked, setEnvironment] = useState('')
   const [chosen, choose] = useState<string[]>([])
   const [typed, type] = useState('')
   const [mode, setMode] = useState<Mode>('standing')
@@ -39,6 +40,8 @@ export function Grant({ name, onDone }: { name: string; onDone: () => void }) {
     queryKey: ['list', '/api/v1/environments', 'all'],
     queryFn: () => send<List<Document<EnvironmentSpec>>>('/api/v1/environments', { query: { limit: 200 } }),
   })
+  // Of one there is nothing to choose.
+  const environment = picked || (environments?.items.length === 1 ? (environments.items[0]?.metadata.name ?? '') : '')
   const known = useNamespaces(environment)
   if (!may.allowed) return <p>{may.who}</p>
   if (environments && !environments.items.length) {
@@ -62,7 +65,7 @@ export function Grant({ name, onDone }: { name: string; onDone: () => void }) {
       : null
   return (
     <>
-      <h2>Where may it be used?</h2>
+      <StepTitle>Where may it be used?</StepTitle>
       <Form className="wide-form" onSubmit={(event) => event.preventDefault()}>
         <FormGroup label="Environment" fieldId="grant-environment" isRequired>
           <FormSelect
@@ -130,10 +133,10 @@ export function Grant({ name, onDone }: { name: string; onDone: () => void }) {
           missing={missing}
           onDone={() => {
             say(`Granted ${name} in ${environment}`)
-            onDone()
+            onDone(found?.spec.group ?? '')
           }}
           beside={
-            <Button variant="link" onClick={onDone}>
+            <Button variant="link" onClick={() => onDone('')}>
               Not now
             </Button>
           }

@@ -175,6 +175,7 @@ function Actions({ row, open }: { row: Overview; open: (what: 'check' | 'rotate'
       isOpen={shown}
       onOpenChange={show}
       onSelect={() => show(false)}
+      shouldFocusToggleOnSelect
       popperProps={{ position: 'end' }}
       toggle={(toggle) => (
         <MenuToggle

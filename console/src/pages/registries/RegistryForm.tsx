@@ -11,11 +11,12 @@ import {
   TextArea,
   TextInput,
 } from '@patternfly/react-core'
+import { useState } from 'react'
 import { useQuery } from '@tanstack/react-query'
 
 import { send } from '../../api/client'
 import type { Document, List } from '../../api/documents'
-import { methodOf, NAME, type Entered } from './form'
+import { type Entered, HOSTS, methodOf, NAME, type Signing } from './form'
 import type { Provider } from './model'
 
 export interface FormProps {
@@ -75,30 +76,72 @@ export function Where({ entered, set, provider, existing = false }: FormProps) {
 
 export function SignIn({ entered, set, provider, secret, setSecret }: FormProps) {
   if (!provider) return null
-  const method = methodOf(provider, entered.method)
+  const anonymous = provider.public
+    ? 'limited by address, and refused in staging and production where the whole host is meant'
+    : 'only what it shows to everybody'
+  return (
+    <Way
+      id="registry"
+      title="How it is signed in to"
+      signing={entered}
+      set={set}
+      provider={provider}
+      {...(provider.anonymous ? { nobody: ['Without signing in', anonymous] } : {})}
+      {...(secret === undefined ? {} : { secret })}
+      {...(setSecret ? { setSecret } : {})}
+    />
+  )
+}
+
+/** A second credential: what browses and checks needs other rights than what pulls. */
+export function Management({ entered, set, provider }: FormProps) {
+  if (!provider?.methods.length) return null
+  return (
+    <ExpandableSection toggleText="A second credential, to browse and check with">
+      <p className="fresh">It is never delivered to a cluster. Its secret is set on the tab Credentials.</p>
+      <Way
+        id="management"
+        title="How is signed in to browse"
+        signing={entered.management}
+        set={(changed) => set({ management: { ...entered.management, ...changed } })}
+        provider={provider}
+        nobody={['None', 'the credential that pulls browses, too']}
+      />
+    </ExpandableSection>
+  )
+}
+
+interface WayProps {
+  id: string
+  title: string
+  signing: Signing
+  set: (changed: Partial<Signing>) => void
+  provider: Provider
+  /** What it is called where nobody signs in, and what that means. */
+  nobody?: [string, string]
+  secret?: string
+  setSecret?: (secret: string) => void
+}
+
+function Way({ id, title, signing, set, provider, nobody, secret, setSecret }: WayProps) {
+  const method = methodOf(provider, signing.method)
   return (
     <>
       {provider.methods.length ? (
-        <FormGroup role="radiogroup" label="How it is signed in to" fieldId="registry-method" isRequired={!provider.anonymous}>
+        <FormGroup role="radiogroup" label={title} fieldId={`${id}-method`} isRequired={!nobody}>
           <div className="choices">
             {provider.methods.map((one) => (
               <Choice
                 key={one.name}
-                name="registry-method"
-                checked={entered.method === one.name}
+                name={`${id}-method`}
+                checked={signing.method === one.name}
                 choose={() => set({ method: one.name })}
                 title={one.title}
                 about={[one.tokenLifeSeconds ? `tokens of ${Math.round(one.tokenLifeSeconds / 3600)} h are made from it` : '', one.advice].filter(Boolean).join('; ')}
               />
             ))}
-            {provider.anonymous ? (
-              <Choice
-                name="registry-method"
-                checked={entered.method === ''}
-                choose={() => set({ method: '' })}
-                title="Without signing in"
-                about={provider.public ? 'limited by address, and refused in staging and production where the whole host is meant' : 'only what it shows to everybody'}
-              />
+            {nobody ? (
+              <Choice name={`${id}-method`} checked={signing.method === ''} choose={() => set({ method: '' })} title={nobody[0]} about={nobody[1]} />
             ) : null}
           </div>
         </FormGroup>
@@ -106,20 +149,20 @@ export function SignIn({ entered, set, provider, secret, setSecret }: FormProps)
       {method?.fields.map((field) => (
         <Field
           key={field.name}
-          id={`registry-parameter-${field.name}`}
+          id={`${id}-parameter-${field.name}`}
           label={field.label}
           required={field.required}
-          value={entered.parameters[field.name] ?? ''}
-          set={(value) => set({ parameters: { ...entered.parameters, [field.name]: value } })}
+          value={signing.parameters[field.name] ?? ''}
+          set={(value) => set({ parameters: { ...signing.parameters, [field.name]: value } })}
           placeholder={field.example}
           help={field.hint}
         />
       ))}
       {method && setSecret ? (
-        <FormGroup label={method.secret} fieldId="registry-secret" isRequired>
-          {method.name.includes('key') && method.secret.startsWith('JSON') ? (
+        <FormGroup label={method.secret} fieldId={`${id}-secret`} isRequired>
+          {method.secret.startsWith('JSON') ? (
             <TextArea
-              id="registry-secret"
+              id={`${id}-secret`}
               className="masked"
               value={secret ?? ''}
               onChange={(_, text) => setSecret(text)}
@@ -129,7 +172,7 @@ export function SignIn({ entered, set, provider, secret, setSecret }: FormProps)
             />
           ) : (
             <TextInput
-              id="registry-secret"
+              id={`${id}-secret`}
               type="password"
               autoComplete="new-password"
               value={secret ?? ''}
@@ -140,8 +183,8 @@ export function SignIn({ entered, set, provider, secret, setSecret }: FormProps)
         </FormGroup>
       ) : null}
       {method ? (
-        <FormGroup label="It ends on" fieldId="registry-end">
-          <TextInput id="registry-end" type="date" value={entered.day} onChange={(_, day) => set({ day })} />
+        <FormGroup label="It ends on" fieldId={`${id}-end`}>
+          <TextInput id={`${id}-end`} type="date" value={signing.day} onChange={(_, day) => set({ day })} />
           <Help
             text={
               method.ends
@@ -166,9 +209,12 @@ export function SignIn({ entered, set, provider, secret, setSecret }: FormProps)
   )
 }
 
-export function Trust({ entered, set }: FormProps) {
+export function Trust({ entered, set, provider }: FormProps) {
+  const [open, expand] = useState<boolean | null>(null)
+  // Who runs a registry of their own often has an authority of their own, too; a product's own service has neither.
+  const own = !provider || !HOSTS[provider.name]
   return (
-    <ExpandableSection toggleText="Certificates and token service">
+    <ExpandableSection toggleText="Certificates and token service" isExpanded={open ?? own} onToggle={(_, shown) => expand(shown)}>
       <FormGroup label="Certificate authority (PEM)" fieldId="registry-ca">
         <TextArea id="registry-ca" value={entered.caBundle} onChange={(_, caBundle) => set({ caBundle })} rows={4} spellCheck={false} />
         <Help text="Only certificates of this authority are then trusted for it." />

@@ -26,11 +26,11 @@ const harbor: Provider = {
 const typed: Entered = { ...EMPTY, name: 'harbor', provider: 'harbor', host: 'harbor.example.com' }
 
 test('without a way to sign in no credential is declared', () => {
-  expect(documentOf(typed, undefined).spec).toEqual({ provider: 'harbor', host: 'harbor.example.com' })
+  expect(documentOf(typed, harbor).spec).toEqual({ provider: 'harbor', host: 'harbor.example.com' })
 })
 
 test('parameters of another method do not come along', () => {
-  const found = documentOf({ ...typed, method: 'robot', parameters: { username: 'robot$a', region: 'eu' } }, robot)
+  const found = documentOf({ ...typed, method: 'robot', parameters: { username: 'robot$a', region: 'eu' } }, harbor)
   expect(found.spec.credentials).toEqual([{ purpose: 'pull', method: 'robot', parameters: { username: 'robot$a' } }])
 })
 
@@ -46,6 +46,15 @@ test('what is missing is said one after the other, and the secret last', () => {
 })
 
 test('a document is read into the form and comes out the same', () => {
-  const document = documentOf({ ...typed, title: 'Harbor', path: 'shop', method: 'robot', parameters: { username: 'a' }, plainHTTP: true }, robot)
-  expect(documentOf(entered(document), robot)).toEqual(document)
+  const document = documentOf({ ...typed, title: 'Harbor', path: 'shop', method: 'robot', parameters: { username: 'a' }, plainHTTP: true }, harbor)
+  expect(documentOf(entered(document), harbor)).toEqual(document)
+})
+
+test('a second credential is declared beside the one that pulls', () => {
+  const management = { method: 'robot', parameters: { username: 'browser' }, day: '2027-02-01' }
+  const document = documentOf({ ...typed, management }, harbor)
+  expect(document.spec.credentials).toEqual([
+    { purpose: 'management', method: 'robot', parameters: { username: 'browser' }, expiresAt: '2027-02-01T00:00:00Z' },
+  ])
+  expect(documentOf(entered(document), harbor)).toEqual(document)
 })

@@ -1,25 +1,32 @@
 /** What the form of a registry holds, and the document that it makes. */
 import { fresh } from '../../api/documents'
 import { endOf } from './CredentialDialog'
-import type { Claim, Method, Provider, RegistryDocument, RegistrySpec } from './model'
+import type { Claim, CredentialSpec, Method, Provider, RegistryDocument, RegistrySpec } from './model'
 
-export interface Entered {
+/** How is signed in for one purpose. `method` "" is nobody. */
+export interface Signing {
+  method: string
+  parameters: Record<string, string>
+  /** The day on which the credential ends, as a date field holds it. */
+  day: string
+}
+
+export interface Entered extends Signing {
   name: string
   title: string
   provider: string
   host: string
   path: string
   project: string
-  /** "" is nobody: no credential. */
-  method: string
-  parameters: Record<string, string>
-  /** The day on which the credential ends, as a date field holds it. */
-  day: string
   tokenRealm: string
   caBundle: string
   plainHTTP: boolean
   insecureSkipVerify: boolean
+  /** A second credential, to browse and check with; the other one pulls. */
+  management: Signing
 }
+
+const NOBODY: Signing = { method: '', parameters: {}, day: '' }
 
 export const EMPTY: Entered = {
   name: '',
@@ -35,6 +42,7 @@ export const EMPTY: Entered = {
   caBundle: '',
   plainHTTP: false,
   insecureSkipVerify: false,
+  management: NOBODY,
 }
 
 /** The hosts of products that have one place for everybody. */
@@ -51,16 +59,31 @@ export function methodOf(provider: Provider | undefined, name: string): Method |
   return provider?.methods.find((one) => one.name === name)
 }
 
+/** The declaration of a credential; what another method asked for does not come along. */
+function declared(purpose: 'pull' | 'management', signing: Signing, provider: Provider | undefined): CredentialSpec[] {
+  const method = methodOf(provider, signing.method)
+  if (!method) return []
+  const known = new Set(method.fields.map((field) => field.name))
+  const parameters = Object.fromEntries(Object.entries(signing.parameters).filter(([name, value]) => value && known.has(name)))
+  const expiresAt = endOf(signing.day)
+  return [
+    {
+      purpose,
+      method: method.name,
+      ...(Object.keys(parameters).length ? { parameters } : {}),
+      ...(expiresAt ? { expiresAt } : {}),
+    },
+  ]
+}
+
 /** The document. What was not entered is left out, so that it says no more than somebody said. */
-export function documentOf(entered: Entered, method: Method | undefined): RegistryDocument {
+export function documentOf(entered: Entered, provider: Provider | undefined): RegistryDocument {
   const tls = {
     ...(entered.caBundle ? { caBundle: entered.caBundle } : {}),
     ...(entered.plainHTTP ? { plainHTTP: true } : {}),
     ...(entered.insecureSkipVerify ? { insecureSkipVerify: true } : {}),
   }
-  const known = new Set(method?.fields.map((field) => field.name))
-  const parameters = Object.fromEntries(Object.entries(entered.parameters).filter(([name, value]) => value && known.has(name)))
-  const expiresAt = endOf(entered.day)
+  const credentials = [...declared('pull', entered, provider), ...declared('management', entered.management, provider)]
   const spec: RegistrySpec = {
     provider: entered.provider,
     host: entered.host.trim(),
@@ -69,18 +92,7 @@ export function documentOf(entered: Entered, method: Method | undefined): Regist
     ...(entered.project ? { project: entered.project } : {}),
     ...(entered.tokenRealm.trim() ? { tokenRealm: entered.tokenRealm.trim() } : {}),
     ...(Object.keys(tls).length ? { tls } : {}),
-    ...(method
-      ? {
-          credentials: [
-            {
-              purpose: 'pull' as const,
-              method: method.name,
-              ...(Object.keys(parameters).length ? { parameters } : {}),
-              ...(expiresAt ? { expiresAt } : {}),
-            },
-          ],
-        }
-      : {}),
+    ...(credentials.length ? { credentials } : {}),
   }
   return fresh('Registry', entered.name, spec)
 }
@@ -115,7 +127,10 @@ export function claimed(entered: Entered, claim: Claim, provider: Provider | und
 /** What the document says, as the form holds it. */
 export function entered(document: RegistryDocument): Entered {
   const { spec } = document
-  const pull = spec.credentials?.find((one) => one.purpose === 'pull')
+  const signing = (purpose: string): Signing => {
+    const one = spec.credentials?.find((other) => other.purpose === purpose)
+    return { method: one?.method ?? '', parameters: { ...one?.parameters }, day: one?.expiresAt?.slice(0, 10) ?? '' }
+  }
   return {
     ...EMPTY,
     name: document.metadata.name,
@@ -124,9 +139,8 @@ export function entered(document: RegistryDocument): Entered {
     host: spec.host,
     path: spec.path ?? '',
     project: spec.project ?? '',
-    method: pull?.method ?? '',
-    parameters: { ...pull?.parameters },
-    day: pull?.expiresAt?.slice(0, 10) ?? '',
+    ...signing('pull'),
+    management: signing('management'),
     tokenRealm: spec.tokenRealm ?? '',
     caBundle: spec.tls?.caBundle ?? '',
     plainHTTP: spec.tls?.plainHTTP ?? false,
