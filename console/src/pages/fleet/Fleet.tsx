@@ -63,7 +63,7 @@ export function Fleet() {
           <MayButton kind="environment" action="create" variant="secondary" onClick={() => go('/environments?add=1')}>
             Add environment
           </MayButton>
-          <InCode code={codeOfCall({ method: 'GET', path: withQuery('/api/v1/fleet', query), argv: ['attachments'] })} what="Read the fleet" />
+          <InCode code={codeOfCall({ method: 'GET', path: withQuery('/api/v1/fleet', query) })} what="Read the fleet" />
         </>
       }
     >
