@@ -11,16 +11,17 @@ Left out: what a registry would answer now; that is validation.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from portreeve import providers
 from portreeve.core.authorization import Scope, visible_scope
 from portreeve.core.blast_radius import RunningImage
-from portreeve.core.cluster import Tier
-from portreeve.core.desired import granted
+from portreeve.core.cluster import Namespace, Tier
+from portreeve.core.desired import Grant, granted
 from portreeve.core.estate import Key
 from portreeve.core.grant_use import Registries
 from portreeve.core.permissions import Action, Kind
@@ -124,14 +125,38 @@ def grants(snapshot: Snapshot) -> Mapping[str, Sequence[Granted]]:
         held: dict[str, list[Granted]] = defaultdict(list)
         for environment in sorted(snapshot.estate.environments, key=lambda one: one.name):
             known = snapshot.estate.capabilities_of(environment).namespaces
+            there = None if known is None else {one.name for one in known}
             for grant in granted(snapshot.estate, environment):
                 word, _, name = grant.owner.partition(" ")
-                selected, later = grant.selected(known), grant.namespaces.selector is not None
+                selected, later = _selected(grant, known, there), grant.namespaces.selector is not None
                 row = Granted(Key(_KINDS[word], name), environment.name, selected, later, str(grant.delivery.mode))
                 held[grant.registry].append(row)
         found = snapshot.overviews["grants"] = dict(held)
     assert isinstance(found, dict)
     return found
+
+
+def _selected(grant: Grant, known: Sequence[Namespace] | None, there: set[str] | None) -> tuple[str, ...]:
+    """As `Grant.selected`; by names alone there is no need to look at every namespace of the environment."""
+    if there is None or grant.namespaces.selector is not None:
+        return grant.selected(known)
+    return tuple(sorted(there.intersection(grant.namespaces.names)))
+
+
+def counts(caller: Caller, snapshot: Snapshot) -> Mapping[str, Mapping[str, int]]:
+    """Registry → in how many places it is granted, by documents that the caller may see; worked out once for each."""
+    shown = _documents(caller, snapshot)
+    memo = ("counts", shown)
+    found = snapshot.overviews.get(memo)
+    if found is None:
+        held = ((name, [one for one in rows if one.document in shown]) for name, rows in grants(snapshot).items())
+        found = snapshot.overviews[memo] = {name: _counted(rows) for name, rows in held}
+    assert isinstance(found, dict)
+    return found
+
+
+NOWHERE: Final = MappingProxyType({"documents": 0, "environments": 0, "namespaces": 0, "selectors": 0})
+"""Of a registry that is granted nowhere."""
 
 
 def grants_seen(caller: Caller, snapshot: Snapshot, registry: str) -> list[Granted]:
@@ -173,14 +198,13 @@ def row(caller: Caller, snapshot: Snapshot, stored: Stored, now: datetime) -> di
         "check": check,
         "expiresAt": told.get("expiresAt"),
         "token": (pull or {}).get("token"),
-        "grants": _grants(grants_seen(caller, snapshot, value.name)),
+        "grants": dict(counts(caller, snapshot).get(value.name, NOWHERE)),
         "uses": used_row(uses(caller, snapshot).get(value.name, NOTHING)),
         "updatedAt": told["updatedAt"],
     }
 
 
-def _grants(found: Iterable[Granted]) -> dict[str, int]:
-    held = list(found)
+def _counted(held: Sequence[Granted]) -> dict[str, int]:
     return {
         "documents": len({one.document for one in held}),
         "environments": len({one.environment for one in held}),
