@@ -25,6 +25,7 @@ FORMS: Final = (
     "policies/new?type=kubernetes&template=custom&step=form", "policies/new?type=docker&template=custom&step=form",
     "environments", "environments?add=1", "groups", "groups?add=1",
     "attachments", "images", "deploy", "credentials", "exemptions", "exemptions/new", "audit", "settings", "why",
+    "settings?tab=platform", "settings?do=token",
 )  # fmt: skip
 """Pages with fields."""
 

@@ -415,5 +415,8 @@ def test_the_pages_are_there_in_both_themes(console: Console, dark: bool) -> Non
         console.go(page, path)
         if path.endswith(("form", "edit")):
             expect(effect(page)).to_contain_text(re.compile("Choose groups|running images"))
+        if name == "policies-edit":
+            page.get_by_label("Image", exact=True).fill("edge.example.com/x")
+            expect(page.locator("tr[aria-current]")).to_be_visible()
         assert not serious(page), path
         shot(page, f"{name}-{theme}")

@@ -119,6 +119,17 @@ async def test_a_typed_image_names_its_row_and_a_typed_prefix_its_bounds(
     )  # fmt: skip
 
 
+async def test_what_is_kept_of_a_draft_is_for_nobody_else(fleet: Plane, admin: httpx2.AsyncClient) -> None:
+    policy = draft("p", "harbor.example.com")
+    await fleet.put(policy)
+    developer = await fleet.client("dora", "developer", environments=["prod-eu", "prod-us"], namespaces=["shop"])
+    for _ in range(2):
+        assert (await admin.post(EFFECT, json={"document": policy})).json()["counts"]["running"] == 2
+        assert (await developer.post(EFFECT, json={"document": policy})).json()["counts"]["running"] == 1
+    await runs(fleet, "prod-eu", ("shop", "harbor.example.com/shop/api:1"))
+    assert (await admin.post(EFFECT, json={"document": policy})).json()["counts"]["running"] == 1
+
+
 async def test_an_old_cluster_is_named_with_why(fleet: Plane, admin: httpx2.AsyncClient) -> None:
     await runs(fleet, "prod-us", kubernetes="v1.29.4")
     places = (await admin.post(EFFECT, json={"document": draft()})).json()["places"]

@@ -22,10 +22,11 @@ export function CoverageHeatMap({ squares }: { squares: Square[] }) {
   const rows = every.slice(0, ROWS)
   if (!rows.length) return <p className="fresh">Nothing runs that anybody has told of: there is nothing to cover.</p>
   const whole = every.filter((one) => one.cells[0]?.share === 1).length
+  const unknown = every.filter((one) => one.cells[0]?.share === null).length
   return (
     <Picture
       title="Coverage"
-      says={`a policy judges everything that runs in ${whole} of ${every.length} namespaces${every.length > rows.length ? `; the ${rows.length} that are covered least are drawn` : ''}`}
+      says={`a policy judges everything that runs in ${whole} of ${every.length} namespaces${unknown ? `, and of ${unknown} it is not known` : ''}${every.length > rows.length ? `; the ${rows.length} that are covered least are drawn` : ''}`}
       width={WIDTH}
       height={HEAD + rows.length * ROW + 6}
       file="coverage"

@@ -64,9 +64,12 @@ export function FleetMap({ squares, rest }: FleetMapProps) {
             </rect>
             {one.stale ? <rect {...one.box} fill={`url(#${id}-stale)`} className="over" /> : null}
             {label && one.box.height > 16 ? (
-              <text x={one.box.x + 4} y={one.box.y + 13} className="square-name">
-                {label}
-              </text>
+              <>
+                <rect x={one.box.x + 2} y={one.box.y + 2} width={label.length * 6.2 + 6} height={15} className="fill-paper over" />
+                <text x={one.box.x + 4} y={one.box.y + 13} className="square-name">
+                  {label}
+                </text>
+              </>
             ) : null}
           </a>
         )

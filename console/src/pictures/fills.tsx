@@ -40,8 +40,10 @@ export function Fills({ id }: { id: string }) {
         <rect width="8" height="8" className="fill-paper" />
         <circle cx="4" cy="4" r="1.4" className="fill-dot" />
       </pattern>
-      <pattern id={`${id}-stale`} width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)">
-        <line x1="1" y1="0" x2="1" y2="8" className="fill-hatch" />
+      {/* Two lines side by side: one of them is seen upon any fill, in either theme. */}
+      <pattern id={`${id}-stale`} width="10" height="10" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)">
+        <line x1="1" y1="0" x2="1" y2="10" className="fill-hatch" />
+        <line x1="3" y1="0" x2="3" y2="10" className="fill-hatch-paper" />
       </pattern>
     </defs>
   )

@@ -17,7 +17,7 @@ interface Entry {
 /** Actions that have a page of their own. */
 const ACTIONS: Entry[] = [
   { title: 'Add a registry', about: 'from a provider or from anything pasted', to: '/registries/add' },
-  { title: 'Add an environment', about: 'a cluster, by one command', to: '/environments/add' },
+  { title: 'Add an environment', about: 'a cluster, by one command', to: '/environments?add=1' },
   { title: 'New policy', about: 'restrict where images come from', to: '/policies/new' },
   { title: 'Request an exemption', about: 'for an image, for a while', to: '/exemptions/new' },
   { title: 'Why was I blocked?', about: 'explain a refusal', to: '/why' },

@@ -23,7 +23,7 @@ import { Grant, Revoke } from './Grant'
 import { GrantByLabels } from './GrantByLabels'
 import { GrantPeople } from './GrantPeople'
 import type { Held, Place } from './grants'
-import { byEnvironment, cellId, columnsOf, nameOf, rowId, stateOf, useMatrix, type Cell, type Matrix, type Row } from './matrix'
+import { byEnvironment, cellId, columnsOf, MOST_COLUMNS, nameOf, rowId, stateOf, useMatrix, type Cell, type Matrix, type Row } from './matrix'
 import { STATE_WORDS } from './words'
 
 const LIMIT = 50
@@ -128,7 +128,7 @@ export function MatrixView({ rows: kind }: { rows: 'namespaces' | 'people' }) {
         </ToolbarContent>
       </Toolbar>
       {data ? <Counts data={data} people={kind === 'people'} chosen={url.state ?? ''} set={(state) => set({ state, cursor: undefined })} /> : null}
-      {data && data.registries.length > columns.length ? (
+      {data && (data.registries.length > MOST_COLUMNS || url.columns) ? (
         <Columns all={data.registries} shown={columns.map((each) => each.name)} set={(names) => set({ columns: names.join(',') })} />
       ) : null}
       {error ? <Wrong error={error} again={() => void refetch()} {...(data ? { title: 'This may be out of date' } : {})} /> : null}

@@ -46,7 +46,7 @@ const COLUMNS: Column<AuditEvent>[] = [
     cell: (one) =>
       one.object ? (
         <>
-          {one.object.kind} <code className="broken">{one.object.name}</code>
+          {one.object.kind} <code className="may-break">{one.object.name}</code>
         </>
       ) : null,
   },
@@ -140,7 +140,7 @@ function Span({ since = '', until = '', set }: { since?: string | undefined; unt
     />
   )
   return (
-    <div className="span" role="group" aria-label="Days, in UTC">
+    <div className="day-span" role="group" aria-label="Days, in UTC">
       {field('since', 'From (UTC)', since)}
       {field('until', 'Before (UTC)', until)}
     </div>

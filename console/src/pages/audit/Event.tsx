@@ -104,12 +104,12 @@ function Shown({ event }: { event: WholeEvent }) {
         ) : null}
         {event.before ? (
           <Fact term="Before">
-            <code className="broken">{event.before}</code>
+            <code className="may-break">{event.before}</code>
           </Fact>
         ) : null}
         {event.after ? (
           <Fact term="After">
-            <code className="broken">{event.after}</code>
+            <code className="may-break">{event.after}</code>
           </Fact>
         ) : null}
         {event.after ? (
@@ -175,7 +175,7 @@ function useProof(event: WholeEvent) {
 function Proof({ event }: { event: WholeEvent }) {
   const { data, error, refetch } = useProof(event)
   return (
-    <Card component="section" className="answer">
+    <Card component="section" className="own-card">
       <CardTitle component="h2">Proof</CardTitle>
       <CardBody>
         {error && ['audit_not_all', 'forbidden'].includes(asProblem(error).code) ? (

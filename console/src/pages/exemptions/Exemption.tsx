@@ -75,7 +75,7 @@ function Shown({ exemption }: { exemption: Found }) {
       <Way exemption={exemption} />
       <DescriptionList isHorizontal isCompact aria-label="The exemption">
         <Fact term="Image">
-          <code className="broken">{spec.scope.image}</code>
+          <code className="may-break">{spec.scope.image}</code>
         </Fact>
         <Fact term="Where">{scopeOf(exemption)}</Fact>
         <Fact term="Policy">
@@ -131,7 +131,7 @@ function Way({ exemption }: { exemption: Found }) {
   const refused = state === 'denied'
   const over = ['revoked', 'expired', 'denied'].includes(state)
   return (
-    <ProgressStepper aria-label="Where it stands" className="answer">
+    <ProgressStepper aria-label="Where it stands" className="own-card">
       <ProgressStep id="requested" titleId="requested-title" variant="success" description={exemption.status?.requestedBy ?? ''} aria-label="requested, done">
         Requested
       </ProgressStep>
@@ -243,7 +243,7 @@ function Decide({ exemption, step, close }: { exemption: Found; step: Step; clos
       onClose={close}
     >
       <Consequence exemption={exemption} step={step} />
-      <Form className="answer" onSubmit={(event) => event.preventDefault()}>
+      <Form className="own-card" onSubmit={(event) => event.preventDefault()}>
         {renewing ? (
           <Field
             id="until"
@@ -268,7 +268,7 @@ function Decide({ exemption, step, close }: { exemption: Found; step: Step; clos
 
 function Consequence({ exemption, step }: { exemption: Found; step: Step }) {
   const { spec, status } = exemption
-  const image = <code className="broken">{spec.scope.image}</code>
+  const image = <code className="may-break">{spec.scope.image}</code>
   if (step === 'approve') {
     return (
       <p>

@@ -55,7 +55,7 @@ const FILTERS: Filter[] = [
 const COLUMNS: Column<Exemption>[] = [
   { title: 'Name', cell: (one) => one.metadata.name },
   { title: 'State', cell: (one) => <ExemptionState exemption={one} /> },
-  { title: 'Image', cell: (one) => <code className="broken">{one.spec.scope.image}</code> },
+  { title: 'Image', cell: (one) => <code className="may-break">{one.spec.scope.image}</code> },
   { title: 'Where', cell: scopeOf },
   { title: 'Policy', cell: (one) => one.spec.policy },
   { title: 'Reason', cell: (one) => one.spec.reason },

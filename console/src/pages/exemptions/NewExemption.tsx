@@ -75,7 +75,7 @@ export function NewExemption() {
     >
       {!may.allowed ? <Alert variant="info" isInline title={`You cannot request one: ${may.who}`} /> : null}
       {error ? <Wrong error={error} again={() => void refetch()} /> : null}
-      <Form onSubmit={submit} className="narrow" noValidate>
+      <Form onSubmit={submit} className="narrow-form" noValidate>
         <FormGroup label="Policy" fieldId="policy" isRequired>
           <FormSelect
             id="policy"

@@ -65,7 +65,7 @@ export function Findings() {
             labels={[one.kept === 'helper' ? `kept by ${one.helper}` : 'kept in the file']}
             from={one.file}
             steps={one.connect}
-            also={<Go to="/add-registry">Add it here</Go>}
+            also={<Go to="/registries/add">Add it here</Go>}
           />
         ))}
       </Part>

@@ -8,12 +8,13 @@ import { address } from '../../api/place'
 import { send, withQuery } from '../../api/client'
 import { useMay } from '../../api/session'
 import { Fresh, When } from '../../parts/Fresh'
-import { Go } from '../../parts/Go'
+import { Go, useGo } from '../../parts/Go'
 import { codeOfCall, InCode } from '../../parts/InCode'
 import { Page } from '../../parts/Page'
 import { FilterField } from '../../parts/Rows'
 import { Teach } from '../../parts/Teach'
 import { useUrl, type UrlState } from '../../parts/url'
+import { MayButton } from '../../parts/Who'
 import { Wrong } from '../../parts/Wrong'
 import { CoverageHeatMap } from '../../pictures/CoverageHeatMap'
 import { FleetMap } from '../../pictures/FleetMap'
@@ -39,6 +40,7 @@ function filtersOf(url: UrlState): Record<string, string | undefined> {
 
 export function Fleet() {
   const [url, set] = useUrl()
+  const go = useGo()
   const filters = filtersOf(url)
   const query = { ...filters, things: url.things === 'all' ? MOST_THINGS : undefined }
   const { data, error, refetch } = useQuery({
@@ -53,7 +55,17 @@ export function Fleet() {
       title="Fleet"
       about="What to do next, and how groups and environments stand."
       fresh={data && !isEmpty(data) ? <Told freshness={data.metadata.freshness} /> : null}
-      actions={<InCode code={codeOfCall({ method: 'GET', path: withQuery('/api/v1/fleet', query), argv: ['attachments'] })} what="Read the fleet" />}
+      actions={
+        <>
+          <MayButton kind="registry" action="create" variant="secondary" onClick={() => go('/registries/add')}>
+            Add registry
+          </MayButton>
+          <MayButton kind="environment" action="create" variant="secondary" onClick={() => go('/environments?add=1')}>
+            Add environment
+          </MayButton>
+          <InCode code={codeOfCall({ method: 'GET', path: withQuery('/api/v1/fleet', query) })} what="Read the fleet" />
+        </>
+      }
     >
       {error && !data ? <Wrong error={error} again={() => void refetch()} /> : null}
       {error && data ? <Wrong error={error} again={() => void refetch()} title="This may be out of date" /> : null}

@@ -61,11 +61,17 @@ export function Images() {
           { title: 'Namespace', sort: 'namespace', cell: (row) => row.namespace },
           { title: 'Owner', sort: 'owner', cell: (row) => row.owner },
           {
-            title: 'Registry',
+            title: 'Registry and digest',
             sort: 'registry',
-            cell: (row) => (row.registry ? <Go to={here('registries', row.registry)}>{row.registry}</Go> : <span className="fresh">none of ours</span>),
+            cell: (row) => (
+              <>
+                {row.registry ? <Go to={here('registries', row.registry)}>{row.registry}</Go> : <span className="fresh">{row.host ?? ''}, none of ours</span>}
+                <div>
+                  <Digest row={row} />
+                </div>
+              </>
+            ),
           },
-          { title: 'Digest', cell: (row) => <Digest row={row} /> },
         ]}
         empty={
           <Teach title="Nothing runs that anybody has told of" command="portreeve add environment NAME --tier development --group GROUP">

@@ -1,4 +1,5 @@
 /** The confirmation of a policy: the plan, what each environment can do, and the document line by line. */
+import { Content } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 
 import { pathOf, send } from '../../api/client'
@@ -35,14 +36,14 @@ export function ConfirmPolicy({ document, stored, effect, replace, what, onDone,
       onDone={onDone}
       onClose={onClose}
       more={(plan) => (
-        <>
+        <Content>
           <Allowed plan={plan} />
           {effect ? <Places places={effect.places} restricts={restricts} /> : null}
           <DocumentDiff before={stored} after={document} />
           {plan.policiesReplaced.map((one) => (
             <Replaced key={one.group} name={one.takenFrom} group={one.group} />
           ))}
-        </>
+        </Content>
       )}
     />
   )

@@ -115,7 +115,8 @@ function useTemplate(type: PolicyType, template: string, registry: string) {
       const found = await send<{ document: PolicyDocument }>(pathOf('policytemplates', template), { query: { registry } })
       const draft = draftOf(found.document, false)
       // Rows of what runs are those of the groups, which are chosen first.
-      return template === 'from-inventory' ? { ...draft, sources: [], restrict: true } : { ...draft, restrict: true }
+      // It says where images come from and grants nothing: what environments grant stays in force beside it.
+      return template === 'from-inventory' ? { ...draft, sources: [], restrict: true, allowOverride: true } : { ...draft, restrict: true }
     },
   })
 }

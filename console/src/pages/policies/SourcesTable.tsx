@@ -175,7 +175,7 @@ export function SourcesTable(props: SourcesTableProps) {
           { title: 'Prefix', cell: (row) => <code>{row.prefix}</code> },
           { title: 'Scope', cell: (row) => scopeText(row.scope) },
           { title: 'Why', cell: (row) => (row.own ? <OwnNote note={row.note} /> : row.note) },
-          { title: 'Matches now', cell: (row) => row.matches ?? '…' },
+          { title: 'Matches', cell: (row) => row.matches ?? '…' },
         ]}
         kept={(row) => (row.own ? 'Part of every policy: it cannot be removed' : undefined)}
         marked={(row) => marked.has(row.field || row.prefix)}

@@ -3,7 +3,7 @@ import { Button, Form, FormGroup, FormHelperText, FormSelect, FormSelectOption, 
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 
-import { pathOf, send } from '../../api/client'
+import { send } from '../../api/client'
 import { fresh, type Document, type List, type Mode } from '../../api/documents'
 import { useMay } from '../../api/session'
 import { PlanBeside } from '../../parts/PlanBeside'
@@ -151,8 +151,8 @@ function useNamespaces(environment: string): string[] | null {
   const { data } = useQuery({
     queryKey: ['namespaces', environment],
     queryFn: async () => {
-      const answer = await send<List<{ namespace: string }>>(pathOf('environments', environment, 'inventory'), { query: { limit: 200 } })
-      return answer.items.map((one) => one.namespace)
+      const answer = await send<List<{ namespace: string | null }>>('/api/v1/access-matrix', { query: { environment, limit: 200 } })
+      return answer.items.flatMap((one) => (one.namespace ? [one.namespace] : []))
     },
     enabled: environment !== '',
     retry: false,

@@ -104,7 +104,7 @@ function MakeToken({ user, close, show }: { user: string; close: () => void; sho
         <Field id="token-until" type="date" label="Ends" value={until} set={end} isRequired min={day(now, 1)} max={day(now, LONGEST_DAYS)} fault={fault} help="At the begin of this day, UTC." />
         <Checkbox id="token-reads" label="It may only read" isChecked={readOnly} onChange={(_, on) => only(on)} />
         <FormGroup label="Only for these kinds" role="group" fieldId="token-kinds">
-          <div className="two">
+          <div className="in-columns">
             {TOKEN_KINDS.map((one) => (
               <Checkbox
                 key={one}
@@ -169,7 +169,7 @@ function Password({ byLink, user }: { byLink: boolean; user: string }) {
     }
   }
   return (
-    <Form onSubmit={(event) => void submit(event)} className="narrow">
+    <Form onSubmit={(event) => void submit(event)} className="narrow-form">
       {wrong ? <Wrong error={wrong} title="The password was not set" /> : null}
       {/* For password managers: whose password it is. */}
       <input type="text" name="username" autoComplete="username" value={user} readOnly hidden />

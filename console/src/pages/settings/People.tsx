@@ -47,7 +47,7 @@ function Area<Kind extends Document<any>>(props: AreaProps<Kind>) {
       actions: true,
       cell: (row) =>
         update.allowed ? (
-          <span className="row-actions">
+          <span className="in-one-line">
             <Button variant="link" size="sm" onClick={() => edit({ before: row })} aria-label={`Edit ${row.metadata.name}`}>
               Edit
             </Button>{' '}
@@ -296,7 +296,7 @@ function RoleForm({ before, set }: { before: Binding | null; set: (document: Bin
   return (
     <>
       <NameField before={before} name={texts.name} set={(name) => change({ name })} />
-      <fieldset className="tiles">
+      <fieldset className="role-tiles">
         <legend>Role</legend>
         {ROLES.map(([role, about]) => (
           <label key={role}>
@@ -306,12 +306,12 @@ function RoleForm({ before, set }: { before: Binding | null; set: (document: Bin
           </label>
         ))}
       </fieldset>
-      <div className="two">
+      <div className="in-columns">
         <Field id="users" label="Users" value={texts.users} set={(users) => change({ users })} help="By commas." spellCheck={false} />
         <Field id="teams" label="Teams" value={texts.teams} set={(teams) => change({ teams })} help="At least one user or team." spellCheck={false} />
       </div>
       {texts.role === 'platform-admin' ? null : (
-        <div className="two">
+        <div className="in-columns">
           <Field id="environments" label="Environments" value={texts.environments} set={(environments) => change({ environments })} spellCheck={false} />
           <Field id="groups" label="Groups of environments" value={texts.groups} set={(groups) => change({ groups })} help="Neither means everywhere." spellCheck={false} />
           <Field id="namespaces" label="Namespaces" value={texts.namespaces} set={(namespaces) => change({ namespaces })} help="None means all of them." spellCheck={false} />
@@ -369,7 +369,7 @@ function ProjectForm({ before, set }: { before: Project | null; set: (document: 
     <>
       <NameField before={before} name={texts.name} set={(name) => change({ name })} />
       <Field id="title" label="What people call it" value={texts.title} set={(title) => change({ title })} />
-      <div className="two">
+      <div className="in-columns">
         <Field id="users" label="Admins: users" value={texts.users} set={(users) => change({ users })} spellCheck={false} />
         <Field id="teams" label="Admins: teams" value={texts.teams} set={(teams) => change({ teams })} spellCheck={false} />
       </div>

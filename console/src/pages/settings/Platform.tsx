@@ -50,7 +50,7 @@ export function Platform() {
   }
   return (
     <>
-      <Form onSubmit={submit} className="narrow">
+      <Form onSubmit={submit} className="narrow-form">
         <FormGroup label="Labels that selectors may use" fieldId="labels">
           <TextArea
             id="labels"

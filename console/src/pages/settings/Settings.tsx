@@ -32,7 +32,7 @@ export function Settings() {
       <Tabs activeKey={open} onSelect={(_, tab) => change(String(tab))} aria-label="Settings" mountOnEnter unmountOnExit>
         {TABS.map(([name, title, shown]) => (
           <Tab key={name} eventKey={name} title={<TabTitleText>{title}</TabTitleText>}>
-            <div className="tab">{shown()}</div>
+            <div className="tab-body">{shown()}</div>
           </Tab>
         ))}
       </Tabs>

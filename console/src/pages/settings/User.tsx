@@ -29,7 +29,7 @@ export function User() {
       {error ? <Wrong error={error} again={() => void refetch()} /> : null}
       {!data && !error ? <Spinner aria-label="Loading the user" /> : null}
       {data ? (
-        <div className="tab">
+        <div className="tab-body">
           <Rights name={name} />
           <section aria-labelledby="tokens">
             <Title headingLevel="h2" size="lg" id="tokens">API tokens</Title>

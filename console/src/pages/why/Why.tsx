@@ -109,7 +109,7 @@ function because({ code, canonical, verdict }: Answer): string {
 
 function Instead({ answer: { alternative, nearest } }: { answer: Answer }) {
   return (
-    <Card component="section" className="answer">
+    <Card component="section" className="own-card">
       <CardTitle component="h2">Use this instead</CardTitle>
       <CardBody>
         {alternative ? (
@@ -136,7 +136,7 @@ function Instead({ answer: { alternative, nearest } }: { answer: Answer }) {
 
 function Explain({ command: text }: { command: string }) {
   return (
-    <Card component="section" className="answer">
+    <Card component="section" className="own-card">
       <CardTitle component="h2">See every reason</CardTitle>
       <CardBody>
         <p>With your own kubeconfig, in a terminal:</p>
@@ -150,7 +150,7 @@ function Exempt({ policy, image, namespace }: { policy: string; image: string; n
   const { data: me } = useMe()
   const repository = image.replace(/@.*$/, '').replace(/:[^/:]*$/, '')
   return (
-    <Card component="section" className="answer">
+    <Card component="section" className="own-card">
       <CardTitle component="h2">Or ask for an exemption</CardTitle>
       <CardBody>
         <p>
@@ -184,10 +184,10 @@ function Another({ asked, ask }: { asked: Asked; ask: (asked: Asked) => void }) 
     ask({ ...asked, image: image.trim(), namespace: namespace.trim() })
   }
   return (
-    <Card component="section" className="answer">
+    <Card component="section" className="own-card">
       <CardTitle component="h2">{asked.image ? 'Try another image' : 'Which image was it?'}</CardTitle>
       <CardBody>
-        <Form onSubmit={submit} className="narrow">
+        <Form onSubmit={submit} className="narrow-form">
           <FormGroup label="Image" fieldId="image" isRequired>
             <TextInput id="image" value={image} onChange={(_, text) => type(text)} spellCheck={false} isRequired />
           </FormGroup>
@@ -215,7 +215,7 @@ function Paste({ read }: { read: (facts: Facts) => void }) {
     if (found) read(found)
   }
   return (
-    <Card component="section" className="answer">
+    <Card component="section" className="own-card">
       <CardTitle component="h2">Paste the message</CardTitle>
       <CardBody>
         <Form onSubmit={submit}>

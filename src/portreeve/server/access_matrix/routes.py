@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -126,7 +127,7 @@ def routes(documents: Documents, clock: Callable[[], datetime]) -> APIRouter:
             "kind": "AccessMatrix",
             "metadata": metadata,
             "heard": _heard(matrix, snapshot),
-            "counts": matrix.counts(),
+            "counts": matrix.tally.counts(),
             "registries": [_registry(name, matrix, snapshot) for name in matrix.registries],
             "selectorLabels": sorted(ALWAYS_SAFE | set(snapshot.settings.selector_labels)),
             "items": [_row(row, matrix.environments[row.environment.name], snapshot) for row in some],
@@ -209,7 +210,7 @@ def _heard(matrix: Matrix, snapshot: Snapshot) -> dict[str, Any]:
 def _registry(name: str, matrix: Matrix, snapshot: Snapshot) -> dict[str, Any]:
     stored = snapshot.documents.get(Key("Registry", name))
     value = stored.value if stored else None
-    states = matrix.counted[name]
+    states: Counter[State] = matrix.tally.counted.get(name, Counter())
     return {
         "name": name,
         "title": str(stored.spec.get("title", "")) if stored else "",

@@ -14,13 +14,12 @@ workloads there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Final
 
-from portreeve.core.access_matrix import Cell, Granted, Heard, State, Table, Use, for_people, is_in, table
+from portreeve.core.access_matrix import Cell, Granted, Heard, State, Use, for_people, is_in, table
 from portreeve.core.agent_identity import ADMITTED
 from portreeve.core.authorization import Clause, Resource, Scope, selectable, visible_scope
 from portreeve.core.desired import Grant, accesses
@@ -69,6 +68,11 @@ class Wanted:
     people: bool | None = None
     """Environments whose rows are people, or are namespaces."""
 
+    @property
+    def whole(self) -> bool:
+        """Whether rows are asked for by nothing but a state, and with all their cells."""
+        return self.namespace is None and self.text is None and not self.registries
+
     def place(self, environment: Environment) -> bool:
         """Whether an environment is asked for."""
         if self.people is not None and self.people is (environment.type is EnvironmentType.KUBERNETES):
@@ -85,30 +89,64 @@ class Wanted:
         return any(text in name for name in (row.environment.name, row.namespace, row.team, row.user))
 
 
-@dataclass(frozen=True)
-class Matrix:
-    """What was asked for. `environments` are those that have rows, by name; `registries` those that are seen."""
+@dataclass
+class Tally:
+    """How many cells there are: registry → state → number; and of how many grants nothing makes use."""
 
-    rows: list[Row]
-    environments: Mapping[str, Heard]
-    registries: list[str]
+    counted: dict[str, Counter[State]] = field(default_factory=dict)
+    unused: int = 0
 
-    @cached_property
-    def counted(self) -> Mapping[str, Counter[State]]:
-        """Registry → state → cells."""
-        found: dict[str, Counter[State]] = {name: Counter() for name in self.registries}
-        for row in self.rows:
-            for name, cell in row.cells.items():
-                found[name][cell.state] += 1
-        return found
+    def add(self, other: Tally) -> None:
+        """Count in what another has counted."""
+        for name, states in other.counted.items():
+            self.counted.setdefault(name, Counter()).update(states)
+        self.unused += other.unused
 
     def counts(self) -> dict[str, int]:
         """State → cells; `unused` counts besides, whatever their state."""
         total: Counter[State] = Counter()
         for one in self.counted.values():
             total.update(one)
-        unused = sum(cell.use is Use.UNUSED for row in self.rows for cell in row.cells.values())
-        return {**{str(state): total[state] for state in State}, "unused": unused}
+        return {**{str(state): total[state] for state in State}, "unused": self.unused}
+
+
+def tally(rows: Iterable[Row]) -> Tally:
+    """The cells of these rows."""
+    found = Tally()
+    for row in rows:
+        for name, cell in row.cells.items():
+            found.counted.setdefault(name, Counter())[cell.state] += 1
+            found.unused += cell.use is Use.UNUSED
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """What was asked for. `environments` are those that have rows, by name; `registries` those that are seen."""
+
+    rows: list[Row]
+    environments: Mapping[str, Heard]
+    registries: list[str]
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The rows of an environment, and their tally."""
+
+    environment: Environment
+    rows: tuple[Row, ...]
+    tally: Tally
+    _having: dict[str, _Made] = field(default_factory=dict, compare=False)
+
+    def having(self, state: str | None) -> _Made:
+        """Those with a cell in this state; None is all. Worked out once."""
+        if state is None:
+            return self
+        found = self._having.get(state)
+        if found is None:
+            found = self._having[state] = _of(self.environment, (one for one in self.rows if _has(one, state)))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +157,7 @@ class _Kept:
     told: tuple[object, ...]
     granted: tuple[object, ...]
     until: datetime
-    table: Table
+    made: _Made
 
 
 @dataclass
@@ -134,31 +172,24 @@ class Matrices:
         eyes = _Eyes(caller, snapshot, wanted.registries)
         rows: list[Row] = []
         places: dict[str, Heard] = {}
+        counted = Tally()
         for environment in sorted(snapshot.estate.environments, key=lambda one: one.name):
             if not wanted.place(environment):
                 continue
             known = heard(snapshot, environment, now)
-            found = [
-                row
-                for one in self._rows(snapshot, environment, known, now)
-                if wanted.row(one) and eyes.row(one)
-                for row in (eyes.cells(one),)
-                if wanted.state is None or any(is_in(cell, wanted.state) for cell in row.cells.values())
-            ]
-            if found:
+            made = self._made(snapshot, environment, known, now)
+            whole = eyes.everything and wanted.whole
+            found = made.having(wanted.state) if whole else _chosen(made, eyes, wanted)
+            if found.rows:
                 places[environment.name] = known
-                rows += found
-        through = {name for row in rows for name in row.cells}
-        return Matrix(rows, places, sorted(through | (eyes.registries & (wanted.registries or eyes.registries))))
+                rows += found.rows
+                counted.add(found.tally)
+        shown = set(counted.counted) | (eyes.registries & (wanted.registries or eyes.registries))
+        return Matrix(rows, places, sorted(shown), counted)
 
-    def _rows(self, snapshot: Snapshot, environment: Environment, known: Heard, now: datetime) -> Iterator[Row]:
+    def _made(self, snapshot: Snapshot, environment: Environment, known: Heard, now: datetime) -> _Made:
         if environment.type is not EnvironmentType.KUBERNETES:
-            yield from _people(snapshot, environment)
-            return
-        for namespace, cells in self._table(snapshot, environment, known, now).items():
-            yield Row(environment, cells, namespace)
-
-    def _table(self, snapshot: Snapshot, environment: Environment, known: Heard, now: datetime) -> Table:
+            return _of(environment, _people(snapshot, environment))
         name, kept = environment.name, self._kept.get(environment.name)
         seen = (snapshot.documents, snapshot.credentials, snapshot.tokens)
         told = (
@@ -170,21 +201,29 @@ class Matrices:
         )
         lasts = kept is not None and now < kept.until and _same(kept.told, told)
         if kept is not None and lasts and _same(kept.seen, seen):
-            return kept.table
+            return kept.made
         in_force, masked = (
             tuple(replace(one, delivered=snapshot.estate.delivered(one.registry, now)) for one in grants)
             for grants in accesses(snapshot.estate, environment)
         )
         registries = self._known(snapshot)
-        granted = (in_force, masked, registries)
+        granted = (environment, in_force, masked, registries)
         if kept is not None and lasts and kept.granted == granted:
             self._kept[name] = replace(kept, seen=seen)
-            return kept.table
+            return kept.made
         needed, unused = compared(snapshot, environment, registries)
         namespaces = snapshot.estate.capabilities_of(environment).namespaces
         found = table(namespaces, Granted(in_force, masked), known, needed, unused, now)
-        self._kept[name] = _Kept(seen, told, granted, _until(in_force, known, now), found)
-        return found
+        made = _of(environment, (Row(environment, cells, namespace) for namespace, cells in found.items()))
+        self._kept[name] = _Kept(seen, told, granted, _until(in_force, known, now), made)
+        self._forget(snapshot)
+        return made
+
+    def _forget(self, snapshot: Snapshot) -> None:
+        """What was kept of environments that are gone."""
+        if len(self._kept) > len(snapshot.estate.environments):
+            for name in self._kept.keys() - snapshot.estate.environments_by_name.keys():
+                del self._kept[name]
 
     def _known(self, snapshot: Snapshot) -> Registries:
         """The registries, with what is remembered of images for as long as they are the same."""
@@ -192,6 +231,29 @@ class Matrices:
         if self._registries is None or self._registries.all != held:
             self._registries = Registries(held)
         return self._registries
+
+
+def _of(environment: Environment, rows: Iterable[Row]) -> _Made:
+    held = tuple(rows)
+    return _Made(environment, held, tally(held))
+
+
+def _chosen(made: _Made, eyes: _Eyes, wanted: Wanted) -> _Made:
+    """The rows that are seen and asked for, with their cells that are."""
+    return _of(
+        made.environment,
+        (
+            row
+            for one in made.rows
+            if wanted.row(one) and eyes.row(one)
+            for row in (eyes.cells(one),)
+            if wanted.state is None or _has(row, wanted.state)
+        ),
+    )
+
+
+def _has(row: Row, state: str) -> bool:
+    return any(is_in(cell, state) for cell in row.cells.values())
 
 
 def _same(some: Sequence[object], others: Sequence[object]) -> bool:
@@ -252,7 +314,7 @@ class _Eyes:
         self._wanted = registries
         self.registries = {one.key.name for one in seen(caller, KINDS["Registry"], snapshot)}
         everything = self._workloads.everywhere and len(self.registries) == len(snapshot.of_kind("Registry"))
-        self._everything = everything and self._all_grants
+        self.everything = everything and self._all_grants and self._namespaces.everywhere
 
     def row(self, row: Row) -> bool:
         """Whether they see it at all."""
@@ -262,7 +324,7 @@ class _Eyes:
 
     def cells(self, row: Row) -> Row:
         """The row with those of its cells that they see and have asked for."""
-        if self._everything and not self._wanted:
+        if self.everything and not self._wanted:
             return row
         used = bool(row.namespace) and self._workloads.place(row.environment.name, row.namespace)
         granted = self._all_grants or self._grants.admits(_place(row))

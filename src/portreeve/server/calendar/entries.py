@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from portreeve.core.calendar import Entry, Impact, Lane
-from portreeve.core.desired import Grant, granted
-from portreeve.core.environments import Environment
 from portreeve.core.policy import Exemption, Registry
 from portreeve.server.documents.kinds import KINDS
+from portreeve.server.documents.reach import reaches
 from portreeve.server.documents.service import seen
 from portreeve.server.documents.snapshot import CredentialRow, Snapshot, can_end
 from portreeve.server.documents.stored import Stored
@@ -55,14 +53,6 @@ def _exemptions(exemptions: Sequence[Stored], snapshot: Snapshot) -> Iterator[En
             yield Entry(Lane.EXEMPTION, stored.uid, one.name, one.expires_at, impact=impact)
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """How far a registry's grants go in one environment."""
-
-    grants: int
-    namespaces: frozenset[str]
-
-
 def reached(snapshot: Snapshot) -> Mapping[str, Impact]:
     """Registry → what its pull credential reaches, over all environments."""
     grants: Counter[str] = Counter()
@@ -74,18 +64,3 @@ def reached(snapshot: Snapshot) -> Mapping[str, Impact]:
             namespaces[registry] += len(found.namespaces)
             environments[registry] += 1
     return {name: Impact(count, namespaces[name], environments[name]) for name, count in grants.items()}
-
-
-def reaches(snapshot: Snapshot, environment: Environment) -> Mapping[str, Reach]:
-    """Registry → how far its grants go in an environment; kept while nothing changes that it follows from."""
-    held = snapshot.reached.get(environment.name)
-    if held is None:
-        known = snapshot.estate.capabilities_of(environment).namespaces
-        found: dict[str, list[Grant]] = defaultdict(list)
-        for grant in granted(snapshot.estate, environment):
-            found[grant.registry].append(grant)
-        held = snapshot.reached[environment.name] = {
-            registry: Reach(len(grants), frozenset(name for one in grants for name in one.selected(known)))
-            for registry, grants in found.items()
-        }
-    return held  # type: ignore[return-value] # the memo holds what the lines above put there

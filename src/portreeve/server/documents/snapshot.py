@@ -337,6 +337,11 @@ class Snapshot:
         return {}
 
     @cached_property
+    def drafted(self) -> dict[object, object]:
+        """Draft of a policy, and for whom and which minute → what it would do; worked out by the policies' service."""
+        return {}
+
+    @cached_property
     def compared(self) -> dict[str, object]:
         """Environment → its grants beside what is used there; worked out by the inventory's service.
 

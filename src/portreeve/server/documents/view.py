@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from portreeve.core.agent_identity import ADMITTED, State
-from portreeve.core.desired import granted
 from portreeve.core.effective_policy import too_old
 from portreeve.core.enforcement_messages import STATES
 from portreeve.core.environments import Environment
@@ -20,6 +19,7 @@ from portreeve.core.leaving import Said, left
 from portreeve.core.policy import Exemption, ExemptionState, Registry, RegistryAccess, RegistryPolicy
 from portreeve.core.rotation import CONNECTED
 from portreeve.server.documents.conditions import conditions, token_shown
+from portreeve.server.documents.reach import reaches
 from portreeve.server.documents.snapshot import PULL, AgentRow, Checked, Snapshot
 from portreeve.server.documents.stored import LEAVING, MOVED, Stored
 
@@ -220,8 +220,9 @@ def _health(environment: Environment, snapshot: Snapshot, now: datetime) -> Heal
     """Whether pulls go on working, as the fleet has it."""
     row = snapshot.agents.get(environment.name)
     leaving = environment.name in snapshot.leaving
-    registries = () if leaving else {one.registry for one in granted(snapshot.estate, environment)}
-    held = (snapshot.credentials.get((registry, PULL)) for registry in registries)
+    held = (
+        snapshot.credentials.get((registry, PULL)) for registry in (() if leaving else reaches(snapshot, environment))
+    )
     return health(
         agent=row is not None and row.seen_at is not None,
         connected=is_connected(environment.name, snapshot, now),

@@ -42,8 +42,9 @@ from portreeve.core.policy import Exemption, RegistryPolicy, Stage
 from portreeve.core.pull_failure import ADVICE, Cause
 from portreeve.server.access_requests.service import State
 from portreeve.server.access_requests.service import rows as requests_of
-from portreeve.server.calendar.entries import reaches, visible
+from portreeve.server.calendar.entries import visible
 from portreeve.server.documents.kinds import KINDS
+from portreeve.server.documents.reach import reaches
 from portreeve.server.documents.service import seen
 from portreeve.server.documents.snapshot import PULL, Snapshot
 from portreeve.server.documents.stored import Stored

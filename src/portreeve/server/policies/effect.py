@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from portreeve.core.authorization import selectable
+from portreeve.core.authorization import selectable, visible_scope
 from portreeve.core.blast_radius import Denial, RunningImage
 from portreeve.core.cluster import Namespace, restriction_problem
 from portreeve.core.desired import plane
@@ -32,7 +32,7 @@ from portreeve.server.documents.service import seen
 from portreeve.server.documents.snapshot import Snapshot
 from portreeve.server.documents.view import time
 from portreeve.server.http.caller import Caller
-from portreeve.server.http.guard import may
+from portreeve.server.http.guard import in_scope, may
 from portreeve.server.http.problems import Rejected
 from portreeve.server.images.service import visible
 from portreeve.server.inventory.service import Sees
@@ -45,6 +45,9 @@ MOST_ASKED: Final = 20
 
 MOST_BLOCKED: Final = 20
 """Blocked images that are listed; `counts` has the true number."""
+
+MOST_DRAFTS: Final = 32
+"""Drafts whose effect is kept: of everybody who writes a policy just now."""
 
 MOST_PLACES: Final = 200
 MOST_NAMESPACES: Final = 1_000
@@ -124,7 +127,7 @@ def answered(caller: Caller, draft: Draft, question: Question, now: datetime) ->
     policy = estate.policies_by_name[question.proposal.puts[0].read.value.name]
     snapshot = draft.before
     environments = _environments(caller, snapshot, policy)
-    found = effect(estate, policy, _running(caller, snapshot, environments), now=now, most_blocked=MOST_BLOCKED)
+    found = _effect(caller, snapshot, estate, policy, environments, now)
     known = _known(caller, snapshot, environments)
     covered = sum(one.group in policy.groups and policy_type(one.type) is policy.type for one in estate.environments)
     return {
@@ -148,6 +151,25 @@ def answered(caller: Caller, draft: Draft, question: Question, now: datetime) ->
         "matched": list(_matches(question, policy, estate, found, now)),
         "prefixes": [prefix_shown(one) for one in question.prefixes],
     }
+
+
+def _effect(
+    caller: Caller, snapshot: Snapshot, estate: Estate, policy: RegistryPolicy, environments: list[Environment],
+    now: datetime,
+) -> Effect:  # fmt: skip
+    """Worked out once for each draft: whoever types an image beside it asks about the same draft at each letter."""
+    scope = visible_scope(caller.principal, Kind.WORKLOAD) if in_scope(caller, Action.LIST, Kind.WORKLOAD) else None
+    names = tuple(one.name for one in environments)
+    memo = (scope, names, policy, now.replace(second=0, microsecond=0))
+    found = snapshot.drafted.get(memo)
+    if found is None:
+        if len(snapshot.drafted) >= MOST_DRAFTS:
+            snapshot.drafted.clear()
+        running = _running(caller, snapshot, environments)
+        found = effect(estate, policy, running, now=now, most_blocked=MOST_BLOCKED)
+        snapshot.drafted[memo] = found
+    assert isinstance(found, Effect)
+    return found
 
 
 def _environments(caller: Caller, snapshot: Snapshot, policy: RegistryPolicy) -> list[Environment]:
