@@ -82,6 +82,7 @@ REACHED: dict[str, dict[str, Any]] = {
 ELSEWHERE = {
     "start_oidc": "there is no identity provider here; tests/server/people/test_oidc.py has one",
     "finish_oidc": "as above",
+    "ask_why": "it takes the token out of an admission message's link; tests/server/test_why.py has one",
 }
 """Operation → why it has no good request in this run."""
 
