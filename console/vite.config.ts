@@ -2,15 +2,18 @@
 import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vite'
 
+import { lighter } from './lighter.ts'
+
 // The wheel carries what is built here; the server answers it under any path, so every address is relative.
 export default defineConfig({
   base: './',
-  plugins: [react()],
+  plugins: [react(), lighter()],
   build: {
     outDir: '../src/portreeve/server/static',
     emptyOutDir: true,
     assetsInlineLimit: 0, // data: addresses would need a looser policy than 'self'
     sourcemap: false,
+    manifest: true, // what each page loads, for bench/console_bundle.py
     target: 'es2022',
     modulePreload: { polyfill: false },
   },
