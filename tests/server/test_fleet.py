@@ -184,42 +184,37 @@ async def test_an_exemption_counts_until_the_second_in_which_it_ends(plane: Plan
     assert row["verdict"] == "DENY"
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ({"verdict": "DENY"}, ["docker.io/library/redis:7", "docker.io/other/proxy:1"]),
+async def test_a_click_is_a_filtered_list(scene: httpx2.AsyncClient) -> None:
+    redis, proxy = "docker.io/library/redis:7", "docker.io/other/proxy:1"
+    api, web = "harbor.example.com/shop/api:1", "harbor.example.com/shop/web:1"
+    cases: list[tuple[dict[str, Any], list[str]]] = [
+        ({"verdict": "DENY"}, [redis, proxy]),
         ({"verdict": ["ALLOW", "NOT_JUDGED"], "environment": "dev"}, ["ghcr.io/me/thing:2", "nginx"]),
-        ({"stage": "deny", "verdict": "DENY"}, ["docker.io/library/redis:7"]),
-        ({"registry": "harbor"}, ["harbor.example.com/shop/api:1", "harbor.example.com/shop/web:1"]),
+        ({"stage": "deny", "verdict": "DENY"}, [redis]),
+        ({"registry": "harbor"}, [api, web]),
         ({"host": "docker.io", "environment": "dev"}, ["nginx"]),
-        ({"q": "DEPLOYMENT/c"}, ["docker.io/library/redis:7"]),
+        ({"q": "DEPLOYMENT/c"}, [redis]),
         ({"namespace": "play", "sort": "-image"}, ["nginx", "ghcr.io/me/thing:2"]),
-        ({"environment": "prod", "sort": "verdict"}, [
-            "docker.io/library/redis:7", "docker.io/other/proxy:1", "harbor.example.com/shop/api:1",
-            "harbor.example.com/shop/web:1",
-        ]),
-    ],
-)  # fmt: skip
-async def test_a_click_is_a_filtered_list(
-    scene: httpx2.AsyncClient, query: dict[str, Any], expected: list[str]
-) -> None:
-    assert [one["image"] for one in (await images(scene, **query))["items"]] == expected
-    twin = await scene.get("/api/v1/images.json", params=query)
-    assert [one["image"] for one in twin.json()] == expected
+        ({"environment": "prod", "sort": "verdict"}, [redis, proxy, api, web]),
+    ]
+    for query, expected in cases:
+        assert [one["image"] for one in (await images(scene, **query))["items"]] == expected, query
+        twin = await scene.get("/api/v1/images.json", params=query)
+        assert [one["image"] for one in twin.json()] == expected, query
 
 
-@pytest.mark.parametrize("sort", ["image", "-image", "environment", "-namespace", "owner", "registry", "-verdict"])
-async def test_pages_in_any_order_hold_each_row_once(scene: httpx2.AsyncClient, sort: str) -> None:
-    found, cursor = [], None
-    while True:
-        body = await images(scene, sort=sort, limit=2, **({"cursor": cursor} if cursor else {}))
-        found += [(one["image"], one["environment"], one["owner"]) for one in body["items"]]
-        cursor = body["metadata"].get("continue")
-        if cursor is None:
-            break
-    every = (await images(scene, sort=sort))["items"]
-    assert found == [(one["image"], one["environment"], one["owner"]) for one in every]
-    assert len(set(found)) == 6
+async def test_pages_in_any_order_hold_each_row_once(scene: httpx2.AsyncClient) -> None:
+    for sort in ("image", "-image", "environment", "-namespace", "owner", "registry", "-verdict"):
+        found, cursor = [], None
+        while True:
+            body = await images(scene, sort=sort, limit=2, **({"cursor": cursor} if cursor else {}))
+            found += [(one["image"], one["environment"], one["owner"]) for one in body["items"]]
+            cursor = body["metadata"].get("continue")
+            if cursor is None:
+                break
+        every = (await images(scene, sort=sort))["items"]
+        assert found == [(one["image"], one["environment"], one["owner"]) for one in every], sort
+        assert len(set(found)) == 6
 
 
 async def test_an_order_that_there_is_not_is_refused(scene: httpx2.AsyncClient) -> None:
@@ -287,3 +282,20 @@ async def test_a_verdict_has_its_trace_and_the_cluster_s_own_words(plane: Plane,
     query["namespace"] = "kube-system"
     found = (await scene.get("/api/v1/verdict", params=query)).json()
     assert (found["verdict"], found["message"]) == ("DENY", None)
+
+
+async def test_environments_are_chosen_by_state_and_text(scene: httpx2.AsyncClient) -> None:
+    cases: list[tuple[dict[str, str], set[str]]] = [
+        ({"group": "production"}, {"prod", "west"}),
+        ({"q": "SHOP"}, {"prod"}),
+        ({"q": "develop"}, {"dev"}),
+        ({"enforcement": "Off"}, {"dev"}),
+        ({"health": "Ready"}, set()),
+        ({"health": "Unknown", "enforcement": "Unknown"}, {"prod", "west"}),
+    ]
+    for query, expected in cases:
+        body = await fleet(scene, **query)
+        assert set(members(body)) == expected, query
+        assert body["metadata"]["environments"] == len(expected)
+        # The numbers above stay those of everything: a filter looks at less, and nothing is less for that.
+        assert body["totals"]["environments"] == 3

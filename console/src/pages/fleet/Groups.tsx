@@ -111,7 +111,7 @@ function Tile({ one }: { one: Member }) {
             </li>
           ) : null}
         </ul>
-        {one.whole ? <Fresh at={one.knownAt} what="told" /> : null}
+        {one.whole && one.knownAt ? <Fresh at={one.knownAt} what="told" /> : null}
       </CardBody>
     </Card>
   )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from starlette.responses import Response
 
 from portreeve.core.enforcement_messages import Enforcement
 from portreeve.core.environments import EnvironmentGroup
-from portreeve.core.fleet import Health, Place, Rest, Tally, Thing, largest
+from portreeve.core.fleet import Health, Place, Rest, Tally, Thing
 from portreeve.core.permissions import Action, Kind
 from portreeve.server.documents.kinds import KINDS
 from portreeve.server.documents.service import Documents, seen
@@ -135,21 +136,17 @@ def routes(documents: Documents, fleets: Fleets, clock: Callable[[], datetime]) 
         environment: Named = None,
         limit: Annotated[int, Query(ge=1, le=SQUARES)] = SQUARES,
     ) -> Response:
-        snapshot, now = await documents.snapshot(), clock()
-        caller = caller_of(request)
-        every = await fleets.places(caller, snapshot, now)
-        decided(request)
-        places = [one for one in every if group in (None, one.group) and environment in (None, one.environment)]
-        squares, rest = largest(places, limit)
+        fleet, snapshot, now = await looked(request)
+        found = await asyncio.to_thread(fleet.map, group, environment, limit)
         body = {
             "kind": "FleetMap",
             "metadata": {
-                "revision": snapshot.revision,
-                "total": len(places),
-                "freshness": freshness(caller, snapshot, now),
+                "revision": fleet.revision,
+                "total": found.total,
+                "freshness": freshness(caller_of(request), snapshot, now),
             },
-            "squares": [_square(one) for one in squares],
-            "rest": [{**_place(one), "namespaces": one.namespaces} for one in rest],
+            "squares": [_square(one) for one in found.squares],
+            "rest": [{**_place(one), "namespaces": one.namespaces} for one in found.rest],
         }
         return Answer(200, body).response()
 

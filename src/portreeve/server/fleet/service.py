@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 from portreeve.core.authorization import visible_scope
@@ -30,11 +31,13 @@ from portreeve.core.fleet import (
     Health,
     Lapse,
     Place,
+    Rest,
     Standing,
     Tally,
     Thing,
     Ungranted,
     health,
+    largest,
     things,
 )
 from portreeve.core.permissions import Kind
@@ -78,6 +81,15 @@ class Shown:
     """False: the caller sees something that runs there and not the environment, of which nothing else is told then."""
 
 
+@dataclass(frozen=True, slots=True)
+class Map:
+    """Squares of the map, what is left of each environment, and how many squares there are in all."""
+
+    squares: Sequence[Place]
+    rest: Sequence[Rest]
+    total: int
+
+
 @dataclass(frozen=True)
 class Fleet:
     """All of it, sorted by name."""
@@ -85,7 +97,31 @@ class Fleet:
     revision: int
     shown: Sequence[Shown]
     things: Sequence[Thing]
+    images: Visible
     exemptions: int = 0
+    _maps: dict[tuple[str | None, str | None, int], Map] = field(default_factory=dict)
+
+    @cached_property
+    def places(self) -> Sequence[Place]:
+        """The squares of the map, all of them."""
+        return [
+            Place(one.environment.group, one.environment.name, namespace, tally, _stale(one))
+            for one in self.shown
+            for namespace, tally in _tallies(self.images, one.environment.name).items()
+        ]
+
+    def map(self, group: str | None, environment: str | None, most: int) -> Map:
+        """The largest squares of what is asked for; the same question gets the same answer without any work."""
+        asked = (group, environment, most)
+        found = self._maps.get(asked)
+        if found is None:
+            places = [
+                one for one in self.places if group in (None, one.group) and environment in (None, one.environment)
+            ]
+            found = Map(*largest(places, most), len(places))
+            if len(self._maps) < KEPT:
+                self._maps[asked] = found
+        return found
 
 
 @dataclass(frozen=True)
@@ -120,16 +156,6 @@ class Fleets:
                 self._kept[rights] = found
         return found
 
-    async def places(self, caller: Caller, snapshot: Snapshot, now: datetime) -> list[Place]:
-        """The squares of the map."""
-        fleet = await self.of(caller, snapshot, now)
-        images = await self._judgements.visible(caller, snapshot, now)
-        return [
-            Place(one.environment.group, one.environment.name, namespace, tally, _stale(one))
-            for one in fleet.shown
-            for namespace, tally in _tallies(images, one.environment.name).items()
-        ]
-
 
 def _stale(one: Shown) -> bool:
     return one.whole and one.standing.health in {Health.UNREACHABLE, Health.UNKNOWN}
@@ -160,7 +186,7 @@ def _fleet(caller: Caller, snapshot: Snapshot, images: Visible, now: datetime) -
             if row.state is State.REQUESTED
         ],
     )
-    return Fleet(snapshot.revision, shown, things(facts, now), len(exemptions))
+    return Fleet(snapshot.revision, shown, things(facts, now), images, len(exemptions))
 
 
 def _partly(snapshot: Snapshot, images: Visible, told: Collection[str]) -> Iterator[Shown]:
