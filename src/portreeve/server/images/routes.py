@@ -210,7 +210,7 @@ def _add_list(
         if asked.narrow:
             # In a thread: a hundred thousand rows take a while, and whoever asks for something else does not wait.
             rows = await asyncio.to_thread(lambda: [row for row in rows if asked.has(row)])
-        verdicts = Counter(row.said.word for row in rows)
+        verdicts = Counter(row.said.word for row in rows) if asked.narrow else seen.verdicts
         if asked.verdicts is not None:
             rows = [row for row in rows if row.said.word in asked.verdicts]
         return Selected(rows, verdicts, snapshot)
