@@ -128,7 +128,7 @@ def serve(pipe: Connection, directory: str) -> None:
 async def _serve(pipe: Connection, directory: Path) -> None:
     import uvicorn
 
-    async with running(f"sqlite:///{directory / 'bench.db'}", directory) as plane:
+    async with running(f"sqlite:///{directory / 'bench.db'}", directory, port=0) as plane:
         start = time.perf_counter()
         await fill(plane)
         token = await plane.token("root")

@@ -55,9 +55,9 @@ def scene(kubernetes: Cluster, tmp_path: Path, namespaces: tuple[str, str]) -> I
 
 
 @pytest.fixture
-def namespaces(kubernetes: Cluster) -> Iterator[tuple[str, str]]:
-    """Two of them."""
-    names = ("journey-pay", "journey-shop")
+def namespaces(kubernetes: Cluster, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """Two of them, for this test alone: it takes a while until a name is free again."""
+    names = (f"pay-{request.node.name.split('_')[-1]}", f"shop-{request.node.name.split('_')[-1]}")
     with kubernetes.client() as kube:
         for name in names:
             kube.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}}).expect(201, 409)
@@ -107,6 +107,7 @@ def test_journey_1_by_keyboard(
     page.reload()
     expect(page.locator("h1")).to_be_visible()
     page.keyboard.press("Control+k")
+    expect(page.locator("#palette-text")).to_be_focused()
     page.keyboard.type("add a registry")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"/registries/add$"))

@@ -275,7 +275,10 @@ def shown_command(page: Page, within: Locator) -> str:
     """What "Do this in code" shows for the command line; it is closed again."""
     within.get_by_role("button", name="Do this in code").click()
     found = page.locator("pre[aria-label=portreeve]").inner_text()
-    page.get_by_role("dialog", name="Do this in code").get_by_role("button", name="Close").click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Do this in code")).to_have_count(0)
+    # It alone is closed, and the focus is where it was.
+    expect(within.get_by_role("button", name="Do this in code")).to_be_focused()
     return found
 
 

@@ -12,7 +12,7 @@ import {
   TabTitleText,
 } from '@patternfly/react-core'
 import CodeIcon from '@patternfly/react-icons/dist/esm/icons/code-icon'
-import { useState } from 'react'
+import { useRef, useState } from 'react'
 
 import { bare, PLURALS, type Document } from '../api/documents'
 import { whole } from '../api/place'
@@ -114,20 +114,37 @@ export function CodeForms({ code }: { code: Code }) {
   )
 }
 
-/** The button, and what it opens. */
+/**
+ * The button, and what it opens. In a dialog it opens within that: beside it in the page, the dialog would hide it from
+ * screen readers at its next rendering, and one Escape would close both.
+ */
 export function InCode({ code, what }: { code: Code; what: string }) {
   const [open, set] = useState(false)
+  const button = useRef<HTMLButtonElement>(null)
+  const around = () => button.current?.closest<HTMLElement>('.pf-v6-c-backdrop') ?? document.body
   return (
     <>
-      <Button variant="link" icon={<CodeIcon />} onClick={() => set(true)}>
+      <Button ref={button} variant="link" icon={<CodeIcon />} onClick={() => set(true)}>
         Do this in code
       </Button>
-      <Modal isOpen={open} onClose={() => set(false)} variant="medium" aria-label="Do this in code">
-        <ModalHeader title="Do this in code" description={what} />
-        <ModalBody>
-          <CodeForms code={code} />
-        </ModalBody>
-      </Modal>
+      {open ? (
+        <Modal
+          isOpen
+          appendTo={around}
+          onClose={() => set(false)}
+          onEscapePress={(event) => {
+            event.stopPropagation()
+            set(false)
+          }}
+          variant="medium"
+          aria-label="Do this in code"
+        >
+          <ModalHeader title="Do this in code" description={what} />
+          <ModalBody>
+            <CodeForms code={code} />
+          </ModalBody>
+        </Modal>
+      ) : null}
     </>
   )
 }

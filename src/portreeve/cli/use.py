@@ -24,7 +24,7 @@ Examples:
               help="The workload's namespace.")  # fmt: skip
 @click.option("--environment", metavar="NAME", help="Say whether it is granted there.")
 @click.option("--repository", metavar="PATH", help="Which repository, without the host.")
-@click.option("--tag", default="latest", show_default=True, metavar="TAG", help="Which tag.")
+@click.option("--tag", default="latest", show_default=True, metavar="TAG", help="Which tag, or a digest.")
 @output_option("text", "json", "yaml", "annotation", "command")
 @server_options
 @terminal_options

@@ -163,6 +163,9 @@ async def test_how_a_registry_is_used_says_whether_it_is_granted_where_the_calle
     found = (await held.get("usage", namespace="shop", environment="prod-eu", tag="1.4")).json()
     assert found["annotation"] == {"key": "portreeve.io/registry.here", "value": "here"}
     assert found["pod"]["spec"]["containers"][0]["image"] == "harbor.example.com/shop/app:1.4"
+    pinned = (await held.get("usage", namespace="shop", tag=OTHER)).json()
+    assert pinned["pod"]["spec"]["containers"][0]["image"] == f"harbor.example.com/shop/app@{OTHER}"
+    assert f"--image=harbor.example.com/shop/app@{OTHER}" in pinned["command"]
     assert list(found["pullSecret"]["content"]["auths"]) == ["harbor.example.com/shop/"]
     assert found["granted"] is True
     assert (await held.get("usage", namespace="pay", environment="prod-eu")).json()["granted"] is False
