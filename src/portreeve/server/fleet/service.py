@@ -193,14 +193,14 @@ def _partly(snapshot: Snapshot, images: Visible, told: Collection[str]) -> Itera
     """Environments of which the caller sees what runs in some namespaces, and nothing else."""
     for name in sorted(images.found):
         environment = None if name in told else snapshot.estate.environments_by_name.get(name)
-        tallies = _tallies(images, name) if environment is not None else {}
+        tallies: Mapping[str, Tally] = _tallies(images, name) if environment is not None else {}
         if environment is not None and tallies:
             standing = Standing(
                 name,
                 "",
                 Enforcement.UNKNOWN,
                 Health.UNKNOWN,
-                tally=sum(tallies.values(), Tally()),
+                tally=_total(images, name, tallies),
             )
             status = {"phase": None, "agent": {"connected": None, "lastSeen": None}}
             # Its group is not theirs to know, either.
@@ -234,7 +234,7 @@ def _shown(
         ),
         status.get("policy"),
         stage,
-        sum(tallies.values(), Tally()) if name in images.found else None,
+        _total(images, name, tallies) if name in images.found else None,
         min(ends, default=None),
     )
     return Shown(
@@ -261,12 +261,19 @@ def _ends(snapshot: Snapshot, environment: Environment) -> list[datetime]:
     return [row.expires_at for row in rows if row is not None and row.expires_at is not None]
 
 
-def _tallies(images: Visible, environment: str) -> dict[str, Tally]:
+def _tallies(images: Visible, environment: str) -> Mapping[str, Tally]:
     """Namespace → what runs there, as far as the caller may see it."""
     judged = images.found.get(environment)
     if judged is None:
         return {}
-    return {name: tally for name, tally in judged.tallies.items() if images.places.admit(environment, name)}
+    seen = [name for name in judged.tallies if images.places.admit(environment, name)]
+    # Mostly all or nothing: then nothing is made anew.
+    return judged.tallies if len(seen) == len(judged.tallies) else {name: judged.tallies[name] for name in seen}
+
+
+def _total(images: Visible, environment: str, tallies: Mapping[str, Tally]) -> Tally:
+    judged = images.found[environment]
+    return judged.total if tallies is judged.tallies else sum(tallies.values(), Tally())
 
 
 def _endings(caller: Caller, snapshot: Snapshot, images: Visible, shown: Sequence[Shown]) -> Iterator[Ending]:

@@ -60,11 +60,8 @@ class Said:
     code: str = ""
     reason: str = ""
     exempted: tuple[str, ...] = ()
-
-    @property
-    def word(self) -> Word:
-        """The verdict, also where there is none."""
-        return word(self.verdict)
+    word: Word = Word.NOT_JUDGED
+    """The verdict, also where there is none. It is asked for a hundred thousand times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +94,11 @@ class Judged:
 
     rows: tuple[Row, ...]
     tallies: Mapping[str, Tally]
+
+    @cached_property
+    def total(self) -> Tally:
+        """All of its namespaces together."""
+        return sum(self.tallies.values(), Tally())
 
     @cached_property
     def used(self) -> Mapping[str, Mapping[str, int]]:
@@ -148,6 +150,11 @@ class Visible:
     found: Mapping[str, Judged]
     places: Places
     _orders: dict[str, tuple[Row, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def verdicts(self) -> Counter[Word]:
+        """How many there are of each verdict."""
+        return Counter(row.said.word for row in self.rows)
 
     def ordered(self, order: str, *, descending: bool = False) -> Sequence[Row]:
         """All of them in one of the ORDERS."""
@@ -298,7 +305,8 @@ def _said(namespace: str, image: str, sources: ResolvedSources | None, registrie
     exempted: tuple[str, ...] = ()
     if first.code is Code.EXEMPTED and reference is not None:
         exempted = tuple(one.name for one in sources.exempting(reference, namespace, now))
-    return Said(canonical, host, registry, found.decision, stage, str(first.code), first.message, exempted)
+    told = (str(first.code), first.message, exempted, word(found.decision))
+    return Said(canonical, host, registry, found.decision, stage, *told)
 
 
 def _tallies(rows: Iterable[Row]) -> dict[str, Tally]:

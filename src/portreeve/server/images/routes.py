@@ -108,8 +108,14 @@ class Wanted:
         )
 
     def _holds(self, image: RunningImage) -> bool:
-        assert self.text is not None
-        return any(self.text in one.lower() for one in (image.image, image.owner, image.namespace, image.environment))
+        # Written out: it is asked of a hundred thousand rows, and a generator takes as long as the looking.
+        text = self.text or ""
+        return (
+            text in image.image.lower()
+            or text in image.owner.lower()
+            or text in image.namespace.lower()
+            or text in image.environment.lower()
+        )
 
     @property
     def filters(self) -> list[Any]:
@@ -210,7 +216,7 @@ def _add_list(
         if asked.narrow:
             # In a thread: a hundred thousand rows take a while, and whoever asks for something else does not wait.
             rows = await asyncio.to_thread(lambda: [row for row in rows if asked.has(row)])
-        verdicts = Counter(row.said.word for row in rows)
+        verdicts = Counter(row.said.word for row in rows) if asked.narrow else seen.verdicts
         if asked.verdicts is not None:
             rows = [row for row in rows if row.said.word in asked.verdicts]
         return Selected(rows, verdicts, snapshot)
