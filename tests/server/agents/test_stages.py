@@ -252,7 +252,8 @@ async def test_it_is_remembered_in_few_writes_and_forgotten_with_its_environment
     plane.clock.move(timedelta(minutes=5))
     assert await plane.server.stages.sweep() == 2
     await agents[0].says(image=BAD)
-    assert await plane.server.stages.sweep() == 2  # what is remembered of the place, and its day
+    # What is remembered of it, and its row of today.
+    assert await plane.server.stages.sweep() == 2
     # What another environment reports is no reason to judge everything anew.
     judged = plane.server.writer.snapshot.governed
     assert [one[0] for one in judged if isinstance(one, tuple)] == ["prod"]
