@@ -23,14 +23,15 @@ def code(within: Page | Locator, page: Page, form: str = "portreeve") -> str:
     return text
 
 
-def as_typed(console: Console, folder: Path, text: str) -> str:
-    """Run lines of a shell with an administrator's token; what they wrote."""
+def as_typed(console: Console, folder: Path, text: str, **variables: str) -> str:
+    """Run lines of a shell with an administrator's token, and secrets in variables; what they wrote."""
     folder.mkdir()
     console.known("typist", "platform-admin")
     environment = Program(folder, guarded_by=LOOPBACK_GUARD).environment(
         PATH=f"{PROGRAM.parent}:/usr/bin:/bin",
         PORTREEVE_SERVER=console.url,
         PORTREEVE_TOKEN=console.served.token("typist"),
+        **variables,
     )
     done = subprocess.run(
         ["/bin/sh", "-ec", text],

@@ -166,8 +166,12 @@ class AuditLog:
                     async with self._database.reader.connect() as connection:
                         signed = await store.last_checkpoint(connection)
                     if signed is not None or await asyncio.to_thread(self._outside.last) is not None:
-                        raise key_missing()
-                    key = await asyncio.to_thread(key_file.make, self._key_file, self._origin)
+                        # Another replica may have made the key, and signed with it, since it was looked for.
+                        key = await asyncio.to_thread(key_file.read, self._key_file)
+                        if key is None:
+                            raise key_missing()
+                    else:
+                        key = await asyncio.to_thread(key_file.make, self._key_file, self._origin)
                 self._verifier = key.verifier
                 self._signer = Signer(self._database, self._writer, self._clock, key, self._outside)
             return self._signer
