@@ -51,6 +51,7 @@ class ConsoleHook(BuildHookInterface[Any]):
         shutil.copytree(Path(self.root) / "console", tree / "console", ignore=shutil.ignore_patterns(*NOT_SOURCES))
         npm(tree / "console", *INSTALL)
         build(tree)
+        shutil.rmtree(tree / STATIC / ".vite", ignore_errors=True)  # for the bench of working copies alone
         build_data["force_include"][str(tree / STATIC)] = STATIC.relative_to("src").as_posix()
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:

@@ -183,3 +183,14 @@ def governed(
             yield Governed(served, admin, agent, kube)
         finally:
             agent.kill()
+            ungoverned(kube)
+
+
+def ungoverned(kube: KubeClient) -> None:
+    """Take away what the agent enforced: other tests of this process have the same cluster."""
+    for kind in ("validatingadmissionpolicybindings", "validatingadmissionpolicies"):
+        path = f"/apis/admissionregistration.k8s.io/v1/{kind}"
+        for one in kube.request("GET", path).expect(200).body["items"]:
+            name = one["metadata"]["name"]
+            if name.startswith("portreeve-images"):
+                kube.request("DELETE", f"{path}/{name}").expect(200, 404)

@@ -197,6 +197,24 @@ def test_a_request_is_refused_with_a_reason_and_then_approved(console: Console) 
     back(console, before)
 
 
+@pytest.mark.slow
+def test_the_commands_on_a_request_do_what_the_buttons_do(console: Console, tmp_path: Path) -> None:
+    page, before = console.page("/access?view=requests"), accesses(console)
+    page.get_by_role("button", name="Deny prod/jobs/needs-harbor").click()
+    dialog = page.get_by_role("dialog", name="Deny prod/jobs/needs-harbor")
+    dialog.get_by_label("Reason").fill("it's not yours; $(id)")
+    as_typed(console, tmp_path / "deny", code(dialog, page))
+    dialog.get_by_role("button", name="Cancel").click()
+    page.reload()
+    expect(page.get_by_text("Refused", exact=True)).to_be_visible()
+    expect(page.get_by_text("it's not yours; $(id)")).to_be_visible()
+    page.get_by_role("button", name="Approve prod/jobs/needs-harbor").click()
+    plan = plan_of(page, "Approve prod/jobs/needs-harbor")
+    as_typed(console, tmp_path / "approve", code(plan, page))
+    assert accesses(console)["requested-harbor-prod"]["namespaces"] == {"names": ["jobs"]}
+    back(console, before)
+
+
 def test_only_who_has_a_role_on_a_host_can_be_granted_something_there(console: Console, tmp_path: Path) -> None:
     page = console.page("/access?view=people")
     expect(row(page, "build-host", "team ops").get_by_text("Granted")).to_be_visible()

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
 
 from tests.console.browser import Console, RealClock
 from tests.console.typed import as_typed, code
@@ -86,21 +85,6 @@ def test_an_exemption_is_denied_and_another_one_renewed(console: Console, tmp_pa
     dialog.locator("#until").fill(ends(40)[:10])
     as_typed(console, tmp_path / "renew", code(dialog, page))
     assert console.ask("GET", "exemptions/longer")["status"]["renewal"]["expiresAt"] == ends(40)
-
-
-def test_a_token_is_made_and_an_agent_enrolled(console: Console, tmp_path: Path) -> None:
-    page = console.page("/settings?tab=me")
-    page.get_by_role("button", name="New token").click()
-    dialog = page.get_by_role("dialog", name="Make an API token")
-    dialog.locator("#token-title").fill("it's for CI; $(id)")
-    dialog.locator("#token-reads").check()
-    assert as_typed(console, tmp_path / "token", code(dialog, page)).strip().startswith("prt_")
-    (made,) = console.ask("GET", "users/ada/tokens")["items"]
-    assert (made["title"], made["scope"]) == ("it's for CI; $(id)", {"readOnly": True})
-    console.go(page, "/environments/prod?tab=agent")
-    shown = code(page.locator("main"), page)
-    expect(page.get_by_role("button", name="Make the enrolment command")).to_be_enabled()
-    assert "portreeve-agent enrol" in as_typed(console, tmp_path / "enrol", shown)
 
 
 def test_a_registry_is_deleted(console: Console, tmp_path: Path) -> None:

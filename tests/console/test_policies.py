@@ -417,7 +417,9 @@ def test_the_pages_are_there_in_both_themes(console: Console, dark: bool) -> Non
     ):
         console.go(page, path)
         if path.endswith(("form", "edit")):
-            expect(effect(page)).to_contain_text(re.compile("Choose groups|running images"))
+            expect(effect(page)).to_contain_text(
+                re.compile("Choose groups|running images|What runs there is not known")
+            )
         if name == "policies-edit":
             page.get_by_label("Image", exact=True).fill("edge.example.com/x")
             expect(page.locator("tr[aria-current]")).to_be_visible()

@@ -193,7 +193,7 @@ def test_a_refused_address_shows_the_entry_and_the_state_says_so(console: Consol
 
 
 def test_images_are_rows_tags_are_chips_and_both_are_changed_from_what_was_seen(
-    console: Console, real: DockerRegistry
+    console: Console, real: DockerRegistry, tmp_path: Path
 ) -> None:
     here(console, real, dev=["shop"])
     page = console.page("/registries/here?tab=browse")
@@ -214,10 +214,17 @@ def test_images_are_rows_tags_are_chips_and_both_are_changed_from_what_was_seen(
     page.keyboard.press("Escape")
     table.get_by_role("row").filter(has_text="1.5").get_by_role("button", name="Tag 1.5 anew").click()
     dialog = page.get_by_role("dialog", name="Let a tag name this image")
+    dialog.get_by_label("Tag").fill("typed")
+    expect(dialog.get_by_role("button", name="Do this in code")).to_be_visible()
+    dialog.get_by_role("button", name="Do this in code").click()
+    as_typed(console, tmp_path, code(page.get_by_role("dialog", name="Do this in code"), "curl"))
+    page.get_by_role("dialog", name="Do this in code").get_by_role("button", name="Close").click()
     dialog.get_by_label("Tag").fill("stable")
     expect(dialog.get_by_text("and is moved")).to_be_visible()
     dialog.get_by_role("button", name="Move the tag").click()
     expect(table.get_by_role("row").filter(has_text="1.5")).to_contain_text("stable")
+    # The command and the button name the same image by two tags.
+    expect(table.get_by_role("row").filter(has_text="1.5")).to_contain_text("typed")
     table.get_by_role("row").filter(has_text="1.4").get_by_role("button", name="Delete 1.4").click()
     dialog = page.get_by_role("dialog", name="Delete from the registry")
     expect(dialog.get_by_text("2 workloads run it")).to_be_visible()
