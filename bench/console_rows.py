@@ -41,7 +41,7 @@ look.observe(document, { childList: true, subtree: true })
 def visit(page: Page, address: str) -> float:
     """Seconds until the first row of a page."""
     page.goto(address)
-    page.locator("main tbody tr, main .pf-v6-c-card").first.wait_for()
+    page.locator("main tbody tr, main .pf-v6-c-card").filter(visible=True).first.wait_for()
     return float(page.evaluate("window.rowsAt")) / 1000
 
 
