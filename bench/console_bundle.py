@@ -1,8 +1,7 @@
 """What a browser loads, in gzipped kilobytes of scripts and styles: the first page, the heaviest, and all there are.
 
-A page is loaded when it is gone to, so nobody loads all of them at once: what somebody waits for is the first page, and
-at most the heaviest one opened by a link. Those two have the limit. Which file needs which is in the manifest that the
-build leaves beside them; it is not served.
+A page is loaded when it is gone to, so nobody loads all of them at once; the limit is for all of them all the
+same. Which file needs which is in the manifest that the build leaves beside them; it is not served.
 
 Run: make bench, or python -m bench.console_bundle
 """
@@ -49,7 +48,7 @@ def main() -> None:
     figures.show("console: the first page", kilobytes(pages[fleet]), "KB", LIMIT_KB)
     figures.show(f"console: the heaviest, {Path(heaviest).stem}", kilobytes(pages[heaviest]), "KB", LIMIT_KB)
     every = {path.relative_to(STATIC).as_posix() for path in (STATIC / "assets").iterdir()}
-    figures.show(f"console: all {len(pages)} pages", kilobytes(every), "KB")
+    figures.show(f"console: all {len(pages)} pages", kilobytes(every), "KB", LIMIT_KB)
     figures.finish()
 
 

@@ -38,7 +38,7 @@ from portreeve.core.agent_messages import ApplySecret
 from portreeve.core.credential import AuthEntry, CredentialRef, Login
 from portreeve.core.pacing import Limits
 from portreeve.core.secret import SecretValue
-from portreeve.kube.client import Client
+from portreeve.kube.client import METADATA, Client
 from portreeve.kube.kubeconfig import connection, find
 from portreeve.kube.resources import SECRETS
 from portreeve.reconciler import requests
@@ -184,7 +184,7 @@ def manifest(namespace: str, name: str, version: int) -> dict[str, Any]:
 
 
 def _applier(client: Client, version: int) -> Callable[[str], Awaitable[Any]]:
-    return lambda namespace: client.apply(SECRETS, manifest(namespace, "bare", version), Unread)
+    return lambda namespace: client.apply(SECRETS, manifest(namespace, "bare", version), Unread, accept=METADATA)
 
 
 async def _recreator(client: Client, version: int) -> Callable[[str], Awaitable[Any]]:

@@ -210,14 +210,6 @@ def serious(page: Page, *, within: str | None = None) -> list[str]:
     ]
 
 
-def contrast(page: Page) -> list[str]:
-    """What axe finds too faint in the theme that is on."""
-    if not page.evaluate("typeof window.axe === 'object'"):
-        page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("window.axe.run(document, {runOnly: {type: 'rule', values: ['color-contrast']}})")
-    return [at["html"][:200] for one in found["violations"] for at in one["nodes"]]
-
-
 def shot(page: Page, name: str) -> Path:
     """A screenshot of the whole page, kept as an artefact of the run."""
     SHOTS.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,8 +15,8 @@ from playwright.sync_api import Locator, Page, expect
 from portreeve.core.blast_radius import RunningImage
 from portreeve.server.database.writer import Transaction
 from portreeve.server.images.service import Observation, observe
-from tests.cli.program import LOOPBACK_GUARD, PROGRAM, Program
 from tests.console.browser import Console, RealClock, serious, settled, shot
+from tests.console.typed import as_typed
 from tests.fakes.images import image, index
 from tests.server.plane import document
 from tests.server.registries.reached import ALLOWED, pushed, spec_of
@@ -159,25 +158,15 @@ def test_a_registry_is_pasted_tried_and_granted(console: Console, real: DockerRe
     assert clicks <= 6
     # What the drawer showed makes the same, once it is run as it stands.
     stored = console.ask("GET", "registries/pasted")
-    as_typed(console, tmp_path, shown.replace("name: pasted", "name: typed").replace(" pasted ", " typed "))
+    as_typed(
+        console,
+        tmp_path / "typed",
+        shown.replace("name: pasted", "name: typed").replace(" pasted ", " typed "),
+        REGISTRY_SECRET=PASSWORD,
+    )
     other = console.ask("GET", "registries/typed")
     assert other["spec"] == stored["spec"]
     assert [one["state"] for one in other["status"]["credentials"]] == ["stored"]
-
-
-def as_typed(console: Console, folder: Path, text: str) -> None:
-    """Run lines of a shell, with an administrator's token and the secret in variables."""
-    console.known("typist", "platform-admin")
-    environment = Program(folder, guarded_by=LOOPBACK_GUARD).environment(
-        PATH=f"{PROGRAM.parent}:/usr/bin:/bin",
-        PORTREEVE_SERVER=console.url,
-        PORTREEVE_TOKEN=console.served.token("typist"),
-        REGISTRY_SECRET=PASSWORD,
-    )
-    done = subprocess.run(
-        ["/bin/sh", "-ec", text], env=environment, cwd=folder, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_a_refused_address_shows_the_entry_and_the_state_says_so(console: Console) -> None:
@@ -217,7 +206,7 @@ def test_images_are_rows_tags_are_chips_and_both_are_changed_from_what_was_seen(
     dialog.get_by_label("Tag").fill("typed")
     expect(dialog.get_by_role("button", name="Do this in code")).to_be_visible()
     dialog.get_by_role("button", name="Do this in code").click()
-    as_typed(console, tmp_path, code(page.get_by_role("dialog", name="Do this in code"), "curl"))
+    as_typed(console, tmp_path / "typed", code(page.get_by_role("dialog", name="Do this in code"), "curl"))
     page.get_by_role("dialog", name="Do this in code").get_by_role("button", name="Close").click()
     dialog.get_by_label("Tag").fill("stable")
     expect(dialog.get_by_text("and is moved")).to_be_visible()
@@ -308,7 +297,7 @@ def test_an_image_that_will_be_admitted_is_taken_along_with_its_digest(
     main = manifest["spec"]["template"]["spec"]["containers"][0]
     assert main["image"] == f"127.0.0.1:{real.port}/team/api@{digest}"
     assert "imagePullSecrets" not in json.dumps(manifest)
-    as_typed(console, tmp_path, code(page, "portreeve"))
+    as_typed(console, tmp_path / "typed", code(page, "portreeve"))
     # Everything stands in the address: who is sent it sees the same.
     page.reload()
     expect(page.get_by_text("You need nothing: this namespace already has access")).to_be_visible()

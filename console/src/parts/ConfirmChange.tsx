@@ -302,13 +302,14 @@ function Problems({ title, problems, color }: { title: string; problems: PlanPro
   )
 }
 
-function Workloads({ title, rows, total = rows.length }: { title: string; rows: (RunningImage & { reason?: string })[]; total?: number | undefined }) {
+/** Running workloads: the first ones, and how many there are. `level` is that of their heading. */
+export function Workloads({ title, rows, total = rows.length, level: Level = 'h3' }: { title: string; rows: (RunningImage & { reason?: string })[]; total?: number | undefined; level?: 'h2' | 'h3' }) {
   if (!rows.length) return null
   return (
     <section aria-label={title}>
-      <h3>
+      <Level>
         {title}: {total}
-      </h3>
+      </Level>
       <div className="scrolled" tabIndex={0} role="region" aria-label={`${title}, table`}>
         <table className="plain">
           <thead>

@@ -24,7 +24,7 @@ import { useState } from 'react'
 import { pathOf, send } from '../../api/client'
 import type { Stage } from '../../api/documents'
 import { asProblem } from '../../api/problem'
-import { PlanShown, type Plan } from '../../parts/ConfirmChange'
+import { PlanShown, type Plan, Workloads } from '../../parts/ConfirmChange'
 import { When } from '../../parts/Fresh'
 import { codeOfCall, InCode, type Call } from '../../parts/InCode'
 import { useSay } from '../../parts/Say'
@@ -208,38 +208,7 @@ function Looks({ shown }: { shown: RolloutShown }) {
 }
 
 function Violations({ shown }: { shown: RolloutShown }) {
-  if (!shown.violationsTotal) return null
-  return (
-    <section aria-label="Violations">
-      <h2>What it would deny: {shown.violationsTotal}</h2>
-      <div className="scrolled" tabIndex={0} role="region" aria-label="Violations, table">
-        <table className="plain">
-          <thead>
-            <tr>
-              <th scope="col">Environment</th>
-              <th scope="col">Namespace</th>
-              <th scope="col">Workload</th>
-              <th scope="col">Image</th>
-            </tr>
-          </thead>
-          <tbody>
-            {shown.violations.slice(0, SHOWN).map((one, index) => (
-              <tr key={index}>
-                <td>{one.environment}</td>
-                <td>{one.namespace}</td>
-                <td>{one.owner}</td>
-                <td>
-                  <code>{one.image}</code>
-                  <div className="fresh">{one.reason}</div>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-      {shown.violationsTotal > SHOWN ? <p className="fresh">and {shown.violationsTotal - SHOWN} more</p> : null}
-    </section>
-  )
+  return <Workloads title="What it would deny" rows={shown.violations} total={shown.violationsTotal} level="h2" />
 }
 
 /** The request of a move, and the command that sends the same. */

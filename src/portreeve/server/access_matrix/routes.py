@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -62,15 +62,29 @@ MOST_NAMED: Final = 20
 _KINDS: Final[Mapping[str, str]] = {"access": "RegistryAccess", "policy": "RegistryPolicy"}
 
 
+def wanted(
+    group: Text = None,
+    environment: Text = None,
+    namespace: Text = None,
+    registry: Names = None,
+    state: Asked = None,
+    rows: Kinds = None,
+    q: Search = None,
+) -> Wanted:
+    """The filters of a request."""
+    people = None if rows is None else rows == "people"
+    return Wanted(group, environment, namespace, state, q, frozenset(registry or ()), people)
+
+
 def routes(documents: Documents, clock: Callable[[], datetime]) -> APIRouter:
     """All of them."""
     router = APIRouter(route_class=GuardedRoute, tags=["access"])
     matrices = Matrices()
     may_see = authorised((Kind.NAMESPACE, Action.LIST), (Kind.REGISTRY_ACCESS, Action.LIST))
 
-    async def found(request: Request, wanted: Wanted) -> tuple[Matrix, Snapshot]:
+    async def found(request: Request, asked: Wanted) -> tuple[Matrix, Snapshot]:
         snapshot = await documents.snapshot()
-        matrix = matrices.seen(caller_of(request), snapshot, wanted, clock())
+        matrix = matrices.seen(caller_of(request), snapshot, asked, clock())
         decided(request)
         return matrix, snapshot
 
@@ -81,17 +95,9 @@ def routes(documents: Documents, clock: Callable[[], datetime]) -> APIRouter:
     async def twin(
         request: Request,
         form: Form,
-        group: Text = None,
-        environment: Text = None,
-        namespace: Text = None,
-        registry: Names = None,
-        state: Asked = None,
-        rows: Kinds = None,
-        q: Search = None,
+        asked: Annotated[Wanted, Depends(wanted)],
     ) -> Response:
-        chosen = frozenset(registry or ())
-        wanted = Wanted(group, environment, namespace, state, q, chosen, rows and rows == "people")
-        matrix, _ = await found(request, wanted)
+        matrix, _ = await found(request, asked)
         lines = [line for row in matrix.rows for line in _lines(row)][:MAX_ROWS]
         if form == "csv":
             return csv_twin([name.upper() for name in COLUMNS], [[line[name] for name in COLUMNS] for line in lines])
@@ -105,20 +111,12 @@ def routes(documents: Documents, clock: Callable[[], datetime]) -> APIRouter:
     @may_see
     async def listed(
         request: Request,
+        asked: Annotated[Wanted, Depends(wanted)],
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
-        group: Text = None,
-        environment: Text = None,
-        namespace: Text = None,
-        registry: Names = None,
-        state: Asked = None,
-        rows: Kinds = None,
-        q: Search = None,
     ) -> Response:
-        chosen = frozenset(registry or ())
-        wanted = Wanted(group, environment, namespace, state, q, chosen, rows and rows == "people")
-        matrix, snapshot = await found(request, wanted)
-        query = {"matrix": [group, environment, namespace, sorted(chosen), state, rows, q]}
+        matrix, snapshot = await found(request, asked)
+        query = {"matrix": asked.filters}
         some, more = cut(matrix.rows, page(query, limit=limit, cursor=cursor), lambda row: row.key)
         metadata: dict[str, Any] = {"revision": snapshot.revision, "total": len(matrix.rows)}
         if more:

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from portreeve.core.access_matrix import Cell, Granted, Heard, State, Use, for_people, is_in, table
 from portreeve.core.agent_identity import ADMITTED
@@ -67,6 +67,12 @@ class Wanted:
     registries: frozenset[str] = frozenset()
     people: bool | None = None
     """Environments whose rows are people, or are namespaces."""
+
+    @property
+    def filters(self) -> list[Any]:
+        """What makes this list this list, for its cursor."""
+        places = [self.group, self.environment, self.namespace]
+        return [*places, sorted(self.registries), self.state, self.people, self.text]
 
     @property
     def whole(self) -> bool:
