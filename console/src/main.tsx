@@ -8,6 +8,7 @@ import { createRoot } from 'react-dom/client'
 
 import { asProblem } from './api/problem'
 import { signedOut } from './api/session'
+import { showDensity } from './parts/density'
 import { SayProvider } from './parts/Say'
 import { router } from './routes'
 import { startTheme } from './shell/theme'
@@ -33,6 +34,7 @@ client.getQueryCache().subscribe((event) => {
 })
 
 startTheme()
+showDensity()
 const place = document.getElementById('console')
 if (place) {
   createRoot(place).render(

@@ -20,10 +20,12 @@ import { useEffect, useState, type ReactNode } from 'react'
 import { send, withQuery } from '../api/client'
 import type { List } from '../api/documents'
 import { address } from '../api/place'
+import { shownColumns } from './columns'
 import { Fresh } from './Fresh'
 import { Go } from './Go'
 import { Teach } from './Teach'
 import { useUrl } from './url'
+import { View } from './View'
 import { Wrong } from './Wrong'
 
 export interface Column<Row> {
@@ -89,7 +91,7 @@ export function useList<Row>(path: string, query: Record<string, string>, every 
 }
 
 export function Rows<Row>(props: RowsProps<Row>) {
-  const { caption, path, columns, filters = [], fixed = {}, prefix = '', limit = 50, twins = ['csv', 'json', 'yaml'] } = props
+  const { caption, path, filters = [], fixed = {}, prefix = '', limit = 50, twins = ['csv', 'json', 'yaml'] } = props
   const [url, setUrl] = useUrl()
   const at = (name: string) => url[`${prefix}${name}`] ?? ''
   const set = (changed: Record<string, string | undefined>, push = false) =>
@@ -97,7 +99,7 @@ export function Rows<Row>(props: RowsProps<Row>) {
 
   const chosen: Record<string, string> = { ...fixed }
   for (const { name } of filters) if (at(name)) chosen[name] = at(name)
-  const sorts = columns.flatMap((one) => (one.sort ? [one.sort] : []))
+  const sorts = props.columns.flatMap((one) => (one.sort ? [one.sort] : []))
   const sort = at('sort')
   if (sort && sorts.includes(sort.replace(/^-/, ''))) chosen.sort = sort
   const query: Record<string, string> = { ...chosen, limit: String(Math.min(limit, 200)) }
@@ -121,6 +123,7 @@ export function Rows<Row>(props: RowsProps<Row>) {
       const { [props.id(row)]: was, ...rest } = before
       return was ? rest : { ...before, [props.id(row)]: row }
     })
+  const columns = shownColumns(props.columns, at('columns'))
   const all = rows.length > 0 && rows.every((row) => picked[props.id(row)])
 
   return (
@@ -141,6 +144,9 @@ export function Rows<Row>(props: RowsProps<Row>) {
           ) : null}
           {props.beside ? <ToolbarItem>{props.beside}</ToolbarItem> : null}
           <ToolbarGroup align={{ default: 'alignEnd' }}>
+            <ToolbarItem>
+              <View caption={caption} columns={props.columns} asked={at('columns')} set={(chosen) => set({ columns: chosen })} />
+            </ToolbarItem>
             {twins.map((form) => (
               <ToolbarItem key={form}>
                 <a href={address(withQuery(`${path}.${form}`, chosen))} download>

@@ -34,6 +34,7 @@ export function Keyboard({ openPalette }: { openPalette: () => void }) {
       else if (id === 'palette') openPalette()
       else if (id === 'help') list(true)
       else if (id === 'filter') document.querySelector<HTMLElement>('[data-filter] input, input[data-filter], .rows select')?.focus()
+      else if (id === 'view') document.querySelector<HTMLElement>('[data-view]')?.click()
       else if (id === 'next') move(1)
       else if (id === 'previous') move(-1)
       else if (id === 'select') current()?.querySelector<HTMLElement>('input[type=checkbox]')?.click()

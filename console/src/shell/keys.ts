@@ -19,6 +19,7 @@ export const DEFAULTS: Binding[] = [
   { id: 'select', title: 'Select the row', keys: 'x' },
   { id: 'copy', title: 'Copy the name of the row', keys: 'c' },
   { id: 'code', title: 'Do this in code', keys: 'y' },
+  { id: 'view', title: 'Columns, density and saved views', keys: 'v' },
   { id: 'help', title: 'Keys', keys: '?' },
   ...PLACES.map((one) => ({ id: `go:${one.path}`, title: `Go to ${one.title}`, keys: `g ${one.key}` })),
 ]

@@ -102,7 +102,7 @@ function Found({ environment, above }: { environment: Environment; above: { titl
     >
       <Tabs
         activeKey={at?.tab ?? 'overview'}
-        onSelect={(_, tab) => set({ tab: tab === 'overview' ? undefined : String(tab), cursor: undefined, namespace: undefined }, true)}
+        onSelect={(_, tab) => set({ tab: tab === 'overview' ? undefined : String(tab), cursor: undefined, namespace: undefined, columns: undefined }, true)}
         aria-label={`Parts of ${name}`}
         mountOnEnter
         unmountOnExit
