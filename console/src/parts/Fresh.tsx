@@ -1,7 +1,8 @@
 /** How old a number is, and from how many places it is told: every number has one. */
 import { useEffect, useState } from 'react'
 
-import { relative } from './time'
+import { instant, relative, zoneOf } from './time'
+import { useAlong } from './url'
 
 /** The time, anew each `every` milliseconds, so that "42 s ago" does not stand still. */
 export function useNow(every = 10_000): number {
@@ -13,15 +14,16 @@ export function useNow(every = 10_000): number {
   return now
 }
 
-/** An instant, relative; ISO on hover and for a screen reader's `time`. `past`: it cannot lie ahead of us. */
+/** An instant, relative or as the address asks for times; ISO on hover and for a screen reader's `time`. `past`: it cannot lie ahead of us. */
 export function When({ at, none = 'never', past = false }: { at: string | null | undefined; none?: string; past?: boolean }) {
   const clock = useNow()
+  const zone = zoneOf(useAlong().tz)
   // The clock here goes in steps: what came since the last one is of now.
   const now = past && at ? Math.max(clock, Date.parse(at)) : clock
   if (!at) return <span>{none}</span>
   return (
     <time dateTime={at} title={at}>
-      {relative(at, now)}
+      {zone ? instant(at, zone) : relative(at, now)}
     </time>
   )
 }

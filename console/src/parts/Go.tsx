@@ -3,6 +3,7 @@ import { useRouter } from '@tanstack/react-router'
 import type { MouseEvent, ReactNode } from 'react'
 
 import { address } from '../api/place'
+import { alongOf, useAlong, withAlong } from './url'
 
 export interface GoProps {
   /** Path with its parameters, as "/registries/harbor?tab=grants"; parts of names are encoded by `here`. */
@@ -25,7 +26,7 @@ export function here(...parts: string[]): string {
 export function useGo(): (to: string, replace?: boolean) => void {
   const router = useRouter()
   return (to, replace = false) => {
-    const href = address(to)
+    const href = address(withAlong(to, alongOf(router.state.location.search)))
     if (replace) router.history.replace(href)
     else router.history.push(href)
   }
@@ -33,6 +34,7 @@ export function useGo(): (to: string, replace?: boolean) => void {
 
 export function Go({ to, children, onClick, ...rest }: GoProps) {
   const go = useGo()
+  const along = useAlong()
   const follow = (event: MouseEvent<HTMLAnchorElement>) => {
     onClick?.(event)
     // What the browser does by itself with other keys and buttons (new tab, window, save) is left to it.
@@ -41,7 +43,7 @@ export function Go({ to, children, onClick, ...rest }: GoProps) {
     go(to)
   }
   return (
-    <a {...rest} href={address(to)} onClick={follow}>
+    <a {...rest} href={address(withAlong(to, along))} onClick={follow}>
       {children}
     </a>
   )

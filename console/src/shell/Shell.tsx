@@ -40,6 +40,8 @@ import { send } from '../api/client'
 import { useMe } from '../api/session'
 import mark from '../mark.svg'
 import { Go, useGo } from '../parts/Go'
+import { zoneOf } from '../parts/time'
+import { useAlong, useUrl } from '../parts/url'
 import { Wrong } from '../parts/Wrong'
 import { Keyboard } from './Keyboard'
 import { PLACES } from './navigation'
@@ -145,6 +147,9 @@ function Head({ openPalette }: { openPalette: () => void }) {
             </ToolbarItem>
             <ToolbarGroup align={{ default: 'alignEnd' }}>
               <ToolbarItem>
+                <Times />
+              </ToolbarItem>
+              <ToolbarItem>
                 <Themes />
               </ToolbarItem>
               <ToolbarItem>
@@ -179,6 +184,25 @@ function Themes() {
             choose(one)
           }}
         />
+      ))}
+    </ToggleGroup>
+  )
+}
+
+const ZONES: [string, string][] = [
+  ['', 'Ago'],
+  ['local', 'Local'],
+  ['utc', 'UTC'],
+]
+
+/** How this page writes times. It is in the address: who is sent it reads the same. */
+function Times() {
+  const [, set] = useUrl()
+  const zone = zoneOf(useAlong().tz) ?? ''
+  return (
+    <ToggleGroup aria-label="Times">
+      {ZONES.map(([one, title]) => (
+        <ToggleGroupItem key={one} text={title} isSelected={zone === one} onChange={() => set({ tz: one })} />
       ))}
     </ToggleGroup>
   )
