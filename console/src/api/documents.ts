@@ -63,6 +63,11 @@ export function bare<Spec>(document: Document<Spec>): Document<Spec> {
   return rest
 }
 
+/** A row as it would be written down: a document as it is applied, anything else as it was answered. */
+export function asSent(row: unknown): unknown {
+  return typeof row === 'object' && row !== null && 'apiVersion' in row && 'metadata' in row ? bare(row as unknown as Document) : row
+}
+
 /** What people call it: its title, or its name. */
 export function titleOf(document: Document<{ title?: string }>): string {
   return document.spec.title || document.metadata.name

@@ -1,6 +1,6 @@
 /**
  * A list of the server's: one page of at most 200 rows, filtered, sorted and paged there, with everything that chooses
- * it in the address. `/` goes to the filter, `j` and `k` through the rows, Enter opens one, `x` selects it.
+ * it in the address. `/` goes to the filter, `j` and `k` through the rows, Enter opens one, `x` selects it, `c` and `y` copy it.
  */
 import {
   Button,
@@ -18,15 +18,17 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { useEffect, useState, type ReactNode } from 'react'
 
 import { send, withQuery } from '../api/client'
-import type { List } from '../api/documents'
+import { asSent, type List } from '../api/documents'
 import { address } from '../api/place'
 import { shownColumns } from './columns'
 import { Fresh } from './Fresh'
 import { Go } from './Go'
+import { rowTexts } from './row'
 import { Teach } from './Teach'
 import { useUrl } from './url'
 import { View } from './View'
 import { Wrong } from './Wrong'
+import { yaml } from './yaml'
 
 export interface Column<Row> {
   title: string
@@ -55,6 +57,8 @@ export interface RowsProps<Row> {
   columns: Column<Row>[]
   /** What tells rows apart. */
   id: (row: Row) => string
+  /** What others call a row, where that is not what tells it apart: an image's reference. */
+  reference?: (row: Row) => string
   /** Where a row opens, as a path of the console; its first cell becomes the link. */
   to?: (row: Row) => string
   filters?: Filter[]
@@ -228,7 +232,15 @@ export function Rows<Row>(props: RowsProps<Row>) {
                 {rows.map((row) => {
                   const id = props.id(row)
                   return (
-                    <Tr key={id} data-row={id} isRowSelected={Boolean(picked[id])}>
+                    <Tr
+                      key={id}
+                      ref={(element: HTMLElement | null) => {
+                        if (element) rowTexts.set(element, { reference: props.reference?.(row) ?? id, yaml: () => yaml(asSent(row)) })
+                      }}
+                      tabIndex={-1}
+                      data-row={id}
+                      isRowSelected={Boolean(picked[id])}
+                    >
                       {props.selected ? (
                         <Td>
                           <input

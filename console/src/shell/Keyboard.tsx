@@ -4,12 +4,13 @@ import { useEffect, useRef, useState } from 'react'
 
 import { copy } from '../parts/Copied'
 import { useGo } from '../parts/Go'
+import { rowTexts } from '../parts/row'
 import { useSay } from '../parts/Say'
 import { bindings, meaning, pressed, rebind, SEQUENCE_MS, typing } from './keys'
 
 const rows = () => [...document.querySelectorAll<HTMLElement>('tr[data-row]')]
 
-/** What of a row is focused: its link, or else its first control. */
+/** What of a row is focused: its link, or else its first control, or else itself. */
 const handle = (row: HTMLElement | undefined) => row?.querySelector<HTMLElement>('td a, td button, td input')
 
 function move(by: 1 | -1): void {
@@ -17,7 +18,11 @@ function move(by: 1 | -1): void {
   const at = all.findIndex((row) => row.contains(document.activeElement))
   const next = at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1)
   const row = all[next]
-  ;(row?.querySelector<HTMLElement>('td a') ?? handle(row))?.focus()
+  ;(row?.querySelector<HTMLElement>('td a') ?? handle(row) ?? row)?.focus()
+}
+
+function openCode(): void {
+  ;[...document.querySelectorAll('button')].find((one) => one.textContent === 'Do this in code')?.click()
 }
 
 const current = () => rows().find((row) => row.contains(document.activeElement))
@@ -38,10 +43,13 @@ export function Keyboard({ openPalette }: { openPalette: () => void }) {
       else if (id === 'next') move(1)
       else if (id === 'previous') move(-1)
       else if (id === 'select') current()?.querySelector<HTMLElement>('input[type=checkbox]')?.click()
-      else if (id === 'code') [...document.querySelectorAll('button')].find((one) => one.textContent === 'Do this in code')?.click()
-      else if (id === 'copy') {
-        const name = current()?.dataset.row
-        if (name) void copy(name).then((done) => say(done ? `Copied ${name}` : 'Could not copy'))
+      else if (id === 'code') openCode()
+      else if (id === 'copy' || id === 'yaml') {
+        const row = current()
+        const texts = row && rowTexts.get(row)
+        if (!texts && id === 'yaml') openCode() // of the page's own object: the YAML is among it
+        else if (!texts) say('Go to a row first')
+        else void copy(id === 'copy' ? texts.reference : texts.yaml()).then((done) => say(done ? `Copied ${texts.reference}${id === 'yaml' ? ' as YAML' : ''}` : 'Could not copy'))
       }
     }
     const listen = (event: KeyboardEvent) => {

@@ -9,9 +9,10 @@ export function theme(): Theme {
   return found === 'light' || found === 'dark' ? found : 'system'
 }
 
-function show(): void {
+/** `paper` is what is being printed: it is light, whatever the screen is. */
+function show(paper = false): void {
   const chosen = theme()
-  const isDark = chosen === 'dark' || (chosen === 'system' && dark.matches)
+  const isDark = !paper && (chosen === 'dark' || (chosen === 'system' && dark.matches))
   document.documentElement.classList.toggle('pf-v6-theme-dark', isDark)
 }
 
@@ -23,5 +24,7 @@ export function setTheme(chosen: Theme): void {
 /** Show the theme, and follow the system's. */
 export function startTheme(): void {
   show()
-  dark.addEventListener('change', show)
+  dark.addEventListener('change', () => show())
+  addEventListener('beforeprint', () => show(true))
+  addEventListener('afterprint', () => show())
 }

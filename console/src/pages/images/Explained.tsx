@@ -180,6 +180,7 @@ function Running({ image }: { image: string }) {
         fixed={{ prefix: repository }}
         limit={20}
         id={(row) => `${row.environment}/${row.namespace}/${row.owner}/${row.image}`}
+        reference={(row) => row.image}
         columns={[
           { title: 'Image', sort: 'image', cell: (row) => <code className="image-name">{row.image}</code> },
           { title: 'Verdict', sort: 'verdict', cell: (row) => <Verdict verdict={row.verdict} /> },

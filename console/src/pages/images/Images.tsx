@@ -31,6 +31,7 @@ export function Images() {
         caption="Running images"
         path="/api/v1/images"
         id={(row) => `${row.environment}/${row.namespace}/${row.owner}/${row.image}`}
+        reference={(row) => row.image}
         to={detailOf}
         every={EVERY_MS}
         head={(list) => <Head list={list} chosen={url.verdict} choose={(verdict) => set({ verdict, cursor: undefined })} />}

@@ -30,6 +30,7 @@ export function Browse({ name }: { name: string }) {
       caption="Repositories"
       path={pathOf('registries', name, 'repositories')}
       id={(row) => row.name}
+      reference={(row) => `${host}/${row.name}`}
       to={(row) => `${here('registries', name)}?tab=browse&repository=${encodeURIComponent(row.name)}`}
       filters={[{ name: 'search', title: 'Part of the name' }]}
       head={(list) => <Source list={list} />}

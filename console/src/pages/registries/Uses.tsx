@@ -17,6 +17,7 @@ export function Uses({ name }: { name: string }) {
       caption="Running workloads"
       path={pathOf('registries', name, 'uses')}
       id={(row) => `${row.environment}/${row.namespace}/${row.owner}/${row.image}`}
+      reference={(row) => row.image}
       filters={[
         { name: 'environment', title: 'Environment' },
         { name: 'namespace', title: 'Namespace' },
