@@ -104,6 +104,11 @@ def installed() -> None:
     """See that node_modules is what package-lock.json names."""
     done, lock = HERE / "node_modules/.package-lock.json", HERE / "package-lock.json"
     if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
+        if done.parent.is_symlink():  # npm would empty the directory behind it, which is another tree's
+            sys.exit(
+                "console: console/node_modules is a link, and what it leads to is not what package-lock.json names; "
+                "run make console in that tree, or remove the link"
+            )
         print("console: installing what package-lock.json names", file=sys.stderr)
         npm(HERE, *INSTALL)
         done.touch()

@@ -3,7 +3,6 @@ address."""
 
 from __future__ import annotations
 
-import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -29,7 +28,8 @@ def headings(page: Page) -> list[str]:
 @pytest.fixture(scope="module", autouse=True)
 def registries(plane: Served) -> None:
     """Two registries."""
-    plane.put(*(document("Registry", name, provider="generic", host=f"{name}.example.com") for name in ("harbor", "quay")))
+    names = ("harbor", "quay")
+    plane.put(*(document("Registry", name, provider="generic", host=f"{name}.example.com") for name in names))
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
