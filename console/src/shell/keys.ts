@@ -20,7 +20,7 @@ export const DEFAULTS: Binding[] = [
   { id: 'copy', title: 'Copy the reference of the row', keys: 'c' },
   { id: 'yaml', title: 'Copy the row as YAML', keys: 'y' },
   { id: 'code', title: 'Do this in code', keys: 'd' },
-  { id: 'view', title: 'Columns, density and saved views', keys: 'v' },
+  { id: 'view', title: 'Columns and density', keys: 'v' },
   { id: 'help', title: 'Keys', keys: '?' },
   ...PLACES.map((one) => ({ id: `go:${one.path}`, title: `Go to ${one.title}`, keys: `g ${one.key}` })),
 ]
