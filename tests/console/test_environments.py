@@ -44,7 +44,7 @@ def test_a_list_says_which_clusters_cannot_restrict_and_leads_to_why(console: Co
     expect(old.get_by_text("v1.29.4")).to_be_visible()
     dev = page.get_by_role("row").filter(has=page.get_by_role("link", name="dev", exact=True))
     expect(dev.get_by_text("Unknown")).to_be_visible()
-    page.get_by_label("Health").select_option("Unknown")
+    page.get_by_role("combobox", name="Health").select_option("Unknown")
     expect(page.get_by_role("link", name="edge-7")).to_have_count(0)
     expect(page).to_have_url(re.compile("health=Unknown"))
     page.go_back()
