@@ -72,6 +72,12 @@ def test_a_list_is_looked_at_as_its_reader_likes(console: Console, *, dark: bool
     assert apart is not None
     assert apart["height"] > close["height"]
 
+    expect(panel.get_by_role("textbox", name="Name of this view")).to_be_visible()
+    tabbed(page, "Name of this view")
+    page.keyboard.type("<b onclick=alert(1)>mine</b>")
+    page.keyboard.press("Enter")
+    saved = panel.get_by_role("link", name="<b onclick=alert(1)>mine</b>")
+    expect(saved).to_have_attribute("aria-current", "page")
     assert serious(page) == []
     shot(page, f"view-{theme}")
     page.keyboard.press("Escape")
@@ -86,6 +92,14 @@ def test_a_list_is_looked_at_as_its_reader_likes(console: Console, *, dark: bool
     expect(page.locator("thead th", has_text="Granted")).to_have_count(0)
     assert asked(page) == {"q": "har", "columns": "name,address,health,running,checked"}
     page.go_forward()
+    expect(page.locator("thead th", has_text="Granted")).to_be_visible()
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("textbox", name="What to find or do")).to_be_focused()
+    page.keyboard.type("mine")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("columns="))
+    assert asked(page) == {"q": "har", "columns": "name,address,health,running,checked"}
+    page.go_back()
     expect(page.locator("thead th", has_text="Granted")).to_be_visible()
 
 

@@ -1,6 +1,6 @@
-/** How a list is looked at: which of its columns are shown, and how close its rows stand. */
+/** How a list is looked at: which of its columns are shown, how close its rows stand, and names for such looks. */
 import { Button } from '@patternfly/react-core'
-import { useId, useState } from 'react'
+import { lazy, Suspense, useId, useRef, useState } from 'react'
 
 import { optional, shownColumns, toggled, type Titled } from './columns'
 import { density, setDensity, type Density } from './density'
@@ -14,6 +14,8 @@ export interface ViewProps {
   set: (columns: string | undefined) => void
 }
 
+const SavedViews = lazy(async () => ({ default: (await import('./SavedViews')).SavedViews }))
+
 const DENSITIES: [Density, string][] = [
   ['compact', 'Compact'],
   ['comfortable', 'Comfortable'],
@@ -23,13 +25,15 @@ const DENSITIES: [Density, string][] = [
 export function View({ caption, columns, asked, set }: ViewProps) {
   const id = useId()
   const [close, choose] = useState(density)
+  const [opened, open] = useState(false)
+  const panel = useRef<HTMLDivElement>(null)
   const shown = shownColumns(columns, asked)
   return (
     <div className="view">
       <Button variant="secondary" popoverTarget={id} data-view="">
         View
       </Button>
-      <div id={id} popover="auto" className="view-panel" role="group" aria-label={`View of ${caption}`}>
+      <div id={id} ref={panel} popover="auto" onToggle={() => open(true)} className="view-panel" role="group" aria-label={`View of ${caption}`}>
         <fieldset>
           <legend>Columns</legend>
           {columns.filter(optional).map((one) => (
@@ -55,6 +59,11 @@ export function View({ caption, columns, asked, set }: ViewProps) {
             </label>
           ))}
         </fieldset>
+        {opened ? (
+          <Suspense>
+            <SavedViews close={() => panel.current?.hidePopover()} />
+          </Suspense>
+        ) : null}
       </div>
     </div>
   )

@@ -1,11 +1,12 @@
 /** Ctrl-K or Command-K: go to any object, run any action. */
 import { Modal, ModalBody, ModalHeader, SearchInput } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
-import { useDeferredValue, useEffect, useState } from 'react'
+import { useDeferredValue, useEffect, useMemo, useState } from 'react'
 
 import { send } from '../api/client'
 import type { Document, List } from '../api/documents'
 import { here, useGo } from '../parts/Go'
+import { addressOf, savedViews } from '../parts/views'
 import { PLACES } from './navigation'
 
 interface Entry {
@@ -72,7 +73,8 @@ export function Palette({ open, close }: { open: boolean; close: () => void }) {
   const [at, move] = useState(0)
   const go = useGo()
   const objects = useObjects(useDeferredValue(text), open)
-  const found = matching([...PLACES.map((one) => ({ title: one.title, about: one.about, to: one.path })), ...ACTIONS, ...objects], text)
+  const views = useMemo(() => (open ? savedViews().map((one) => ({ title: one.name, about: `saved view of ${one.page}`, to: addressOf(one) })) : []), [open])
+  const found = matching([...PLACES.map((one) => ({ title: one.title, about: one.about, to: one.path })), ...ACTIONS, ...views, ...objects], text)
   useEffect(() => move(0), [text])
   useEffect(() => {
     if (!open) set('')
@@ -104,7 +106,7 @@ export function Palette({ open, close }: { open: boolean; close: () => void }) {
         />
         <ul className="palette" aria-label="Found">
           {found.map((one, index) => (
-            <li key={one.to} className={index === at ? 'at' : ''}>
+            <li key={`${one.to} ${one.title}`} className={index === at ? 'at' : ''}>
               <button type="button" onClick={() => run(one)}>
                 <span>{one.title}</span> <span className="fresh">{one.about}</span>
               </button>
