@@ -120,3 +120,16 @@ def test_an_editable_installation_builds_no_console(tmp_path: Path, tools: Path)
     wheel = built(tree, "wheel:editable", tmp_path / "wheel", tools)
     with zipfile.ZipFile(wheel) as packed:
         assert not [name for name in packed.namelist() if "static" in name]
+
+
+def test_packages_behind_a_link_are_left_alone(tmp_path: Path) -> None:
+    """A working copy may have another one's packages behind a link: npm would empty that directory first."""
+    (tree := tmp_path / "tree").mkdir()
+    console = sources(tree) / "console"
+    (another := tmp_path / "another").mkdir()
+    (another / "kept").write_text("of another tree")
+    (console / "node_modules").symlink_to(another)
+    ran = subprocess.run([sys.executable, console / "build.py"], capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stderr.partition(":")[0]) == (1, "console"), ran.stderr
+    assert "console/node_modules is a link" in ran.stderr
+    assert [path.name for path in another.iterdir()] == ["kept"]

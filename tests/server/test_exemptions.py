@@ -102,6 +102,25 @@ async def test_a_renewal_needs_a_new_approval_by_another_person(plane: Plane, re
     assert await exempted(plane) == ["redis"]
 
 
+async def test_an_exemption_ends_within_ninety_days_of_when_it_is_asked_for_or_renewed(
+    plane: Plane, requested: httpx2.AsyncClient
+) -> None:
+    def refused(answer: httpx2.Response) -> bool:
+        told = [(one["code"], one["hint"]) for one in answer.json()["errors"]]
+        return answer.status_code == 422 and told == [("exemption_expiry", told[0][1])] and "2027-02-18" in told[0][1]
+
+    last, beyond = "2027-02-18T12:00:00Z", "2027-02-18T12:00:01Z"  # the plane's clock stands at 2026-11-20, noon
+    other = exemption(expiresAt=beyond)
+    other["metadata"]["name"] = "other"
+    assert refused(await requested.post("/api/v1/exemptions", json=other))
+    other["spec"]["expiresAt"] = last
+    assert (await requested.post("/api/v1/exemptions", json=other)).status_code == 201
+    approver = await plane.client("approver", "environment-admin", groups=["production"])
+    assert (await approver.post(f"{URL}/approve")).status_code == 200
+    assert refused(await requested.post(f"{URL}/renew", json={"expiresAt": beyond}))
+    assert (await requested.post(f"{URL}/renew", json={"expiresAt": last})).status_code == 200
+
+
 @pytest.mark.parametrize("step", ["approve", "deny", "revoke", "renew"])
 async def test_what_was_revoked_stays_revoked(plane: Plane, requested: httpx2.AsyncClient, step: str) -> None:
     approver = await plane.client("approver", "platform-admin")

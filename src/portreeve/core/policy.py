@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -191,6 +191,8 @@ class ExemptionState(StrEnum):
 
 
 IN_FORCE: Final = frozenset({ExemptionState.APPROVED, ExemptionState.ACTIVE, ExemptionState.EXPIRING})
+LONGEST_EXEMPTION: Final = timedelta(days=90)
+"""From when it is asked for, approved or renewed: what is to last longer belongs in the policy itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,16 @@ class Exemption:
     def in_force(self) -> bool:
         """Whether it was approved and not ended; its expiry is compared where it is used."""
         return self.state in IN_FORCE
+
+
+def too_long(expires_at: datetime, now: datetime) -> Problem | None:
+    """What is wrong with an exemption's end that is further away than `LONGEST_EXEMPTION`; None if it is not."""
+    latest = now + LONGEST_EXEMPTION
+    if expires_at <= latest:
+        return None
+    hint = f"ask for {latest:%Y-%m-%d} at the latest and renew it later, or add the source to the policy"
+    message = f"is more than {LONGEST_EXEMPTION.days} days away"
+    return Problem("exemption_expiry", message, "spec.expiresAt", hint)
 
 
 @dataclass(frozen=True, slots=True)

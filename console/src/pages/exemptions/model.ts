@@ -55,7 +55,7 @@ export function gone(exemption: Exemption, now: number): number {
   return Math.min(1, Math.max(0, (now - begun) / (ends - begun)))
 }
 
-/** Days that an exemption is asked for at most, here; what lasts longer belongs in the policy. */
+/** Days that an exemption is asked for at most, as the server has it; what lasts longer belongs in the policy. */
 export const MOST_DAYS = 90
 
 export interface Draft {

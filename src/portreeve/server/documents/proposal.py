@@ -17,7 +17,7 @@ from portreeve.core.estate import Key
 from portreeve.core.people import Role
 from portreeve.core.plan import Plan, plan
 from portreeve.core.platform import in_use_problems, labels_taken_out, named, selector_problems
-from portreeve.core.policy import Exemption, ExemptionState, Registry, RegistryPolicy
+from portreeve.core.policy import Exemption, ExemptionState, Registry, RegistryPolicy, too_long
 from portreeve.core.render import digest
 from portreeve.errors import Conflict, Outdated, Problem, Unconfirmed
 from portreeve.providers.declared import problems as declared_problems
@@ -363,6 +363,9 @@ def _refusals(snapshot: Snapshot, after: Snapshot, changes: tuple[Written, ...])
         if isinstance(one.after and one.after.value, Exemption) and one.before is not None:
             hint = "renew it, or revoke it and request another"
             yield Problem("exemption_fixed", "what was asked for does not change", f"{one.key} spec", hint)
+        elif one.after is not None and isinstance(one.after.value, Exemption):
+            problem = too_long(one.after.value.expires_at, one.after.updated_at)
+            yield from named([problem] if problem else [], one.key)
     if _administered(snapshot) and not _administered(after):
         hint = "bind somebody else first"
         yield Problem("last_admin", "nobody would be platform-admin any more", "RoleBinding", hint)

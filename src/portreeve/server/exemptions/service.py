@@ -21,7 +21,7 @@ from portreeve.core.audit import Target, digest, escaped
 from portreeve.core.authorization import Resource
 from portreeve.core.estate import Key
 from portreeve.core.permissions import Action, Kind
-from portreeve.core.policy import Exemption, ExemptionState
+from portreeve.core.policy import Exemption, ExemptionState, too_long
 from portreeve.errors import Conflict, Invalid, PortreeveError, Problem
 from portreeve.server.audit.journal import Entry
 from portreeve.server.database.writer import Refusal, Transaction
@@ -112,6 +112,7 @@ def _after(stored: Stored, what: Step, user: str, comment: str, expires_at: date
     if what is Step.APPROVE and pending:
         if exemption.expires_at <= now:
             raise _expiry("has passed", "renew it, or request another")
+        _refuse_endless(exemption.expires_at, now)
         return _moved(stored, ExemptionState.ACTIVE, decided, now)
     if what is Step.APPROVE and isinstance(renewal, Mapping):
         return _renewed(stored, renewal, decided, now)
@@ -124,6 +125,7 @@ def _after(stored: Stored, what: Step, user: str, comment: str, expires_at: date
     if what is Step.RENEW and exemption.in_force:
         if expires_at is None or expires_at <= max(now, exemption.expires_at):
             raise _expiry("is not later than now and the present end", "send a later expiresAt")
+        _refuse_endless(expires_at, now)
         asked = {"expiresAt": time_text(expires_at), "requestedBy": user, "comment": comment or None}
         return _moved(stored, exemption.state, {"renewal": asked}, now)
     state = "expired" if exemption.in_force and not in_force else str(exemption.state)
@@ -136,8 +138,17 @@ _PARTICIPLE = {Step.APPROVE: "approved", Step.DENY: "denied", Step.REVOKE: "revo
 
 
 def _expiry(what: str, hint: str) -> Invalid:
-    problem = Problem("exemption_expiry", what, "spec.expiresAt", hint)
+    return _refused(Problem("exemption_expiry", what, "spec.expiresAt", hint))
+
+
+def _refused(problem: Problem) -> Invalid:
     return Invalid("exemption_expiry", "the exemption's end does not allow that", problems=(problem,))
+
+
+def _refuse_endless(expires_at: datetime, now: datetime) -> None:
+    problem = too_long(expires_at, now)
+    if problem is not None:
+        raise _refused(problem)
 
 
 def _moved(stored: Stored, state: ExemptionState, more: Mapping[str, Any], now: datetime) -> Stored:
