@@ -1,7 +1,8 @@
 """What a browser loads, in gzipped kilobytes of scripts and styles: the first page, the heaviest, and all there are.
 
-A page is loaded when it is gone to, so nobody loads all of them at once; the limit is for all of them all the
-same. Which file needs which is in the manifest that the build leaves beside them; it is not served.
+A page is loaded when it is gone to, so nobody loads all of them at once: the limit is for what one page loads, and all
+of them have one of their own, so that growth is noticed (ADR 0033). Which file needs which is in the manifest that the
+build leaves beside them; it is not served.
 
 Run: make bench, or python -m bench.console_bundle
 """
@@ -16,6 +17,7 @@ from typing import Any
 from bench.figures import Figures
 
 LIMIT_KB = 350
+ALL_KB = 500
 STATIC = Path(__file__).parents[1] / "src/portreeve/server/static"
 
 
@@ -48,7 +50,7 @@ def main() -> None:
     figures.show("console: the first page", kilobytes(pages[fleet]), "KB", LIMIT_KB)
     figures.show(f"console: the heaviest, {Path(heaviest).stem}", kilobytes(pages[heaviest]), "KB", LIMIT_KB)
     every = {path.relative_to(STATIC).as_posix() for path in (STATIC / "assets").iterdir()}
-    figures.show(f"console: all {len(pages)} pages", kilobytes(every), "KB", LIMIT_KB)
+    figures.show(f"console: all {len(pages)} pages", kilobytes(every), "KB", ALL_KB)
     figures.finish()
 
 
