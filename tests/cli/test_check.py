@@ -226,8 +226,10 @@ def _read(descriptor: int) -> bytes:
 def test_nothing_is_written_outside_of_what_was_asked_for(program: Program) -> None:
     home = program.folder / "home"
     home.mkdir()
-    program.run("check", "app.yaml", "-p", "policy.yaml", env={"HOME": str(home)})
+    program.run("check", "app.yaml", "-p", "policy.yaml", "--no-keep", env={"HOME": str(home)})
     assert list(home.rglob("*")) == []
+    program.run("check", "app.yaml", "-p", "policy.yaml", env={"HOME": str(home)})
+    assert [one for one in home.rglob("*") if one.is_file()] == [home / ".local/state/portreeve/last-check.json"]
 
 
 def test_a_policy_may_come_from_standard_input(program: Program) -> None:

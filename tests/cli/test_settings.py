@@ -87,7 +87,8 @@ def test_a_wrong_settings_file_is_an_error_that_names_it(program: Program, text:
 def test_info_prints_every_path(program: Program) -> None:
     env = {f"XDG_{name}_HOME": f"/x/{name.lower()}" for name in ("CONFIG", "DATA", "CACHE", "STATE")}
     answer = program.run("info", "-o", "json", env=env | {"PORTREEVE_TOKEN": "canary-value"}).json
-    assert answer["paths"] == {name: f"/x/{name}/portreeve" for name in ("config", "data", "cache", "state")}
+    folders = {name: f"/x/{name}/portreeve" for name in ("config", "data", "cache", "state")}
+    assert answer["paths"] == folders | {"last check": "/x/state/portreeve/last-check.json"}
     assert answer["settings"]["project"] == {"path": ".portreeve.yaml", "exists": False}
     assert answer["environment"]["PORTREEVE_TOKEN"] == "(set)"
     text = program.run("info", env=env | {"PORTREEVE_TOKEN": "canary-value"}).out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as Xml
@@ -10,6 +11,8 @@ from xml.etree import ElementTree as Xml
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.cli.conftest import POLICY
+from tests.cli.program import Program
 from tests.console.browser import Console, RealClock, serious, settled, shot
 from tests.server.plane import document
 from tests.server.served import Served, served
@@ -31,10 +34,18 @@ KUBECONFIG = {
 LOGINS = {"auths": {"harbor.example.com": {"auth": "Y2FuYXJ5OmNhbmFyeQ=="}}, "credHelpers": {"ghcr.io": "pass"}}
 
 
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
 @pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of whoever runs the control plane."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def plane(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A control plane on a machine with a kubeconfig and two logins."""
-    home = tmp_path_factory.mktemp("home")
     (home / ".kube").mkdir()
     (home / ".kube/config").write_text(json.dumps(KUBECONFIG))
     (home / ".docker").mkdir()
@@ -82,9 +93,67 @@ def test_an_empty_installation_shows_what_could_be_connected_and_contacts_nothin
     shot(dark, "fleet-empty-dark")
 
 
+@pytest.fixture
+def checks(home: Path, tmp_path: Path) -> Program:
+    """The program of the same user, in a folder with a policy and with texts that would like to be more than text."""
+    program = Program(tmp_path, env={"HOME": str(home)})
+    program.write("policy.yaml", POLICY)
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": HOSTILE, "namespace": "shop"}}
+    containers = [
+        {"name": "<b>web</b>", "image": f"{HOSTILE}:1"},
+        {"name": "api", "image": "nginx"},
+        {"name": "own", "image": "harbor.example.com/shop/api:1"},
+    ]
+    program.write(f"app/{HOSTILE}.json", json.dumps({**pod, "spec": {"containers": containers}}))
+    program.write(f"app/broken {HOSTILE}.yaml", "kind: Pod\nspec: [unclosed\n")
+    return program
+
+
+def test_what_a_check_found_stands_first_as_text_and_leads_on(console: Console, checks: Program) -> None:
+    page = console.page("/fleet")
+    card = page.get_by_role("region", name="Your last check")
+    expect(card.get_by_text("portreeve check .", exact=True)).to_be_visible()
+    assert checks.run("check", "app").code == 3
+    page.reload()
+    expect(card.get_by_text("nothing is said to be allowed or denied")).to_be_visible()
+    expect(card.get_by_text("Denied", exact=True)).to_have_count(0)
+    expect(card.get_by_text("portreeve suggest app > policy.yaml")).to_be_visible()
+    assert checks.run("check", "app", "-p", "policy.yaml").code == 1
+    page.reload()
+    rows = card.get_by_role("grid", name="Findings of the last check").get_by_role("row")
+    expect(rows).to_have_count(4)
+    expect(rows.nth(1)).to_contain_text(f"{HOSTILE}:1")
+    expect(rows.nth(1)).to_contain_text(f"app/{HOSTILE}.json:1Pod/{HOSTILE}, <b>web</b>, namespace shop")
+    expect(rows.nth(2)).to_contain_text("docker.io/library/nginx:latest")
+    expect(rows.nth(2)).to_contain_text("not under any allowed source for namespace shop")
+    expect(rows.nth(2)).to_contain_text("Fix: use a mirror under harbor.example.com/shop/")
+    expect(rows.nth(3)).to_contain_text("Allowed")
+    card.get_by_text("1 not evaluated").click()
+    expect(card.get_by_text(f"broken {HOSTILE}.yaml")).to_be_visible()
+    expect(card.get_by_text("portreeve check -p policy.yaml app")).to_be_visible()
+    assert page.locator("img[src=x]").count() == 0
+    assert serious(page) == []
+    shot(page, "fleet-checked")
+
+
 def test_whoever_may_not_look_around_is_told_what_will_stand_there(console: Console) -> None:
     page = console.page("/fleet", user="nora", role="")
     expect(page.get_by_text("Nothing to see yet")).to_be_visible()
+
+
+def test_in_use_the_last_check_is_one_line_that_opens_and_is_not_for_everybody(
+    filled: Console, checks: Program
+) -> None:
+    assert checks.run("check", "app", "-p", "policy.yaml").code == 1
+    page = filled.page("/fleet")
+    page.get_by_text("Your last check").click()
+    expect(page.get_by_role("grid", name="Findings of the last check").get_by_role("row")).to_have_count(4)
+    expect(page).to_have_url(re.compile("check=open"))
+    assert serious(page) == []
+    shot(page, "fleet-checked-below")
+    dev = filled.page("/fleet", user="dev", role="developer")
+    settled(dev)
+    expect(dev.get_by_text("Your last check")).to_have_count(0)
 
 
 def test_each_number_leads_to_a_list_with_as_many_rows(filled: Console) -> None:

@@ -42,6 +42,9 @@ Examples:
   helm template . | portreeve check - -p policy.yaml    judge what a chart renders
   portreeve check . -p policies/ --report sarif=out.sarif --report markdown=summary.md
 \b
+The last result is kept for the first page of portreeve up, where CI is not set; portreeve info
+shows the file. PORTREEVE_CHECK_KEEP=false keeps none.
+\b
 Exit codes: 1 a denied image under stage deny (--fail-on warn: or warn), 3 something could
 not be evaluated, 2 error, 0 otherwise."""
 
@@ -56,6 +59,9 @@ class Run:
     allow_incomplete: bool
     exit_zero: bool
     reports: tuple[Report, ...]
+    policy_files: tuple[Path, ...]
+    policy_name: str | None
+    keep: bool | None
 
     def exit_code(self, inspection: Inspection) -> int:
         """What the inspection says, --exit-zero aside."""
@@ -76,6 +82,11 @@ class Run:
 )
 @click.option("--allow-incomplete", is_flag=True, help="Exit 0 instead of 3 where something could not be evaluated.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever was found; errors still exit 2.")
+@click.option(
+    "--keep/--no-keep",
+    default=None,
+    help="Keep the result for the first page of portreeve up.  [default: keep, unless CI is set]",
+)
 @report_option(FORMATS)
 @output_option("table", "wide", "json", "yaml", "csv")
 @no_headers_option
@@ -98,6 +109,7 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], output: str, **option
     reading = run.inputs.open()
     inspection = _inspected(run, reading, terminal, form)
     write_all(run.reports, inspection)  # before the answer: if it fails, standard output holds the error alone
+    _keep(run, inspection, reading, terminal)
     _print_rest(run, inspection, reading, terminal, form, headed=not options["no_headers"])
     return 0 if run.exit_zero else run.exit_code(inspection)
 
@@ -110,7 +122,17 @@ def _prepared(paths: tuple[str, ...], **options: Any) -> Run:
     reports = asked(options["reports"], FORMATS)
     inputs = Inputs(paths, options["namespace"], options["include"], options["exclude"])
     policy = _policy(paths, options["policies"], options["policy_name"])
-    return Run(inputs, policy, options["fail_on"], options["allow_incomplete"], options["exit_zero"], reports)
+    return Run(
+        inputs,
+        policy,
+        options["fail_on"],
+        options["allow_incomplete"],
+        options["exit_zero"],
+        reports,
+        options["policies"],
+        options["policy_name"],
+        options["keep"],
+    )
 
 
 def _policy(paths: tuple[str, ...], files: tuple[Path, ...], name: str | None) -> Chosen | None:
@@ -166,6 +188,17 @@ def _kept(
             if terminal:
                 show_not_evaluated(terminal, item)
     return kept, missing
+
+
+def _keep(run: Run, inspection: Inspection, reading: Reading, terminal: Terminal) -> None:
+    """Leave the result for the first page of `portreeve up`; whether that can be done changes nothing here."""
+    from portreeve.cli import last_check
+
+    if last_check.wanted(run.keep):
+        code = 0 if run.exit_zero else run.exit_code(inspection)
+        sources = run.policy.sources if run.policy else None
+        asked = last_check.Asked(run.inputs, run.policy_files, run.policy_name, sources, code)
+        last_check.keep(inspection, asked, reading.counts.objects, terminal)
 
 
 def _print_rest(

@@ -35,6 +35,7 @@ ENVIRONMENT: Final = {
     "PORTREEVE_DEBUG": "not empty: internal errors come with a traceback, as with -v",
     "NO_COLOR, CLICOLOR_FORCE": "never colour; colour even without a terminal. --color goes first",
     "XDG_CONFIG_HOME, XDG_CONFIG_DIRS": "where config.yaml is looked for; portreeve info prints the paths",
+    "CI": "set, and neither 0 nor false: check keeps no result for the console, unless --keep",
 }
 
 PRECEDENCE: Final = (

@@ -55,7 +55,7 @@ def gathered() -> dict[str, dict[str, Any]]:
 
     return {
         "versions": {"portreeve": __version__, "python": platform.python_version()} | dict(map(_package, _PACKAGES)),
-        "paths": {name: str(getattr(paths, name)()) for name in ("config", "data", "cache", "state")},
+        "paths": {name: str(getattr(paths, name)()) for name in ("config", "data", "cache", "state")} | _last_check(),
         "settings": {
             level: {"path": str(file), "exists": file.is_file()}
             for level, file in (paths.settings_files() | {"profiles": profiles.path()}).items()
@@ -63,6 +63,16 @@ def gathered() -> dict[str, dict[str, Any]]:
         "environment": _environment(),
         "tools": {name: _tool(name, arguments) for name, arguments in TOOLS.items()},
     }
+
+
+def _last_check() -> dict[str, str | None]:
+    """The file, as the control plane looks for it."""
+    import os
+
+    from portreeve.workspace import last_check
+
+    file = last_check.file_of(os.environ)
+    return {"last check": str(file) if file else None}
 
 
 _PACKAGES: Final = ("click", "PyYAML", "pydantic", "rich")

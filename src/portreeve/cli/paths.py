@@ -25,7 +25,7 @@ def cache() -> Path:
 
 
 def state() -> Path:
-    """Logs."""
+    """What the last check found, and what a sandbox of one's own keeps."""
     return _home("XDG_STATE_HOME", ".local/state")
 
 

@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from portreeve.errors import Invalid, PortreeveError, Problem, Stalled
-from portreeve.server import about, discovery, health, keys, logs
+from portreeve.server import about, discovery, health, keys, last_check, logs
 from portreeve.server.access_matrix import routes as access_matrix_routes
 from portreeve.server.access_requests import routes as access_request_routes
 from portreeve.server.access_requests.service import Forget as ForgetRefusals
@@ -292,6 +292,7 @@ def application(server: Server, *, channel_wait_s: float = WAIT_S, static: Path 
         health.routes(server.database, server.problems),
         metrics_routes.routes(server.metrics),
         discovery.routes(server.settings.surroundings),
+        last_check.routes(server.settings.surroundings, server.clock),
         about.routes(server.settings, [one.name for one in server.audit.sinks], server.problems),
         people_routes.routes(server.people),
         plan_routes.routes(server.plans, server.writer),

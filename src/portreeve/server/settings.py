@@ -24,8 +24,9 @@ SURROUNDINGS: Final = (
     "REGISTRY_AUTH_FILE",
     "XDG_CONFIG_HOME",
     "XDG_RUNTIME_DIR",
+    "XDG_STATE_HOME",
 )
-"""Variables by which clusters, container engines and registry logins are found. None of them holds a secret."""
+"""Variables by which clusters, container engines, registry logins and the last check are found. None holds a secret."""
 
 
 _PUBLIC: Final = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*")

@@ -140,8 +140,6 @@ function Nothing() {
       <h2>Connect a cluster</h2>
       <p>This machine has no kubeconfig, no engine and no login that could be read. An agent is enrolled by one command:</p>
       <Copied text="portreeve add environment prod-eu --tier production --group production" what="the command" />
-      <p>What your files would be allowed can be seen without any cluster:</p>
-      <Copied text="portreeve check ." what="the command" />
     </section>
   )
 }

@@ -20,6 +20,7 @@ import { CoverageHeatMap } from '../../pictures/CoverageHeatMap'
 import { FleetMap } from '../../pictures/FleetMap'
 import { Findings } from './Findings'
 import { Groups } from './Groups'
+import { LastCheck, LastCheckBelow } from './LastCheck'
 import { isEmpty, type Fleet as Answer, type FleetMapAnswer, type Freshness } from './model'
 import { Things } from './Things'
 import { Totals } from './Totals'
@@ -94,6 +95,7 @@ export function Fleet() {
           </div>
           {view === 'environments' ? <Groups fleet={data} narrowed={Object.values(filters).some(Boolean)} clear={() => set(CLEARED)} /> : null}
           {view === 'environments' ? null : <Drawn view={view} group={url.group} />}
+          <Below open={url.check === 'open'} set={(open) => set({ check: open ? 'open' : undefined })} />
         </>
       ) : null}
     </Page>
@@ -172,10 +174,22 @@ function Drawn({ view, group }: { view: string; group: string | undefined }) {
   return view === 'map' ? <FleetMap squares={data.squares} rest={data.rest} /> : <CoverageHeatMap squares={data.squares} />
 }
 
+/** What was checked on this machine, for whoever may see that. */
+function Below(props: { open: boolean; set: (open: boolean) => void }) {
+  return useMay('settings', 'read').allowed ? <LastCheckBelow {...props} /> : null
+}
+
 /** Nothing is connected yet: what could be, for whoever may see that. */
 function Empty() {
   const may = useMay('settings', 'read')
-  if (may.allowed) return <Findings />
+  if (may.allowed) {
+    return (
+      <>
+        <LastCheck />
+        <Findings />
+      </>
+    )
+  }
   return (
     <Teach title="Nothing to see yet" command="portreeve get environments">
       Groups and environments will stand here, with what runs in them and whether it may. You see none: somebody with the role

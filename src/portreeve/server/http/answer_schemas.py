@@ -109,6 +109,23 @@ SHARED: Final[dict[str, Schema]] = {
         stage=or_null(TEXT), digest=or_null(TEXT), registry=or_null(TEXT), host=or_null(TEXT), code=or_null(TEXT),
         reason=or_null(TEXT),
     ),
+    "LastCheck": record(
+        at=TEXT, directory=TEXT, paths=rows(TEXT), policy=or_null(TEXT), stage=or_null(TEXT), policyFiles=rows(TEXT),
+        exitCode=COUNT,
+        totals=record(
+            uses=COUNT, distinct=COUNT, objects=COUNT, allowed=COUNT, denied=COUNT, unknown=COUNT, unjudged=COUNT,
+            notEvaluated=COUNT, unpinned=COUNT, moving=COUNT, unreadable=COUNT, sources=COUNT,
+        ),
+        findings=rows(
+            record(
+                file=TEXT, line=COUNT, kind=TEXT, namespace=TEXT, name=TEXT, container=TEXT, image=TEXT,
+                canonical=or_null(TEXT), verdict=or_null(TEXT), why=TEXT, fix=TEXT, pinned=FLAG, moving=FLAG,
+            )
+        ),
+        notEvaluated=rows(record(file=TEXT, line=COUNT, code=TEXT, reason=TEXT)),
+        sources=rows(record(source=TEXT, uses=COUNT, distinct=COUNT, byDigest=COUNT)),
+        next=rows(record(does=TEXT, command=TEXT)),
+    ),
     "FleetEnvironment": record(
         name=TEXT, title=or_null(TEXT), tier=or_null(TEXT), type=TEXT, phase=or_null(TEXT), whole=FLAG,
         enforcement=TEXT, health=TEXT, connected=or_null(FLAG), lastSeen=or_null(TEXT), knownAt=or_null(TEXT),
@@ -319,6 +336,7 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
             contacted=FLAG,
         ),
     ),
+    "read_last_check": (200, record(file=or_null(TEXT), reason=TEXT, check=or_null(named("LastCheck")))),
     "read_burn_down": (
         200,
         record(
