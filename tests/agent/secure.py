@@ -42,9 +42,13 @@ def served_with_tls(
     keys: tuple[SigningKey, Authority] | None = None,
     certificate: Path | None = None,
     tls_key: Path | None = None,
+    port: int = 0,
     **settings: Any,
 ) -> Iterator[Served]:
-    """Serve a control plane on this database, with a certificate of its own authority, until the end of the block."""
+    """Serve a control plane on this database, with a certificate of its own authority, until the end of the block.
+
+    `port` for a test whose addresses must be right before it listens; it may be taken.
+    """
     if certificate is None:
         _, certificate, tls_key = server_certificate(data / "tls")
         settings.setdefault("agents_trust", data / "tls/ca.crt")
@@ -54,7 +58,7 @@ def served_with_tls(
 
     def configure(plane: Plane) -> uvicorn.Config:
         config = configured(plane.server.settings, plane.app, authority)
-        config.port = 0
+        config.port = port
         return config
 
     context = running(database_url, data, clock=clock, keys=keys, port=0, **tls, **settings)

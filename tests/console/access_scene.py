@@ -86,13 +86,16 @@ async def _reports(served: Served) -> None:
         {"namespace": "jobs", "owner": "CronJob/report", "image": "quay.io/acme/report:2"},
         {"namespace": "cache", "owner": "StatefulSet/redis", "image": "mirror.example.com/redis:7"},
     ]
-    wish = AccessRequest("jobs", "needs-harbor", "uid-1", 1, "harbor", reason="the nightly report")
+    wishes = (
+        AccessRequest("jobs", "needs-harbor", "uid-1", 1, "harbor", reason="the nightly report"),
+        AccessRequest("cache", "needs-quay", "uid-2", 1, "quay", reason="another image"),
+    )
     agent = await enrolled(plane, admin)
     await _told(
         agent, "v1.33.1", images={"added": images}, inventory=[{"namespace": "shop", "registries": []}],
         pullSecrets=[secret("shop", entry("harbor")), secret("pay", entry("harbor", 0)),
                      secret("cache", phase="NameTaken", conflict=conflict)],
-        conditions=[seen, delivered], accessRequests=[access_request_document(wish)],
+        conditions=[seen, delivered], accessRequests=[access_request_document(wish) for wish in wishes],
     )  # fmt: skip
     old = await enrolled(plane, admin, "edge-7")
     await _told(old, "v1.29.4", inventory=[], pullSecrets=[secret("shop", entry("mirror"))], conditions=[seen])

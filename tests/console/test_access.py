@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from portreeve.core.estate import Key
 from tests.console.access_scene import set_up
 from tests.console.browser import Console, RealClock, serious, settled, shot
-from tests.console.typed import as_typed, code
+from tests.console.mutations import runs
+from tests.console.typed import as_typed, codes, documents, same, undo
 from tests.server.agents.agent import TRUST
 from tests.server.served import Served, served
 
@@ -38,31 +40,13 @@ def accesses(console: Console) -> dict[str, Any]:
     return {one["metadata"]["name"]: one["spec"] for one in found}
 
 
-def back(console: Console, before: dict[str, Any]) -> None:
-    """Bring the accesses back to what they were."""
-    now = accesses(console)
-    documents = [
-        {"apiVersion": "portreeve.io/v1", "kind": "RegistryAccess", "metadata": {"name": name}, "spec": spec}
-        for name, spec in before.items()
-        if now.get(name) != spec
-    ]
-    gone = [{"kind": "RegistryAccess", "name": name} for name in now if name not in before]
-    plan = console.ask("POST", "plans", json={"documents": documents, "delete": gone})
-    console.ask("POST", f"plans/{plan['id']}/confirm")
-
-
 def twice(console: Console, dialog: Locator, verb: str, folder: Path) -> dict[str, Any]:
-    """Confirm what a dialog shows, then undo it and run what it showed; both must come to the same. What came of it."""
-    before, text = accesses(console), code(dialog, dialog.page)
-    dialog.get_by_role("button", name=verb, exact=True).click()
-    expect(dialog).to_have_count(0)
-    confirmed = accesses(console)
-    assert confirmed != before
-    back(console, before)
-    as_typed(console, folder, text)
-    assert accesses(console) == confirmed
-    back(console, before)
-    return confirmed
+    """As `same`, and undone again; the accesses that came of it."""
+    before = documents(console)
+    same(console, dialog, verb, folder)
+    made = accesses(console)
+    undo(console, before)
+    return made
 
 
 def plan_of(page: Page, title: str) -> Locator:
@@ -103,6 +87,7 @@ def test_the_matrix_says_how_each_grant_stands(console: Console) -> None:
     expect(page).to_have_url(re.compile("state=conflict"))
 
 
+@runs("pages/access/Grant.tsx:Grant:ConfirmChange")
 def test_checked_cells_are_granted_in_one_plan(console: Console, tmp_path: Path) -> None:
     page = console.page("/access?environment=prod")
     page.get_by_role("button", name="Check what is needed on this page").click()
@@ -123,7 +108,7 @@ def test_checked_cells_are_granted_in_one_plan(console: Console, tmp_path: Path)
 
 
 def test_what_is_needed_is_granted_by_keyboard_alone(console: Console) -> None:
-    page, before = console.page("/access"), accesses(console)
+    page, before = console.page("/access"), documents(console)
     page.get_by_role("button", name="Check what is needed on this page").focus()
     page.keyboard.press("Enter")
     tab_to(page, "Grant 1")
@@ -139,7 +124,7 @@ def test_what_is_needed_is_granted_by_keyboard_alone(console: Console) -> None:
     assert accesses(console)["quay-prod"]["namespaces"] == {"names": ["jobs"]}
     # Whoever goes on by keyboard begins where they were, and not at the top of the page.
     expect(page.locator(":focus")).to_have_count(1)
-    back(console, before)
+    undo(console, before)
 
 
 def tab_to(page: Page, name: str) -> None:
@@ -151,6 +136,7 @@ def tab_to(page: Page, name: str) -> None:
     raise AssertionError(f"{name} cannot be reached by Tab")
 
 
+@runs("pages/access/GrantByLabels.tsx:GrantByLabels:ConfirmChange")
 def test_a_grant_by_label_is_for_namespaces_to_come(console: Console, tmp_path: Path) -> None:
     page = console.page("/access")
     page.get_by_role("button", name="Grant by label").click()
@@ -166,6 +152,7 @@ def test_a_grant_by_label_is_for_namespaces_to_come(console: Console, tmp_path: 
     assert after["quay-prod"]["namespaces"] == {"selector": {"matchLabels": {"team": "jobs"}}}
 
 
+@runs("pages/access/Grant.tsx:Revoke:ConfirmChange")
 def test_what_nothing_uses_is_taken_back_and_what_a_policy_grants_stays(console: Console, tmp_path: Path) -> None:
     page = console.page("/access?view=unused")
     expect(page.get_by_text("1 environment has not told enough")).to_be_visible()
@@ -179,40 +166,47 @@ def test_what_nothing_uses_is_taken_back_and_what_a_policy_grants_stays(console:
     assert after["harbor-prod"]["namespaces"] == {"names": ["shop"]}
 
 
+def request(page: Page, name: str) -> Locator:
+    return page.get_by_role("row").filter(has=page.get_by_role("gridcell", name=name, exact=True))
+
+
 def test_a_request_is_refused_with_a_reason_and_then_approved(console: Console) -> None:
-    page = console.page("/access?view=requests")
+    page, before = console.page("/access?view=requests"), documents(console)
     page.get_by_role("button", name="Deny prod/jobs/needs-harbor").click()
     dialog = page.get_by_role("dialog", name="Deny prod/jobs/needs-harbor")
     dialog.get_by_label("Reason").fill("use the mirror")
-    assert "portreeve deny request prod/jobs/needs-harbor --comment 'use the mirror'" in code(dialog, page)
     dialog.get_by_role("button", name="Deny", exact=True).click()
-    expect(page.get_by_text("Refused", exact=True)).to_be_visible()
-    expect(page.get_by_text("use the mirror")).to_be_visible()
-    before = accesses(console)
+    asked = request(page, "needs-harbor")
+    expect(asked.get_by_text("Refused", exact=True)).to_be_visible()
+    expect(asked.get_by_text("use the mirror")).to_be_visible()
     page.get_by_role("button", name="Approve prod/jobs/needs-harbor").click()
     plan = plan_of(page, "Approve prod/jobs/needs-harbor")
-    assert "portreeve approve request prod/jobs/needs-harbor -y" in code(plan, page)
     plan.get_by_role("button", name="Approve", exact=True).click()
-    expect(page.get_by_text("by access requested-harbor-prod")).to_be_visible()
-    back(console, before)
+    expect(asked.get_by_text("by access requested-harbor-prod")).to_be_visible()
+    undo(console, before)
 
 
+@runs("pages/access/Requests.tsx:Requests:ConfirmChange", "pages/access/Requests.tsx:Deny:POST")
 @pytest.mark.slow
 def test_the_commands_on_a_request_do_what_the_buttons_do(console: Console, tmp_path: Path) -> None:
-    page, before = console.page("/access?view=requests"), accesses(console)
-    page.get_by_role("button", name="Deny prod/jobs/needs-harbor").click()
-    dialog = page.get_by_role("dialog", name="Deny prod/jobs/needs-harbor")
+    """On a request of its own, whatever became of the other one."""
+    page, before = console.page("/access?view=requests"), documents(console)
+    page.get_by_role("button", name="Deny prod/cache/needs-quay").click()
+    dialog = page.get_by_role("dialog", name="Deny prod/cache/needs-quay")
     dialog.get_by_label("Reason").fill("it's not yours; $(id)")
-    as_typed(console, tmp_path / "deny", code(dialog, page))
+    for form, text in codes(dialog, page).items():
+        as_typed(console, tmp_path / f"deny-{form}", text, user=f"typist-{form}")
+        (asked,) = console.ask("GET", "access-requests?namespace=cache")["items"]
+        assert (asked["state"], asked["decidedBy"]) == ("refused", f"typist-{form}")
     dialog.get_by_role("button", name="Cancel").click()
     page.reload()
-    expect(page.get_by_text("Refused", exact=True)).to_be_visible()
-    expect(page.get_by_text("it's not yours; $(id)")).to_be_visible()
-    page.get_by_role("button", name="Approve prod/jobs/needs-harbor").click()
-    plan = plan_of(page, "Approve prod/jobs/needs-harbor")
-    as_typed(console, tmp_path / "approve", code(plan, page))
-    assert accesses(console)["requested-harbor-prod"]["namespaces"] == {"names": ["jobs"]}
-    back(console, before)
+    expect(request(page, "needs-quay").get_by_text("Refused", exact=True)).to_be_visible()
+    expect(request(page, "needs-quay").get_by_text("it's not yours; $(id)")).to_be_visible()
+    page.get_by_role("button", name="Approve prod/cache/needs-quay").click()
+    plan = plan_of(page, "Approve prod/cache/needs-quay")
+    made = same(console, plan, "Approve", tmp_path / "approve")
+    assert made[Key("RegistryAccess", "requested-quay-prod")][0]["namespaces"] == {"names": ["cache"]}
+    undo(console, before)
 
 
 def test_only_who_has_a_role_on_a_host_can_be_granted_something_there(console: Console, tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_an_environment_goes_with_what_is_granted_in_it(console: Console) -> Non
     expect(dialog.get_by_text("delete RegistryAccess")).to_be_visible()
     expect(dialog.get_by_text("there is nothing of ours in it")).to_be_visible()
     shown = code(dialog, page)
-    assert shown.splitlines() == ["portreeve delete access quay-dev -y", "portreeve delete environments dev -y"]
+    assert shown.splitlines() == ["portreeve delete access quay-dev -y &&", "portreeve delete environments dev -y"]
     dialog.get_by_role("button", name="Remove", exact=True).click()
     expect(page).to_have_url(re.compile(r"/environments$"))
     expect(page.get_by_role("link", name="dev", exact=True)).to_have_count(0)

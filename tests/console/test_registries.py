@@ -16,7 +16,8 @@ from portreeve.core.blast_radius import RunningImage
 from portreeve.server.database.writer import Transaction
 from portreeve.server.images.service import Observation, observe
 from tests.console.browser import Console, RealClock, serious, settled, shot
-from tests.console.typed import as_typed
+from tests.console.mutations import runs
+from tests.console.typed import as_typed, codes, documents, undo, written
 from tests.fakes.images import image, index
 from tests.server.plane import document
 from tests.server.registries.reached import ALLOWED, pushed, spec_of
@@ -86,6 +87,11 @@ def told(plane: Served, environment: str, running: list[RunningImage]) -> None:
 @pytest.fixture(autouse=True)
 def nothing(console: Console) -> None:
     """No registry is left from the test before: two of one host, granted in one namespace, would be in conflict."""
+    clear(console)
+
+
+def clear(console: Console) -> None:
+    """Delete every registry and every access."""
     gone = [
         {"kind": one["kind"], "name": one["metadata"]["name"]}
         for plural in ("access", "registries")
@@ -112,6 +118,11 @@ def code(dialog: Page | Locator, form: str, what: str = "") -> str:
     return str(dialog.get_by_label(what or form, exact=True).locator("code").inner_text())
 
 
+@runs(
+    "pages/registries/AddRegistry.tsx:What:PlanBeside",
+    "pages/registries/AddRegistry.tsx:What:PUT",
+    "pages/registries/Grant.tsx:Grant:PlanBeside",
+)
 def test_a_registry_is_pasted_tried_and_granted(console: Console, real: DockerRegistry, tmp_path: Path) -> None:
     page = console.page("/registries")
     clicks = 0
@@ -133,7 +144,7 @@ def test_a_registry_is_pasted_tried_and_granted(console: Console, real: DockerRe
     assert serious(page) == []
     page.get_by_role("button", name="Do this in code").click()
     drawer = page.get_by_role("dialog", name="Do this in code")
-    shown = code(drawer, "portreeve")
+    shown = {form: code(drawer, form) for form in ("portreeve", "curl")}
     assert PASSWORD not in drawer.inner_text()
     page.keyboard.press("Escape")
     click(page.get_by_role("button", name="Save and check"))
@@ -150,23 +161,26 @@ def test_a_registry_is_pasted_tried_and_granted(console: Console, real: DockerRe
     click(page.get_by_role("checkbox", name="pay"))
     expect(page.get_by_text("create RegistryAccess")).to_be_visible()
     assert serious(page) == []
+    granting, before = codes(page.get_by_role("region", name="What this would do"), page), documents(console)
     click(page.get_by_role("button", name="Grant", exact=True))
     expect(page.get_by_role("heading", name="pasted is granted")).to_be_visible()
+    granted = written(documents(console))
     click(page.get_by_role("button", name="See the registry"))
     expect(page).to_have_url(re.compile(r"/registries/pasted$"))
     expect(page.get_by_text("1 environment, 2 namespaces")).to_be_visible()
     assert clicks <= 6
     # What the drawer showed makes the same, once it is run as it stands.
+    for form, text in granting.items():
+        undo(console, before)
+        as_typed(console, tmp_path / f"grant-{form}", text)
+        assert written(documents(console)) == granted, form
     stored = console.ask("GET", "registries/pasted")
-    as_typed(
-        console,
-        tmp_path / "typed",
-        shown.replace("name: pasted", "name: typed").replace(" pasted ", " typed "),
-        REGISTRY_SECRET=PASSWORD,
-    )
-    other = console.ask("GET", "registries/typed")
-    assert other["spec"] == stored["spec"]
-    assert [one["state"] for one in other["status"]["credentials"]] == ["stored"]
+    for form, text in shown.items():
+        clear(console)
+        as_typed(console, tmp_path / form, text, REGISTRY_SECRET=PASSWORD)
+        other = console.ask("GET", "registries/pasted")
+        assert other["spec"] == stored["spec"]
+        assert [one["state"] for one in other["status"]["credentials"]] == ["stored"]
 
 
 def test_a_refused_address_shows_the_entry_and_the_state_says_so(console: Console) -> None:
@@ -181,6 +195,7 @@ def test_a_refused_address_shows_the_entry_and_the_state_says_so(console: Consol
     expect(page.get_by_text("the last check failed: address_refused")).to_be_visible()
 
 
+@runs("pages/registries/ImageActions.tsx:Retag:POST")
 def test_images_are_rows_tags_are_chips_and_both_are_changed_from_what_was_seen(
     console: Console, real: DockerRegistry, tmp_path: Path
 ) -> None:
@@ -222,6 +237,48 @@ def test_images_are_rows_tags_are_chips_and_both_are_changed_from_what_was_seen(
     dialog.get_by_role("button", name="Cancel").click()
     page.reload()
     expect(page.get_by_role("table", name="Images")).to_be_visible()
+
+
+@runs(
+    "pages/registries/stream.ts:validate:POST",
+    "pages/registries/stream.ts:validate:fetch",
+    "pages/registries/ImageActions.tsx:DeleteImage:DELETE 2",
+)
+def test_a_registry_is_checked_and_an_image_deleted_by_command(
+    console: Console, real: DockerRegistry, tmp_path: Path
+) -> None:
+    here(console, real)
+    page = console.page("/registries/here?tab=check")
+    page.get_by_label("An image to try, if you know one").fill("team/api:1.5")
+    for form, text in codes(page.get_by_role("tabpanel", name="Checks"), page).items():
+        clear(console)
+        here(console, real)
+        assert console.ask("GET", "registries/here/overview")["checks"] is None
+        # Its credential may push, so that portreeve says that something is wrong.
+        as_typed(console, tmp_path / f"check-{form}", text, exits=(0, 1))
+        checks = console.ask("GET", "registries/here/overview")["checks"]
+        assert [one["outcome"] for one in checks if one["stage"] == "pull"] == ["ok"], form
+
+    def there() -> list[int]:
+        paths = [f"registries/here/image?repository=team/gone&reference={tag}" for tag in ("1", "kept")]
+        return [console.answer("GET", path).status_code for path in paths]
+
+    gone, kept = image("gone"), image("kept")
+    console.served.run(pushed(real, "team/gone", kept, "kept"))
+    for way in ("curl", "button"):
+        console.served.run(pushed(real, "team/gone", gone, "1"))
+        console.go(page, "/registries/here?tab=browse&repository=team/gone")
+        assert there() == [200, 200]
+        page.get_by_role("button", name="Delete 1", exact=True).click()
+        dialog = page.get_by_role("dialog", name="Delete from the registry")
+        dialog.get_by_label("the image with all its tags").check()
+        expect(dialog.get_by_text(re.compile("^It is sha256:"))).to_be_visible()
+        if way == "curl":
+            as_typed(console, tmp_path / "delete", codes(dialog, page)["curl"])
+        else:
+            dialog.get_by_role("button", name="Delete", exact=True).click()
+            expect(dialog).to_have_count(0)
+        assert there() == [404, 200]
 
 
 def test_the_list_says_what_hangs_on_a_registry_and_deleting_it_names_whom_it_hits(

@@ -142,7 +142,9 @@ export function ConfirmChange(props: ConfirmChangeProps) {
   useFocusBack()
   // Only what stops running workloads has to be typed; asked for each small thing, people would type without reading.
   const word = plan?.newlyDenied.length ? 'deny' : ''
-  const ready = plan && !plan.blocked && !plan.conflicts.length && typed === word && !running
+  // `blocked` knows nothing of a consent to many deletions, which is what the valve waits for.
+  const held = plan && (plan.refusals.length || plan.conflicts.length || (plan.valve.length && !change.force))
+  const ready = plan && !held && typed === word && !running
 
   const confirm = async () => {
     if (!plan) return

@@ -14,10 +14,11 @@ import {
 import CodeIcon from '@patternfly/react-icons/dist/esm/icons/code-icon'
 import { useRef, useState } from 'react'
 
+import { withQuery } from '../api/client'
 import { bare, PLURALS, type Document } from '../api/documents'
 import { whole } from '../api/place'
 import { Copied } from './Copied'
-import { command, reading, word } from './shell'
+import { command, inTurn, reading, word } from './shell'
 import { yaml } from './yaml'
 
 export interface Removal {
@@ -47,6 +48,8 @@ export interface Call {
   line?: string
   kubectl?: string
   yaml?: string
+  /** How it is confirmed, if it is planned first: by the plan that it answers, or once more with the digest of its dry run. */
+  planned?: 'by plan' | 'by digest'
 }
 
 export interface Code {
@@ -66,20 +69,56 @@ function curl(method: string, path: string, body?: unknown, headers: Record<stri
   return body === undefined ? line : reading(`${line} -d @-`, JSON.stringify(body, null, 2))
 }
 
+/**
+ * A request that answers a plan, and the one that carries it out. The plan is kept in a file, for whoever wants to read
+ * it; where there is none, nothing is carried out. What the second one names is the first thing that the plan says.
+ */
+function curlOfPlan(planned: string, confirming: (part: string) => string, part: 'id' | 'digest'): string {
+  const named = `"$(sed -n 's/^{"${part}":"\\([^"]*\\)".*/\\1/p' plan.json)"`
+  return inTurn(planned.replace('curl', 'curl -o plan.json'), confirming(named))
+}
+
+/** The request that answers a plan with an id, as those of /api/v1/plans, and its confirmation. */
+function curlOfPlans(path: string, body: unknown): string {
+  return curlOfPlan(curl('POST', path, body), (id) => curl('POST', '/api/v1/plans/PLAN/confirm').replace('PLAN', () => id), 'id')
+}
+
+/** Removals of one kind that follow each other, together: what is deleted first stays first. */
+function byKind(removals: Removal[]): [kind: string, names: string[]][] {
+  const found: [string, string[]][] = []
+  for (const { kind, name } of removals) {
+    const last = found.at(-1)
+    if (last?.[0] === kind) last[1].push(name)
+    else found.push([kind, [name]])
+  }
+  return found
+}
+
 /** A change of documents in code. */
 export function codeOfChange(change: Change): Code {
   const documents = (change.documents ?? []).map(bare)
   const flags = [...(change.replace ? ['--replace'] : []), ...(change.force ? ['--force'] : [])]
   const lines: string[] = []
   if (documents.length) lines.push(reading(command('portreeve', 'apply', ...flags, '-y', '-f', '-'), yaml(...documents)))
-  for (const one of change.delete ?? []) lines.push(command('portreeve', 'delete', PLURALS[one.kind] ?? one.kind, one.name, '-y'))
+  for (const [kind, names] of byKind(change.delete ?? [])) {
+    lines.push(command('portreeve', 'delete', PLURALS[kind] ?? kind, ...names, ...(change.force ? ['--force'] : []), '-y'))
+  }
   const body = { documents, delete: change.delete ?? [], replace: change.replace ?? false, force: change.force ?? false }
-  const asked = curl('POST', '/api/v1/plans', body)
   return {
-    portreeve: lines.join('\n'),
-    curl: `# look at the plan, then confirm it\n${asked}\n${curl('POST', '/api/v1/plans/PLAN_ID/confirm').replace('PLAN_ID', '"$PLAN_ID"')}`,
+    portreeve: inTurn(...lines),
+    curl: curlOfPlans('/api/v1/plans', body),
     ...(documents.length ? { yaml: yaml(...documents) } : {}),
   }
+}
+
+function curlOfCall({ method, path, body, headers = {}, planned }: Call): string {
+  if (planned === 'by plan') return curlOfPlans(path, body)
+  if (planned !== 'by digest') return curl(method, path, body, headers)
+  return curlOfPlan(
+    curl(method, withQuery(path, { dryRun: 'All' }), body),
+    (digest) => curl(method, path, body, { ...headers, 'Portreeve-Plan': 'DIGEST' }).replace(`'Portreeve-Plan: DIGEST'`, () => `"Portreeve-Plan: "${digest}`),
+    'digest',
+  )
 }
 
 /** Any other request in code. */
@@ -87,7 +126,7 @@ export function codeOfCall(call: Call): Code {
   return {
     ...(call.kubectl ? { kubectl: call.kubectl } : {}),
     ...(call.line ? { portreeve: call.line } : call.argv ? { portreeve: command('portreeve', ...call.argv) } : {}),
-    curl: curl(call.method, call.path, call.body, call.headers),
+    curl: curlOfCall(call),
     ...(call.yaml ? { yaml: call.yaml } : {}),
   }
 }

@@ -112,7 +112,7 @@ export function Requests() {
           planned={{
             key: words(doing.one),
             ask: () => send<Plan>(pathTo(doing.one, 'approve'), { method: 'POST', body: {} }),
-            code: codeOfCall({ method: 'POST', path: pathTo(doing.one, 'approve'), argv: ['approve', 'request', words(doing.one), '-y'] }),
+            code: codeOfCall({ method: 'POST', path: pathTo(doing.one, 'approve'), body: {}, planned: 'by plan', argv: ['approve', 'request', words(doing.one), '-y'] }),
           }}
           verb="Approve"
           done={`Granted ${doing.one.registry} to ${doing.one.namespace}`}

@@ -221,6 +221,7 @@ export function moveCall(name: string, from: Stage, to: Stage, reason: string, d
     argv: forward
       ? ['promote', name, '--to', to, '--quiet-for', `${days}d`, ...(reason ? ['--force', '--reason', reason] : []), '-y']
       : ['rollback', name, '--to', to],
+    ...(forward ? { planned: 'by digest' } : {}),
   }
 }
 

@@ -21,6 +21,11 @@ export interface CredentialDialogProps {
 
 const HOURS = 3600
 
+const SECRET = '$REGISTRY_SECRET'
+
+/** What a variable holds as the inside of a JSON string: it may be a key file of several lines. */
+const AS_JSON = `$(printf %s "$REGISTRY_SECRET" | awk '{ gsub(/[\\\\"]/, "\\\\\\\\&"); gsub(/\\t/, "\\\\t"); gsub(/\\r/, "\\\\r"); printf "%s%s", e, $0; e = "\\\\n" }')`
+
 /** The same request in code: the secret is a variable, and in no command. */
 export function credentialCode(name: string, purpose: string, first: boolean, expiresAt: string, overlapHours: string): Code {
   const path = `${pathOf('registries', name, 'credentials', purpose)}${first ? '' : '/rotate'}`
@@ -28,7 +33,7 @@ export function credentialCode(name: string, purpose: string, first: boolean, ex
   const found = codeOfCall({
     method: first ? 'PUT' : 'POST',
     path,
-    body: { secret: '$REGISTRY_SECRET', ...(expiresAt ? { expiresAt } : {}), ...(overlap === undefined ? {} : { overlapSeconds: overlap }) },
+    body: { secret: SECRET, ...(expiresAt ? { expiresAt } : {}), ...(overlap === undefined ? {} : { overlapSeconds: overlap }) },
   })
   const words = [
     'rotate',
@@ -43,7 +48,7 @@ export function credentialCode(name: string, purpose: string, first: boolean, ex
   return {
     portreeve: command('portreeve', ...words),
     // A here-document whose mark is not quoted puts the variable in; the body holds nothing else that a shell reads.
-    ...(found.curl ? { curl: found.curl.replace("<<'EOF'", '<<EOF') } : {}),
+    ...(found.curl ? { curl: found.curl.replace("<<'EOF'", '<<EOF').replace(SECRET, () => AS_JSON) } : {}),
   }
 }
 

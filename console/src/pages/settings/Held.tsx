@@ -6,13 +6,14 @@ import { useState } from 'react'
 import { pathOf, send } from '../../api/client'
 import { ConfirmCall } from '../../parts/ConfirmCall'
 import { When } from '../../parts/Fresh'
+import { command } from '../../parts/shell'
 import { StateLabel } from '../../parts/State'
 import { Teach } from '../../parts/Teach'
 import { Wrong } from '../../parts/Wrong'
 import { scopeOf, WAYS, type Session, type Token } from './account'
 
 /** `base` is "/api/v1/me" or the path of a user. */
-export function Sessions({ base }: { base: string }) {
+export function Sessions({ base, own = false }: { base: string; own?: boolean }) {
   const { data, error, refetch } = useQuery<{ items: Session[] }>({
     queryKey: ['held', base, 'sessions'],
     queryFn: ({ signal }) => send(`${base}/sessions`, { signal }),
@@ -65,7 +66,8 @@ export function Sessions({ base }: { base: string }) {
         <ConfirmCall
           title="End this session"
           call={{ method: 'DELETE', path: `${base}/sessions/${encodeURIComponent(ending.id)}` }}
-          code={null}
+          // Of one's own no token may end one, so there is no code for it.
+          {...(own ? { code: null } : {})}
           verb="End it"
           danger
           done="Ended the session"
@@ -81,7 +83,8 @@ export function Sessions({ base }: { base: string }) {
   )
 }
 
-export function Tokens({ base, own }: { base: string; own: boolean }) {
+/** `own` is one's name, where they are one's own. */
+export function Tokens({ base, own = '' }: { base: string; own?: string }) {
   const { data, error, refetch } = useQuery<{ items: Token[] }>({
     queryKey: ['held', base, 'tokens'],
     queryFn: ({ signal }) => send(`${base}/tokens`, { signal }),
@@ -91,7 +94,7 @@ export function Tokens({ base, own }: { base: string; own: boolean }) {
   if (!data) return null
   if (!data.items.length) {
     return (
-      <Teach title="No API tokens" headingLevel="h3" {...(own ? { command: 'portreeve token create pipeline --user USER --expires-at TIME' } : {})}>
+      <Teach title="No API tokens" headingLevel="h3" {...(own ? { command: command('portreeve', 'token', 'create', 'pipeline', '--user', own, '--expires-at', 'TIME') } : {})}>
         Tokens are for programs: each has an end, the roles of its user at that moment, and may be narrowed to reading or to some kinds.
       </Teach>
     )
@@ -142,7 +145,7 @@ export function Tokens({ base, own }: { base: string; own: boolean }) {
         <ConfirmCall
           title={`Revoke the token ${ending.title}`}
           call={{ method: 'DELETE', path: `${base}/tokens/${encodeURIComponent(ending.id)}` }}
-          {...(own ? { code: { portreeve: `portreeve token revoke ${ending.id} --user USER` } } : {})}
+          {...(own ? { code: { portreeve: command('portreeve', 'token', 'revoke', ending.id, '--user', own) } } : {})}
           verb="Revoke"
           danger
           done={`Revoked ${ending.title}`}

@@ -39,7 +39,7 @@ export function Me() {
       </section>
       <section aria-labelledby="tokens">
         <Title headingLevel="h2" size="lg" id="tokens">API tokens</Title>
-        <Tokens base="/api/v1/me" own />
+        <Tokens base="/api/v1/me" own={me.user} />
         <Button variant="secondary" onClick={() => setUrl({ do: 'token' }, true)}>
           Make a token
         </Button>
@@ -57,7 +57,7 @@ export function Me() {
       </section>
       <section aria-labelledby="sessions">
         <Title headingLevel="h2" size="lg" id="sessions">Sessions</Title>
-        <Sessions base="/api/v1/me" />
+        <Sessions base="/api/v1/me" own />
       </section>
       <section aria-labelledby="password-title">
         <Title headingLevel="h2" size="lg" id="password-title">Password</Title>

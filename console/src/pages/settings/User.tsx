@@ -33,7 +33,7 @@ export function User() {
           <Rights name={name} />
           <section aria-labelledby="tokens">
             <Title headingLevel="h2" size="lg" id="tokens">API tokens</Title>
-            <Tokens base={heldBy(name)} own={false} />
+            <Tokens base={heldBy(name)} />
           </section>
           <section aria-labelledby="sessions">
             <Title headingLevel="h2" size="lg" id="sessions">Sessions</Title>
