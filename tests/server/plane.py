@@ -42,7 +42,10 @@ from portreeve.vault.key_providers import LocalMasterKey
 from portreeve.vault.ports import MasterKeys
 from portreeve.vault.signing import SigningKey, generate
 from portreeve.wire.documents import read_document
+from tests.server.analysed import look_once
 from tests.server.migrated import copied
+
+look_once()
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
