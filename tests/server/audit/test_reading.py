@@ -295,9 +295,13 @@ async def test_a_read_only_token_reads_the_log(plane: Plane) -> None:
 
 
 async def test_an_export_is_streamed_and_holds_no_connection_meanwhile(plane: Plane) -> None:
-    await plane.server.audit.stop()  # its tasks take connections too
-    await plane.server.desired.stop()
-    await plane.server.rewrap.stop()
+    server = plane.server
+    for one in (
+        # Their sweeps take connections too, at their start and after each change.
+        server.audit, server.desired, server.rewrap, server.refresh, server.alerts, server.limits, server.doorbell,
+        server.local, server.rotations, server.departures, server.stages,
+    ):  # fmt: skip
+        await one.stop()
     await fill(plane, 2 * BATCH + 5)
     caller = Caller(somebody(Role.PLATFORM_ADMIN), SYSTEM, "req-1")
     counts = []
