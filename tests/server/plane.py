@@ -135,6 +135,15 @@ class Plane:
         self._clients.append(client)
         return client
 
+    async def only_asked(self) -> None:
+        """Stop what it does by itself, which reads at its start and after each change: it answers, and no more."""
+        server = self.server
+        for one in (
+            server.audit, server.desired, server.rewrap, server.refresh, server.alerts, server.limits, server.doorbell,
+            server.local, server.rotations, server.departures, server.stages,
+        ):  # fmt: skip
+            await one.stop()
+
     async def close(self) -> None:
         """Stop it."""
         for client in self._clients:

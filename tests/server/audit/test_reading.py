@@ -295,13 +295,7 @@ async def test_a_read_only_token_reads_the_log(plane: Plane) -> None:
 
 
 async def test_an_export_is_streamed_and_holds_no_connection_meanwhile(plane: Plane) -> None:
-    server = plane.server
-    for one in (
-        # Their sweeps take connections too, at their start and after each change.
-        server.audit, server.desired, server.rewrap, server.refresh, server.alerts, server.limits, server.doorbell,
-        server.local, server.rotations, server.departures, server.stages,
-    ):  # fmt: skip
-        await one.stop()
+    await plane.only_asked()
     await fill(plane, 2 * BATCH + 5)
     caller = Caller(somebody(Role.PLATFORM_ADMIN), SYSTEM, "req-1")
     counts = []
