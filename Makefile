@@ -55,8 +55,7 @@ test: $(STAMP) $(STATIC) ## every test, with the real API server and the Go libr
 	@$(BIN)/python -m tests.tools.components --get all || \
 	  echo "test: some real parts are missing (see above); their tests are skipped here and would fail in CI" >&2
 	$(BIN)/python console/build.py test
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m 'not slow'
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m slow
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 soak: $(STAMP) ## 20,000 drawn clusters for the agent, and 300,000 small worlds in every order: make soak SEEDS=200000
 	PORTREEVE_SEEDS=$(or $(SEEDS),20000) $(BIN)/python -m pytest -q -m wide tests/simulation/test_agent.py -k drawn

@@ -42,7 +42,10 @@ from portreeve.vault.key_providers import LocalMasterKey
 from portreeve.vault.ports import MasterKeys
 from portreeve.vault.signing import SigningKey, generate
 from portreeve.wire.documents import read_document
+from tests.server.analysed import look_once
 from tests.server.migrated import copied
+
+look_once()
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -131,6 +134,15 @@ class Plane:
         client = httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8420", headers=dict(headers or {}))
         self._clients.append(client)
         return client
+
+    async def only_asked(self) -> None:
+        """Stop what it does by itself, which reads at its start and after each change: it answers, and no more."""
+        server = self.server
+        for one in (
+            server.audit, server.desired, server.rewrap, server.refresh, server.alerts, server.limits, server.doorbell,
+            server.local, server.rotations, server.departures, server.stages,
+        ):  # fmt: skip
+            await one.stop()
 
     async def close(self) -> None:
         """Stop it."""

@@ -295,9 +295,7 @@ async def test_a_read_only_token_reads_the_log(plane: Plane) -> None:
 
 
 async def test_an_export_is_streamed_and_holds_no_connection_meanwhile(plane: Plane) -> None:
-    await plane.server.audit.stop()  # its tasks take connections too
-    await plane.server.desired.stop()
-    await plane.server.rewrap.stop()
+    await plane.only_asked()
     await fill(plane, 2 * BATCH + 5)
     caller = Caller(somebody(Role.PLATFORM_ADMIN), SYSTEM, "req-1")
     counts = []

@@ -88,6 +88,7 @@ async def test_a_change_of_two_documents_is_seen_as_a_whole_by_the_other_replica
     replicas: tuple[Replica, Replica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (_, first), (two, _) = replicas
+    await two.only_asked()  # the first of its reads must be the test's
     both = ("left", "right")
 
     async def change(title: str, *names: str) -> None:
