@@ -205,7 +205,7 @@ export function Rows<Row>(props: RowsProps<Row>) {
       {rows.length ? (
         <>
           <div className="scrolled" tabIndex={0} role="region" aria-label={`${caption}, table`}>
-            <Table aria-label={caption} variant="compact" className={isPlaceholderData ? 'stale' : ''}>
+            <Table aria-label={caption} variant="compact" className={isPlaceholderData ? 'stale' : ''} aria-busy={isPlaceholderData}>
               <Thead>
                 <Tr>
                   {props.selected ? (
