@@ -249,6 +249,9 @@ def test_a_registry_is_checked_and_an_image_deleted_by_command(
 ) -> None:
     here(console, real)
     page = console.page("/registries/here?tab=check")
+    # Their agents have never come, so what they told once says nothing of now.
+    clusters = page.get_by_role("table", name="From the clusters")
+    expect(clusters.get_by_role("row", name=re.compile("^dev-eu unknown .*has not come lately"))).to_be_visible()
     page.get_by_label("An image to try, if you know one").fill("team/api:1.5")
     for form, text in codes(page.get_by_role("tabpanel", name="Checks"), page).items():
         clear(console)

@@ -53,6 +53,11 @@ class Cause(StrEnum):
     UNKNOWN = "unknown"
 
 
+def cause_of(word: str) -> Cause:
+    """A cause by its word; one that a newer agent has and we do not is UNKNOWN."""
+    return Cause(word) if word in set(Cause) else Cause.UNKNOWN
+
+
 @dataclass(frozen=True, slots=True)
 class Advice:
     """What a cause means, and what to do about it."""

@@ -24,7 +24,7 @@ const STAGES: [string, string][] = [
   ['expiry', 'End of the credential'],
 ]
 
-const LOOKS = { ok: 'good', failed: 'bad', unknown: 'unknown' } as const
+export const LOOKS = { ok: 'good', failed: 'bad', unknown: 'unknown' } as const
 
 /** The entry that an administrator may add, out of the advice of a refused address. */
 export function allowEntry(check: Check): string | null {
@@ -130,7 +130,7 @@ export function LiveChecklist({ name, at, onEnd, before = null }: LiveProps) {
         {verdict ? (
           <Alert variant={verdict.variant} isInline title={verdict.title}>
             {ended?.credential ? `Asked with the ${ended.credential} credential` : 'Asked without a credential'}, from the control plane, in{' '}
-            {ended?.ms} ms. What clusters reach, their agents tell.
+            {ended?.ms} ms. What clusters see of it stands on its page, under Checks.
           </Alert>
         ) : null}
         {error ? <Wrong error={error} title="The checklist could not be run" /> : null}

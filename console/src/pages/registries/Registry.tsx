@@ -3,7 +3,7 @@ import '../../parts/choices.css'
 
 import { Button, Tab, Tabs, TabTitleText } from '@patternfly/react-core'
 import { useParams } from '@tanstack/react-router'
-import { useState } from 'react'
+import { lazy, Suspense, useState } from 'react'
 
 import { AnnotationDialog } from '../../parts/Annotation'
 import { Fresh } from '../../parts/Fresh'
@@ -17,13 +17,16 @@ import { Browse } from './Browse'
 import { LiveChecklist } from './Checklist'
 import { Credentials } from './Credentials'
 import { DeleteRegistry } from './DeleteRegistry'
-import { EditRegistry } from './EditRegistry'
 import { Grants } from './Grants'
 import { History } from './History'
 import { Limits } from './Limits'
 import { healthOf, useOverview } from './model'
 import { Standing } from './Standing'
 import { Uses } from './Uses'
+import { Vantages } from './Vantages'
+
+// Its form is the largest part, and few come for it.
+const EditRegistry = lazy(async () => ({ default: (await import('./EditRegistry')).EditRegistry }))
 
 const TABS = [
   ['standing', 'Overview'],
@@ -76,13 +79,22 @@ export function Registry() {
             <div className="tab">
               {one === 'standing' && data ? <Standing row={data} /> : null}
               {one === 'browse' ? <Browse name={name} /> : null}
-              {one === 'check' && data ? <LiveChecklist key={name} name={name} at="press" before={data.checks} /> : null}
+              {one === 'check' && data ? (
+                <>
+                  <LiveChecklist key={name} name={name} at="press" before={data.checks} />
+                  <Vantages row={data} />
+                </>
+              ) : null}
               {one === 'credentials' && data ? <Credentials row={data} /> : null}
               {one === 'grants' && data ? <Grants row={data} /> : null}
               {one === 'uses' ? <Uses name={name} /> : null}
               {one === 'limits' ? <Limits name={name} /> : null}
               {one === 'history' ? <History name={name} /> : null}
-              {one === 'edit' ? <EditRegistry name={name} onDone={() => to('check')} /> : null}
+              {one === 'edit' ? (
+                <Suspense>
+                  <EditRegistry name={name} onDone={() => to('check')} />
+                </Suspense>
+              ) : null}
             </div>
           </Tab>
         ))}

@@ -12,6 +12,7 @@ export type StoredCredential = components['schemas']['StoredCredential'] & {
   token?: { issuedAt: string; expiresAt: string; state: string } | null
 }
 export type GrantedIn = components['schemas']['GrantedIn']
+export type Vantage = components['schemas']['Vantage']
 export type HostNeed = components['schemas']['HostNeed']
 
 /** One registry as it stands. */
@@ -20,6 +21,8 @@ export type WholeOverview = Overview & {
   checks: Check[] | null
   grantedIn: GrantedIn[]
   grantedInTotal: number
+  vantages: Vantage[]
+  vantagesTotal: number
   hosts: HostNeed[]
 }
 

@@ -42,7 +42,7 @@ from portreeve.core.fleet import (
 )
 from portreeve.core.permissions import Kind
 from portreeve.core.policy import Exemption, RegistryPolicy, Stage
-from portreeve.core.pull_failure import ADVICE, Cause
+from portreeve.core.pull_failure import ADVICE, cause_of
 from portreeve.server.access_requests.service import State
 from portreeve.server.access_requests.service import rows as requests_of
 from portreeve.server.calendar.entries import visible
@@ -310,7 +310,7 @@ def _failing(caller: Caller, snapshot: Snapshot, shown: Sequence[Shown]) -> Iter
             for row in said.get("pullFailures", ()):
                 causes.setdefault(row["cause"], set()).add(row["owner"])
             for word, owners in causes.items():
-                cause = Cause(word) if word in set(Cause) else Cause.UNKNOWN
+                cause = cause_of(word)
                 yield Failing(one.environment.name, namespace, str(cause), ADVICE[cause].meaning, len(owners))
 
 

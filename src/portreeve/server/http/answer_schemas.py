@@ -169,6 +169,10 @@ SHARED: Final[dict[str, Schema]] = {
         grants=record(documents=COUNT, environments=COUNT, namespaces=COUNT, selectors=COUNT),
         uses=named("Used"), updatedAt=TEXT,
     ),
+    "Vantage": record(
+        environment=TEXT, outcome=TEXT, message=TEXT, at=or_null(TEXT), images=COUNT,
+        failing=rows(record(cause=TEXT, meaning=TEXT, do=TEXT, workloads=COUNT)),
+    ),
     "RegistryUse": record(environment=TEXT, namespace=TEXT, owner=TEXT, image=TEXT, digest=or_null(TEXT)),
     "Check": {
         "type": "object",
@@ -312,6 +316,8 @@ _ANSWERS: Final[dict[str, tuple[int, Schema]]] = {
                     checks=or_null(rows(named("Check"))),
                     grantedIn=rows(named("GrantedIn")),
                     grantedInTotal=COUNT,
+                    vantages=rows(named("Vantage")),
+                    vantagesTotal=COUNT,
                     hosts=rows(named("HostNeed")),
                 ),
             ]

@@ -18,7 +18,7 @@ from portreeve.core.estate import Key
 from portreeve.core.grant_use import Needed, Unused
 from portreeve.core.namespace_view import Why, remedy
 from portreeve.core.permissions import Action, Kind
-from portreeve.core.pull_failure import ADVICE, Cause
+from portreeve.core.pull_failure import ADVICE, cause_of
 from portreeve.server.documents.service import Documents
 from portreeve.server.documents.snapshot import Snapshot
 from portreeve.server.http.answers import Answer
@@ -213,5 +213,5 @@ def _command(namespace: str, one: Mapping[str, Any]) -> str:
 
 
 def _advice(cause: str) -> dict[str, str]:
-    advice = ADVICE[Cause(cause)] if cause in set(Cause) else ADVICE[Cause.UNKNOWN]
+    advice = ADVICE[cause_of(cause)]
     return {"meaning": advice.meaning, "do": advice.do}

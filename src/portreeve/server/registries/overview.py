@@ -27,17 +27,20 @@ from portreeve.core.grant_use import Registries
 from portreeve.core.permissions import Action, Kind
 from portreeve.core.platform import anonymous_docker_hub_shown
 from portreeve.core.policy import Registry
+from portreeve.core.pull_failure import ADVICE, Cause, cause_of
 from portreeve.core.reference import DOCKER_HUB, UnsafeReference, parse
+from portreeve.core.vantage import Vantage, ordered, seen_from
 from portreeve.errors import Invalid
 from portreeve.providers.contract import Host, Place
 from portreeve.server.documents.kinds import KINDS
 from portreeve.server.documents.service import seen
 from portreeve.server.documents.snapshot import Snapshot
 from portreeve.server.documents.stored import Stored
-from portreeve.server.documents.view import answered
+from portreeve.server.documents.view import answered, is_connected, time
 from portreeve.server.http.caller import Caller
 from portreeve.server.http.guard import in_scope
 from portreeve.server.images.service import visible
+from portreeve.server.inventory.service import spaces
 
 _KINDS: Mapping[str, str] = {"access": "RegistryAccess", "policy": "RegistryPolicy"}
 """First word of a grant's owner → kind of the document that grants."""
@@ -202,6 +205,61 @@ def row(caller: Caller, snapshot: Snapshot, stored: Stored, now: datetime) -> di
         "uses": used_row(uses(caller, snapshot).get(value.name, NOTHING)),
         "updatedAt": told["updatedAt"],
     }
+
+
+def vantages(caller: Caller, snapshot: Snapshot, registry: str, now: datetime) -> list[Vantage]:
+    """How a registry looks from each environment where it is granted, used or cannot be pulled, as the caller sees."""
+    running: dict[str, int] = defaultdict(int)
+    for image in uses(caller, snapshot).get(registry, NOTHING).images:
+        running[image.environment] += 1
+    failed = _failed(caller, snapshot).get(registry, {})
+    names = {one.environment for one in grants_seen(caller, snapshot, registry)} | set(running) | set(failed)
+    return ordered(
+        seen_from(
+            name,
+            told=name in snapshot.running,
+            connected=is_connected(name, snapshot, now),
+            images=running.get(name, 0),
+            failed=failed.get(name, ()),
+        )
+        for name in names
+    )
+
+
+def _failed(caller: Caller, snapshot: Snapshot) -> Mapping[str, Mapping[str, Sequence[tuple[Cause, str]]]]:
+    """Registry → environment → cause and workload of each pull that fails, where the caller may see workloads."""
+    memo = ("failed", _scope(caller, Kind.WORKLOAD))
+    found = snapshot.overviews.get(memo)
+    if found is None:
+        registries = Registries(snapshot.estate.registries)
+        held: dict[str, dict[str, list[tuple[Cause, str]]]] = defaultdict(lambda: defaultdict(list))
+        for environment in snapshot.estate.environments:
+            for namespace, said in spaces(caller, snapshot, environment):
+                for line in said.get("pullFailures", ()):
+                    for one in registries.covering(line["image"]):
+                        held[one.name][environment.name].append(
+                            (cause_of(line["cause"]), f"{namespace}/{line['owner']}")
+                        )
+        found = snapshot.overviews[memo] = {name: dict(by) for name, by in held.items()}
+    assert isinstance(found, dict)
+    return found
+
+
+def vantage_row(one: Vantage, snapshot: Snapshot) -> dict[str, Any]:
+    """One environment's view."""
+    said = snapshot.reports.get(one.environment)
+    return {
+        "environment": one.environment,
+        "outcome": str(one.outcome),
+        "message": one.message,
+        "at": time(said.at if said else None),
+        "images": one.images,
+        "failing": [
+            {"cause": str(each.cause), "meaning": ADVICE[each.cause].meaning, "do": ADVICE[each.cause].do,
+             "workloads": each.workloads}
+            for each in one.failing
+        ],
+    }  # fmt: skip
 
 
 def _counted(held: Sequence[Granted]) -> dict[str, int]:

@@ -50,6 +50,8 @@ from portreeve.server.registries.overview import (
     row,
     used_row,
     uses,
+    vantage_row,
+    vantages,
 )
 
 Name = Annotated[str, Path(description="metadata.name of the Registry", max_length=253)]
@@ -83,6 +85,9 @@ USES: Final = ("environment", "namespace", "owner", "image", "digest")
 
 MOST_GRANTS: Final = 500
 """Grants that the answer for one registry names; the list of accesses has pages."""
+
+MOST_VANTAGES: Final = 200
+"""Environments likewise, those first where pulls fail."""
 
 
 def routes(documents: Documents, database: Database, clock: Callable[[], datetime]) -> APIRouter:
@@ -186,7 +191,7 @@ def _add_one(router: APIRouter, documents: Documents, database: Database, clock:
     @router.get(
         "/api/v1/registries/{name}/overview",
         operation_id="read_registry_overview",
-        summary="One registry as it stands: credentials, last checklist, grants, hosts, what runs from it",
+        summary="One registry as it stands: credentials, last checklist, what clusters see of it, grants, hosts",
     )
     @may_read
     async def read(request: Request, name: Name) -> Response:
@@ -200,7 +205,7 @@ def _add_one(router: APIRouter, documents: Documents, database: Database, clock:
             checks, stored_at = await store.checks(connection, name), await set_at(connection, held)
         overlaps = {one.purpose: overlap_shown(one) for one in held}
         times = {one.purpose: time(stored_at.get(one.id)) for one in held}
-        granted = grants_seen(caller, snapshot, name)
+        granted, seen = grants_seen(caller, snapshot, name), vantages(caller, snapshot, name, now)
         body = {
             "kind": "RegistryOverview",
             **row(caller, snapshot, stored, now),
@@ -211,6 +216,8 @@ def _add_one(router: APIRouter, documents: Documents, database: Database, clock:
             "checks": checks,
             "grantedIn": [granted_row(one) for one in granted[:MOST_GRANTS]],
             "grantedInTotal": len(granted),
+            "vantages": [vantage_row(one, snapshot) for one in seen[:MOST_VANTAGES]],
+            "vantagesTotal": len(seen),
             "hosts": host_rows(value),
         }
         return Answer(200, body, {"ETag": stored.etag}).response()
