@@ -7,8 +7,8 @@ ARGS   ?= --help
 # What the console is built into, and from; its tests change nothing of it.
 STATIC := src/portreeve/server/static/index.html
 SOURCES = $(shell find console -name node_modules -prune -o -type f ! -name '*.test.*' -print)
-# Half of the tests wait for servers and programs: three for each of two processors keep them busy.
-WORKERS ?= 6
+# Half of the tests wait for servers and programs: two for each of two processors keep them busy.
+WORKERS ?= 4
 
 # Where it is set, each run would rewrite the asserts of 500 files anew in each worker: eight seconds of its time.
 unexport PYTHONDONTWRITEBYTECODE

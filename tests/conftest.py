@@ -60,7 +60,7 @@ LONGEST = (
 )
 """Of a quarter of a minute and more, the longest first: begun early, so that none of them is waited for at the end."""
 
-CHUNKS = 6
+CHUNKS = 4
 """As many parts of the list are begun at once; see WORKERS in the Makefile."""
 
 

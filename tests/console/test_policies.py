@@ -14,7 +14,7 @@ from portreeve.core.blast_radius import RunningImage
 from portreeve.server.database.writer import Transaction
 from portreeve.server.images.service import Observation, observe
 from tests.console.browser import Console, serious, settled, shot
-from tests.console.typed import as_typed
+from tests.console.typed import as_typed, documents, undo
 from tests.server.plane import document
 from tests.server.served import Served
 
@@ -176,6 +176,7 @@ def mark(page: Page, name: str) -> None:
 
 def test_the_same_by_keyboard_names_the_policy_that_is_replaced(console: Console) -> None:
     page = console.page("/fleet")
+    before = documents(console)
     page.keyboard.press("g")
     page.keyboard.press("p")
     expect(page.get_by_role("heading", level=1)).to_have_text("Policies")
@@ -238,6 +239,7 @@ def test_the_same_by_keyboard_names_the_policy_that_is_replaced(console: Console
     stored = console.ask("GET", "policies/by-keyboard")["spec"]
     assert stored["restrict"]["stage"] == "audit"
     assert [one["prefix"] for one in stored["restrict"]["allowedSources"]] == ["base.example.com/team"]
+    undo(console, before)  # the other tests look at that policy as it was
 
 
 def test_a_changed_world_refuses_the_confirmation_and_says_so(console: Console) -> None:
