@@ -196,10 +196,20 @@ def settled(page: Page) -> None:
     expect(page.locator(".pf-v6-c-spinner")).to_have_count(0)
 
 
+_STILL: Final = """async () => {
+  // What has just been put into the page begins to fade in with the next frame.
+  await new Promise((done) => requestAnimationFrame(() => setTimeout(done)))
+  const ending = document.getAnimations().filter((one) => Number.isFinite(one.effect?.getComputedTiming().endTime))
+  await Promise.allSettled(ending.map((one) => one.finished))
+}"""
+
+
 def serious(page: Page, *, within: str | None = None) -> list[str]:
     """What axe finds serious or critical (WCAG 2.2 A and AA), each with the element it found first."""
     if not page.evaluate("typeof window.axe === 'object'"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
+    # Half faded in, a text has half its contrast: it is looked at as it stays.
+    page.evaluate(_STILL)
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
     options = json.dumps({"runOnly": tags, "resultTypes": ["violations"]})
     found = page.evaluate(f"window.axe.run({json.dumps(within) if within else 'document'}, {options})")
