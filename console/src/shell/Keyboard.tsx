@@ -1,5 +1,5 @@
 /** Listens to keys. */
-import { lazy, Suspense, useEffect, useRef, useState } from 'react'
+import { lazy, Suspense, useLayoutEffect, useRef, useState } from 'react'
 
 import { copy } from '../parts/Copied'
 import { useGo } from '../parts/Go'
@@ -41,7 +41,8 @@ export function Keyboard({ openPalette }: { openPalette: () => void }) {
   const [listed, list] = useState(false)
   const before = useRef({ key: '', at: 0 })
 
-  useEffect(() => {
+  // Before anything is to be seen: no key that answers to what is seen is lost.
+  useLayoutEffect(() => {
     const act = (id: string) => {
       if (id.startsWith('go:')) go(id.slice(3))
       else if (id === 'palette') openPalette()

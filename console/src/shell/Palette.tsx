@@ -1,7 +1,7 @@
 /** Ctrl-K or Command-K: go to any object, run any action. */
 import { Modal, ModalBody, ModalHeader, SearchInput } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
-import { useDeferredValue, useEffect, useMemo, useState } from 'react'
+import { useDeferredValue, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
 
 import { send } from '../api/client'
 import type { Document, List } from '../api/documents'
@@ -34,10 +34,9 @@ const SEARCHED: [string, string][] = [
 
 const MOST = 12
 
-function useObjects(text: string, open: boolean): Entry[] {
+function useObjects(text: string): Entry[] {
   const { data } = useQuery({
     queryKey: ['palette'],
-    enabled: open,
     staleTime: 30_000,
     queryFn: async () => {
       const lists = await Promise.all(
@@ -69,54 +68,63 @@ export function matching(entries: Entry[], text: string): Entry[] {
 }
 
 export function Palette({ open, close }: { open: boolean; close: () => void }) {
-  const [text, set] = useState('')
-  const [at, move] = useState(0)
-  const go = useGo()
-  const objects = useObjects(useDeferredValue(text), open)
-  const views = useMemo(() => (open ? savedViews().map((one) => ({ title: one.name, about: `saved view of ${one.page}`, to: addressOf(one) })) : []), [open])
-  const found = matching([...PLACES.map((one) => ({ title: one.title, about: one.about, to: one.path })), ...ACTIONS, ...views, ...objects], text)
-  useEffect(() => move(0), [text])
-  useEffect(() => {
-    if (!open) set('')
-  }, [open])
-  const run = (entry: Entry | undefined) => {
-    if (!entry) return
-    close()
-    go(entry.to)
-  }
   if (!open) return null
   return (
     <Modal isOpen onClose={close} variant="medium" position="top" aria-label="Search and commands" elementToFocus="#palette-text">
       <ModalHeader title="Search and commands" />
       <ModalBody>
-        <SearchInput
-          searchInputId="palette-text"
-          aria-label="What to find or do"
-          placeholder="A registry, policy, environment, page or action"
-          value={text}
-          onChange={(_, typed) => set(typed)}
-          onClear={() => set('')}
-          onKeyDown={(event) => {
-            if (event.key === 'ArrowDown') move(Math.min(at + 1, found.length - 1))
-            else if (event.key === 'ArrowUp') move(Math.max(at - 1, 0))
-            else if (event.key === 'Enter') run(found[at])
-            else return
-            event.preventDefault()
-          }}
-        />
-        <ul className="palette" aria-label="Found">
-          {found.map((one, index) => (
-            <li key={`${one.to} ${one.title}`} className={index === at ? 'at' : ''}>
-              <button type="button" onClick={() => run(one)}>
-                <span>{one.title}</span> <span className="fresh">{one.about}</span>
-              </button>
-            </li>
-          ))}
-        </ul>
-        <p role="status" className="fresh">
-          {found.length ? `${found.length} found; ${found[at]?.title ?? ''} is chosen` : 'Nothing is called like that.'}
-        </p>
+        <Finder close={close} />
       </ModalBody>
     </Modal>
+  )
+}
+
+function Finder({ close }: { close: () => void }) {
+  const [text, set] = useState('')
+  const [at, move] = useState(0)
+  const go = useGo()
+  const objects = useObjects(useDeferredValue(text))
+  const views = useMemo(() => savedViews().map((one) => ({ title: one.name, about: `saved view of ${one.page}`, to: addressOf(one) })), [])
+  const found = matching([...PLACES.map((one) => ({ title: one.title, about: one.about, to: one.path })), ...ACTIONS, ...views, ...objects], text)
+  const input = useRef<HTMLInputElement>(null)
+  // The dialog moves the focus a moment after it is there. Who types on at once would lose the first letters.
+  useLayoutEffect(() => input.current?.focus(), [])
+  useEffect(() => move(0), [text])
+  const run = (entry: Entry | undefined) => {
+    if (!entry) return
+    close()
+    go(entry.to)
+  }
+  return (
+    <>
+      <SearchInput
+        ref={input}
+        searchInputId="palette-text"
+        aria-label="What to find or do"
+        placeholder="A registry, policy, environment, page or action"
+        value={text}
+        onChange={(_, typed) => set(typed)}
+        onClear={() => set('')}
+        onKeyDown={(event) => {
+          if (event.key === 'ArrowDown') move(Math.min(at + 1, found.length - 1))
+          else if (event.key === 'ArrowUp') move(Math.max(at - 1, 0))
+          else if (event.key === 'Enter') run(found[at])
+          else return
+          event.preventDefault()
+        }}
+      />
+      <ul className="palette" aria-label="Found">
+        {found.map((one, index) => (
+          <li key={`${one.to} ${one.title}`} className={index === at ? 'at' : ''}>
+            <button type="button" onClick={() => run(one)}>
+              <span>{one.title}</span> <span className="fresh">{one.about}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+      <p role="status" className="fresh">
+        {found.length ? `${found.length} found; ${found[at]?.title ?? ''} is chosen` : 'Nothing is called like that.'}
+      </p>
+    </>
   )
 }
