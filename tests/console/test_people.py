@@ -203,6 +203,56 @@ def test_every_tab_of_the_settings_is_usable(console: Console) -> None:
         shown(page, f"settings-{tab}")
 
 
+def test_an_administrator_sees_it_as_somebody_else_and_can_only_look(console: Console) -> None:
+    console.known("dana", "developer", environments=["prod"])
+    alone = documents(console)
+    apart = (
+        document("EnvironmentGroup", "apart"),
+        document("Environment", "elsewhere", tier="development", group="apart"),
+    )
+    console.put(*apart)
+    before = documents(console)
+    page = console.page("/registries")
+    add = page.get_by_role("button", name="Add registry")
+    expect(add).to_be_enabled()
+    page.get_by_role("button", name="Ada").click()
+    page.get_by_role("menuitem", name="View as somebody else").click()
+    page.get_by_role("link", name="dana", exact=True).click()
+    page.get_by_role("link", name="View as dana").click()
+    expect(page).to_have_url(re.compile(r"/fleet\?as=dana$"))
+    bar = page.get_by_role("heading", name=re.compile("You see the console as dana does"))
+    expect(bar).to_be_visible()
+    assert serious(page) == []
+    shot(page, "view-as")
+    # What dana may not do is not there, links keep to the view, and files are dana's, too.
+    page.get_by_role("navigation", name="Console").get_by_role("link", name="Registries").click()
+    expect(page).to_have_url(re.compile(r"/registries\?as=dana$"))
+    expect(add).to_be_disabled()
+    page.get_by_role("navigation", name="Console").get_by_role("link", name="Environments").click()
+    expect(page.get_by_role("gridcell", name="prod", exact=True)).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="JSON", exact=True).click()
+    listed = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+    assert [one["metadata"]["name"] for one in listed] == ["prod"]
+    # What is done all the same is refused, by the server.
+    said = page.evaluate("""async () => (await (await fetch('api/v1/me/tokens', {
+      method: 'POST', headers: { 'Portreeve-View-As': 'dana', 'Content-Type': 'application/json' }, body: '{}'
+    })).json()).code""")
+    assert said == "viewing_as"
+    page.get_by_role("button", name="ada as dana").click()
+    page.get_by_role("menuitem", name="Stop viewing as dana").click()
+    expect(bar).to_have_count(0)
+    expect(page.get_by_role("button", name="Ada")).to_be_visible()
+    assert documents(console) == before
+    undo(console, alone)
+    # Who is no platform-admin is told so, and how to go on.
+    vera = console.page("/fleet", user="vera", role="auditor")
+    vera.goto(f"{console.url}/fleet?as=dana")
+    expect(vera.get_by_text("you may not look at what others see")).to_be_visible()
+    vera.get_by_role("link", name="See it as yourself").click()
+    expect(vera.get_by_role("heading", level=1, name="Fleet")).to_be_visible()
+
+
 def token_of(plane: Served) -> str:
     async def swept() -> str:
         await plane.plane.server.desired.sweep()

@@ -4,8 +4,13 @@ import createClient, { type Middleware } from 'openapi-fetch'
 import { address } from './place'
 import { problemOf } from './problem'
 import type { paths } from './schema'
+import { viewingHeaders } from './viewing'
 
-const failing: Middleware = {
+const ours: Middleware = {
+  onRequest({ request }) {
+    for (const [name, value] of Object.entries(viewingHeaders)) request.headers.set(name, value)
+    return request
+  },
   async onResponse({ response }) {
     if (response.ok || response.status === 304) return undefined
     let body: unknown = null
@@ -23,7 +28,7 @@ export const api = createClient<paths>({
   baseUrl: address('') || '/',
   querySerializer: { array: { style: 'form', explode: true } },
 })
-api.use(failing)
+api.use(ours)
 
 export interface Sent {
   method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -59,7 +64,7 @@ export async function sendWhole<Answer = unknown>(
   const response = await fetch(address(withQuery(path, sent.query)), {
     method: sent.method ?? 'GET',
     credentials: 'same-origin',
-    headers: { Accept: 'application/json', ...(has ? { 'Content-Type': 'application/json' } : {}), ...sent.headers },
+    headers: { Accept: 'application/json', ...(has ? { 'Content-Type': 'application/json' } : {}), ...sent.headers, ...viewingHeaders },
     ...(has ? { body: JSON.stringify(sent.body) } : {}),
     ...(sent.signal ? { signal: sent.signal } : {}),
   })

@@ -21,6 +21,8 @@ export interface Me {
   may: Record<string, string[]>
   /** Kind → action → the roles that may. */
   whoMay: Record<string, Record<string, string[]>>
+  /** Who really asks, where a platform-admin looks at what the user sees. */
+  askedBy?: string
 }
 
 export function useMe() {
@@ -36,6 +38,11 @@ export function useMe() {
     },
     staleTime: 60_000,
   })
+}
+
+/** Whether the reader may look at the console as another user does. */
+export function seesAsOthers(me: Me | null | undefined): boolean {
+  return !!me && !me.askedBy && me.roles.some((one) => one.role === 'platform-admin')
 }
 
 export interface May {

@@ -41,7 +41,13 @@ export function Fresh({ at, what = 'as of', from }: FreshProps) {
   const text = typeof at === 'number' ? (at ? new Date(at).toISOString() : null) : at
   return (
     <span className="fresh">
-      {what} {text ? <When at={text} past /> : 'never told'}
+      {text ? (
+        <>
+          {what} <When at={text} past />
+        </>
+      ) : (
+        'never told'
+      )}
       {from ? `, from ${from.told} of ${from.all} ${from.of ?? (from.all === 1 ? 'environment' : 'environments')}` : ''}
     </span>
   )

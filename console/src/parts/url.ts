@@ -19,8 +19,8 @@ export function writeSearch(state: Record<string, unknown>): string {
   return text ? `?${text}` : ''
 }
 
-/** What is every page's alike: how times are written. Links within the console take it along, and no page sees it. */
-const ALONG = ['tz']
+/** What is every page's alike: how times are written, and whose view it is. Links within the console take it along, and no page sees it. */
+const ALONG = ['tz', 'as']
 
 /** Those of a search, as parameters. */
 export function alongOf(state: Record<string, unknown>): UrlState {

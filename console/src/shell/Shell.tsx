@@ -37,7 +37,8 @@ import { Outlet, useLocation } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
 
 import { send } from '../api/client'
-import { useMe } from '../api/session'
+import { seesAsOthers, useMe } from '../api/session'
+import { viewing } from '../api/viewing'
 import mark from '../mark.svg'
 import { Go, useGo } from '../parts/Go'
 import { zoneOf } from '../parts/time'
@@ -45,8 +46,10 @@ import { useAlong, useUrl } from '../parts/url'
 import { Wrong } from '../parts/Wrong'
 import { Keyboard } from './Keyboard'
 import { PLACES } from './navigation'
+import { own } from './own'
 import { Palette } from './Palette'
 import { setTheme, theme, type Theme } from './theme'
+import { Viewing } from './Viewing'
 
 /** Pages that need no sign-in. */
 const OPEN = ['/login', '/why']
@@ -68,6 +71,7 @@ export function Shell() {
     return (
       <main className="alone">
         <Wrong error={me.error} again={() => void me.refetch()} />
+        {viewing ? <a href={own(window.location)}>See it as yourself</a> : null}
       </main>
     )
   }
@@ -115,6 +119,7 @@ function Framed({ path }: { path: string }) {
         </PageSidebar>
       }
     >
+      {viewing ? <Viewing /> : null}
       <div ref={main} className="page">
         <Outlet />
       </div>
@@ -232,7 +237,7 @@ function Person() {
       onOpenChange={set}
       toggle={(toggle) => (
         <MenuToggle ref={toggle} isExpanded={open} onClick={() => set(!open)}>
-          {me.title || me.user}
+          {me.askedBy ? `${me.askedBy} as ${me.user}` : me.title || me.user}
         </MenuToggle>
       )}
     >
@@ -240,12 +245,25 @@ function Person() {
         <DropdownItem key="roles" isDisabled description={me.roles.map((one) => one.role).join(', ') || 'no role'}>
           {me.user}
         </DropdownItem>
-        <DropdownItem key="settings" onClick={() => go('/settings?tab=me')}>
-          My tokens and sessions
-        </DropdownItem>
-        <DropdownItem key="leave" onClick={() => void leave()}>
-          Sign out
-        </DropdownItem>
+        {me.askedBy ? (
+          <DropdownItem key="own" to={own(window.location)}>
+            Stop viewing as {me.user}
+          </DropdownItem>
+        ) : (
+          <>
+            <DropdownItem key="settings" onClick={() => go('/settings?tab=me')}>
+              My tokens and sessions
+            </DropdownItem>
+            {seesAsOthers(me) ? (
+              <DropdownItem key="as" onClick={() => go('/settings?tab=users')}>
+                View as somebody else
+              </DropdownItem>
+            ) : null}
+            <DropdownItem key="leave" onClick={() => void leave()}>
+              Sign out
+            </DropdownItem>
+          </>
+        )}
       </DropdownList>
     </Dropdown>
   )

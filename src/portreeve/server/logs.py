@@ -132,7 +132,8 @@ def _facts(request: Request) -> dict[str, Any]:
         "method": request.method if request.method.isalpha() else "",
         # Of a path that is no route nothing is told: it is whatever somebody sent.
         "route": getattr(request.scope.get("route"), "path", ""),
-        "principal": caller.principal.user if caller is not None else "",
+        "principal": caller.asked_by or caller.principal.user if caller is not None else "",
+        **({"seen_as": caller.principal.user} if caller is not None and caller.asked_by else {}),
     }
 
 

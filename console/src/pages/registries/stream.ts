@@ -1,6 +1,7 @@
 /** A checklist as it happens: server-sent events, read through fetch, as EventSource can only GET. */
 import { address } from '../../api/place'
 import { problemOf } from '../../api/problem'
+import { viewingHeaders } from '../../api/viewing'
 import type { Check } from './model'
 
 export interface Ended {
@@ -38,7 +39,7 @@ export async function validate(
   const response = await fetch(address(`/api/v1/registries/${encodeURIComponent(name)}/validate?${query.toString()}`), {
     method: 'POST',
     credentials: 'same-origin',
-    headers: { Accept: 'text/event-stream' },
+    headers: { Accept: 'text/event-stream', ...viewingHeaders },
     ...(options.signal ? { signal: options.signal } : {}),
   })
   if (!response.ok || !response.body) throw problemOf(await response.json().catch(() => null), response.status)

@@ -1,13 +1,16 @@
 /** One user: what names them, and what they hold. */
-import { Spinner, Title } from '@patternfly/react-core'
+import { Button, Spinner, Title } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
 import { useParams } from '@tanstack/react-router'
 
 import { pathOf, send, withQuery } from '../../api/client'
 import type { List } from '../../api/documents'
+import { address } from '../../api/place'
+import { seesAsOthers, useMe } from '../../api/session'
 import { Go } from '../../parts/Go'
 import { Page } from '../../parts/Page'
 import { StateLabel } from '../../parts/State'
+import { useAlong, withAlong } from '../../parts/url'
 import { Wrong } from '../../parts/Wrong'
 import { heldBy, Sessions, Tokens } from './Held'
 import { meaning, type Binding, type Team, type User as Found } from './people'
@@ -15,6 +18,8 @@ import './settings.css'
 
 export function User() {
   const { name = '' } = useParams({ strict: false }) as { name?: string }
+  const { data: me } = useMe()
+  const along = useAlong()
   const { data, error, refetch } = useQuery<Found>({
     queryKey: ['document', 'users', name],
     queryFn: ({ signal }) => send<Found>(pathOf('users', name), { signal }),
@@ -24,6 +29,13 @@ export function User() {
       title={data?.spec.title || name}
       above={[{ title: 'Settings', to: '/settings?tab=users' }]}
       about={name}
+      actions={
+        data && !data.spec.disabled && seesAsOthers(me) && me?.user !== name ? (
+          <Button component="a" variant="secondary" href={address(withAlong(withQuery('/fleet', { as: name }), along))}>
+            View as {name}
+          </Button>
+        ) : null
+      }
       state={data?.spec.disabled ? <StateLabel look="off">disabled</StateLabel> : null}
     >
       {error ? <Wrong error={error} again={() => void refetch()} /> : null}

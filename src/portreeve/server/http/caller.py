@@ -30,11 +30,13 @@ class Caller:
     scope: TokenScope = UNSCOPED
     expires_at: datetime | None = None
     """When the session or token ends at the latest; None for what has no end."""
+    asked_by: str = ""
+    """Who really asks, where `principal` is somebody whose view they look at (`people.viewing`)."""
 
     @property
     def actor(self) -> Actor:
-        """As audit events name them."""
-        return Actor(escaped(self.principal.user), self.via)
+        """As audit events name them: whoever it was, not whose view it is."""
+        return Actor(escaped(self.asked_by or self.principal.user), self.via)
 
 
 @dataclass(frozen=True, slots=True)

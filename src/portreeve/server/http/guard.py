@@ -22,10 +22,14 @@ from portreeve.core.authorization import Decision, Resource, authorize_all, auth
 from portreeve.core.permissions import Action, Kind
 from portreeve.core.reference import shown
 from portreeve.errors import Denied, NotFound, PortreeveError, Stalled
+from portreeve.server.http import origin
 from portreeve.server.http.caller import Caller
 
 READS: Final = frozenset({Action.READ, Action.LIST, Action.BROWSE, Action.READ_AUDIT, Action.PLAN})
 """Actions of a token that may only read. A plan changes nothing."""
+
+LOOKS: Final = READS - {Action.PLAN}
+"""Actions of who looks at another's view. A plan would be kept as one of theirs."""
 
 HandlerType = TypeVar("HandlerType", bound=Callable[..., Any])
 
@@ -113,12 +117,23 @@ class GuardedRoute(APIRoute):
             if policy.who is not Who.PUBLIC:
                 authenticator: Authenticator = request.app.state.authenticator
                 request.state.caller = await authenticator.caller(request)
+                _only_looks(request, policy)
             response: Response = await inner(request)
             if policy.who is Who.AUTHORISED and not request.state.decisions:
                 raise Stalled("route_undecided", "a route answered without asking whether it may")
             return response
 
         return guarded
+
+
+def _only_looks(request: Request, policy: RoutePolicy) -> None:
+    """Raise `viewing_as` where somebody who looks at another's view would do more than look."""
+    caller = caller_of(request)
+    if not caller.asked_by or request.method in origin.SAFE:
+        return
+    if not policy.operations or any(action not in LOOKS for _, action in policy.operations):
+        text = f"you see this as {shown(caller.principal.user, 63)} does, and can only look"
+        raise Denied("viewing_as", text, hint="stop looking as somebody else, and do it as yourself")
 
 
 def caller_of(request: Request) -> Caller:

@@ -21,7 +21,7 @@ from portreeve.server.database.engine import Database
 from portreeve.server.database.writer import Transaction, Writer
 from portreeve.server.http import origin
 from portreeve.server.http.caller import SYSTEM, Caller, TokenScope
-from portreeve.server.people import cookies, links, sessions, store
+from portreeve.server.people import cookies, links, sessions, store, viewing
 from portreeve.server.people.links import Link
 from portreeve.server.people.passwords import Passwords
 from portreeve.server.people.principals import principal, unauthenticated
@@ -53,7 +53,14 @@ class People:
         self.passwords = Passwords()
 
     async def caller(self, request: Request) -> Caller:
-        """As `guard.Authenticator`."""
+        """As `guard.Authenticator`; with a header, as the user that it names (`viewing`)."""
+        caller = await self._proven(request)
+        name = request.headers.get(viewing.HEADER)
+        if name is None or name == caller.principal.user:
+            return caller
+        return await viewing.seen_as(caller, name, await self.writer.current(), self.database, self.clock())
+
+    async def _proven(self, request: Request) -> Caller:
         if "authorization" in request.headers:
             scheme, _, text = request.headers["authorization"].partition(" ")
             if scheme.lower() != "bearer" or not looks_like_api_token(text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Row
@@ -11,7 +12,7 @@ from portreeve.core.audit import ViaKind
 from portreeve.core.authorization import Holding
 from portreeve.core.permissions import OPERATIONS, PERSONAL, roles_that_may
 from portreeve.server.documents.view import time
-from portreeve.server.http.caller import UNSCOPED, Caller
+from portreeve.server.http.caller import UNSCOPED, Caller, TokenScope
 from portreeve.server.http.guard import in_scope
 from portreeve.server.people.api_tokens import Made
 from portreeve.server.people.principals import Account
@@ -20,6 +21,9 @@ from portreeve.server.people.sessions import IDLE, Started
 
 def myself(caller: Caller, who: Account) -> dict[str, Any]:
     """Who the caller is, what they may do where, and how that is known."""
+    if caller.asked_by:
+        # What their buttons are is to be seen, too, though none of them does anything now.
+        caller = replace(caller, scope=TokenScope(kinds=caller.scope.kinds))
     known = "session" if caller.via.kind is ViaKind.SESSION else "token"
     answered: dict[str, Any] = {
         "user": who.name,
@@ -33,6 +37,8 @@ def myself(caller: Caller, who: Account) -> dict[str, Any]:
             for kind, actions in OPERATIONS.items()
         },
     }
+    if caller.asked_by:
+        answered["askedBy"] = caller.asked_by
     if caller.scope != UNSCOPED:
         kinds = None if caller.scope.kinds is None else sorted(caller.scope.kinds)
         answered["scope"] = {"readOnly": caller.scope.read_only, "kinds": kinds}
