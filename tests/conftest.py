@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
+from itertools import islice
 
 import pytest
 from hypothesis import settings
@@ -60,12 +61,14 @@ LONGEST = (
 )
 """Of a quarter of a minute and more, the longest first: begun early, so that none of them is waited for at the end."""
 
-CHUNKS = 4
-"""As many parts of the list are begun at once; see WORKERS in the Makefile."""
+SHARED = ("kubernetes", "browser")
+"""What is dear to start and is shared by a worker's tests. Half of the workers have a cluster, the others Chromium.
+What uses one goes there first, module by module, so that nothing of it is left when workers take from each other.
+"""
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """What goes through whole processes is `wide`, so that `make check` answers within two minutes.
 
     What a run takes of them is known only after that, and is what is put in order.
@@ -74,19 +77,43 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
         if WHOLE & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.wide)
     yield
-    long = sorted((item for item in items if item.name.startswith(LONGEST)), key=_rank)
-    if len(long) < len(items):
-        rest = [item for item in items if not item.name.startswith(LONGEST)]
-        size = len(rest) // CHUNKS + 1
-        items[:] = [
-            item
-            for number in range(CHUNKS)
-            for item in (*long[number::CHUNKS], *rest[number * size : (number + 1) * size])
-        ]
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    if workers > 1:
+        items[:] = in_order(items, workers)
+
+
+def in_order(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """The items in as many parts of one size as there are workers, which begin with one part each."""
+    parts: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    long = sorted((item for item in items if not _shared(item) and _rank(item) < len(LONGEST)), key=_rank)
+    for kind, name in enumerate(SHARED):
+        own = parts[kind :: len(SHARED)] or parts
+        modules: dict[str, list[pytest.Item]] = {}
+        for item in items:
+            if _shared(item) == name:
+                modules.setdefault(item.nodeid.partition("::")[0], []).append(item)
+        for module in sorted(modules.values(), key=lambda module: min(map(_rank, module))):
+            min(own, key=len).extend(module)
+    for number, item in enumerate(long):
+        parts[number % workers].append(item)
+    begun = {id(item) for part in parts for item in part}
+    rest = iter([item for item in items if id(item) not in begun])
+    for number, part in enumerate(parts):
+        part.extend(
+            islice(rest, max(0, len(items) * (number + 1) // workers - len(items) * number // workers - len(part)))
+        )
+    parts[-1].extend(rest)
+    return [item for part in parts for item in part]
+
+
+def _shared(item: pytest.Item) -> str:
+    names = getattr(item, "fixturenames", ())
+    return next((name for name in SHARED if name in names), "")
 
 
 def _rank(item: pytest.Item) -> int:
-    return next(rank for rank, name in enumerate(LONGEST) if item.name.startswith(name))
+    """Its place in LONGEST; behind all of them if it has none."""
+    return next((rank for rank, name in enumerate(LONGEST) if item.name.startswith(name)), len(LONGEST))
 
 
 def pytest_collection_finish() -> None:

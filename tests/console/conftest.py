@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.console.browser import AXE, CHROMIUM, Console, RealClock, chromium
+from tests.console.browser import AXE, CHROMIUM, Console, RealClock, Window, chromium
 from tests.server.served import Served, served
 from tests.tools.components import Missing
 from tests.tools.required import give_up
@@ -33,9 +33,15 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def spare(browser: Browser) -> dict[bool, list[Window]]:
+    """Windows that the tests of a module have after each other; they are of this browser."""
+    return {}
+
+
 @pytest.fixture
-def console(plane: Served, browser: Browser) -> Iterator[Console]:
+def console(plane: Served, browser: Browser, spare: dict[bool, list[Window]]) -> Iterator[Console]:
     """Both. What pages did that none may fails the test."""
-    found = Console(plane, browser)
+    found = Console(plane, browser, spare=spare)
     yield found
     found.close()

@@ -38,6 +38,7 @@ EXCEPT: Final[Mapping[str, str]] = {
     "parts/PlanBeside.tsx:PlanBeside:POST 2": "stores the document of whatever uses the part",
     "pages/policies/ConfirmPolicy.tsx:ConfirmPolicy:ConfirmChange": "for whatever uses the part",
     "pages/settings/People.tsx:Area:ConfirmChange": "for whatever uses the part",
+    "shell/Viewing.tsx:fetched:fetch": "fetches a file that a link offers: it reads",
     "api/client.ts:sendWhole:fetch": "the one way to the server, for whatever uses it",
     # Questions that are too long for an address.
     "parts/Admitted.tsx:ask:POST": "asks for verdicts: it reads",

@@ -389,7 +389,7 @@ def test_the_session_of_another_is_ended(console: Console, page: Page, tmp_path:
     assert set(shown) == {"curl"}
     as_typed(console, tmp_path / "end", shown["curl"])
     assert console.ask("GET", "users/olga/sessions")["items"] == []
-    other.context.close()
+    other.close()
     # Of one's own a browser alone ends one: no token may, and so no command is shown.
     console.go(page, "/settings?tab=me")
     page.get_by_role("button", name=re.compile("^End the session")).first.click()

@@ -73,7 +73,7 @@ def test_journey_1_by_mouse(
 ) -> None:
     real, console = docker_registry(Access.HTPASSWD), Console(scene.served, browser)
     page = console.page("/fleet")
-    page.context.add_init_script(_COUNTED)
+    page.add_init_script(_COUNTED)
     page.reload()
     page.get_by_role("button", name="Add registry").click()
     typed(page, real)
@@ -103,7 +103,7 @@ def test_journey_1_by_keyboard(
 ) -> None:
     real, console = docker_registry(Access.HTPASSWD), Console(scene.served, browser)
     page = console.page("/fleet")
-    page.context.add_init_script(_COUNTED)
+    page.add_init_script(_COUNTED)
     page.reload()
     expect(page.locator("h1")).to_be_visible()
     page.keyboard.press("Control+k")
