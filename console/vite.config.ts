@@ -19,5 +19,6 @@ export default defineConfig({
   },
   // Its own name as Host, as it answers to no other.
   server: { proxy: { '/api': { target: process.env.PORTREEVE_URL ?? 'http://127.0.0.1:8420', changeOrigin: true } } },
-  test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'], css: false },
+  // One document for all files of a worker: to make one is four fifths of the time, and each test draws into its own element.
+  test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'], css: false, isolate: false },
 })

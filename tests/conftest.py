@@ -92,8 +92,8 @@ def in_order(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
         for item in items:
             if _shared(item) == name:
                 modules.setdefault(item.nodeid.partition("::")[0], []).append(item)
-        for module in sorted(modules.values(), key=lambda module: min(map(_rank, module))):
-            min(own, key=len).extend(module)
+        for number, module in enumerate(modules.values()):
+            own[number % len(own)].extend(module)
     for number, item in enumerate(long):
         parts[number % workers].append(item)
     begun = {id(item) for part in parts for item in part}

@@ -17,10 +17,11 @@ from typing import Any
 import httpx2
 
 from tests.agent.secure import ENVIRONMENTS, asked_for, served_with_tls
+from tests.cases.admission import build, pod_spec
 from tests.server.plane import document
 from tests.server.served import Served
 from tests.tools.cluster import Cluster
-from tests.tools.kubeclient import KubeClient
+from tests.tools.kubeclient import DRY_RUN, KubeClient
 
 PROGRAM = "import sys; from portreeve.agent.main import main; sys.exit(main())"
 KEY = "r.example.com/team/"
@@ -150,14 +151,14 @@ class Governed:
         return found is not None and password.encode() in base64.b64decode(found["data"][".dockerconfigjson"])
 
 
-def until(holds: Callable[[], Any], what: str = "", *, seconds: float = SOON_S) -> Any:
-    """Wait until something holds, and what it gave."""
+def until(holds: Callable[[], Any], what: str | Callable[[], str] = "", *, seconds: float = SOON_S) -> Any:
+    """Wait until something holds, and what it gave. `what` may be worked out of how it stands then."""
     ends = time.monotonic() + seconds
     while True:
         found = holds()
         if found:
             return found
-        assert time.monotonic() < ends, f"it never held: {what}"
+        assert time.monotonic() < ends, f"it never held: {what() if callable(what) else what}"
         time.sleep(0.02)
 
 
@@ -187,10 +188,18 @@ def governed(
 
 
 def ungoverned(kube: KubeClient) -> None:
-    """Take away what the agent enforced: other tests of this process have the same cluster."""
+    """Take away what the agent enforced, and wait until nothing bites any more: deleted is not yet gone.
+
+    Other tests of this process have the same cluster.
+    """
+    gone = False
     for kind in ("validatingadmissionpolicybindings", "validatingadmissionpolicies"):
         path = f"/apis/admissionregistration.k8s.io/v1/{kind}"
         for one in kube.request("GET", path).expect(200).body["items"]:
             name = one["metadata"]["name"]
             if name.startswith("portreeve-images"):
                 kube.request("DELETE", f"{path}/{name}").expect(200, 404)
+                gone = True
+    if gone:
+        pod = build("Pod", "probe", "default", pod_spec({"containers": ["probe.invalid/probe"]}))
+        until(lambda: kube.create(pod, DRY_RUN).status != 403, "the policy to be gone")

@@ -61,7 +61,7 @@ def test_a_workload_holds_it_and_what_was_refused_passes_within_seconds(scene: G
     assert f"Deployment/evil in {namespace} (r.example.com/team-evil/api:1)" in problem["message"]
 
     scene.kube.request("DELETE", f"/apis/apps/v1/namespaces/{namespace}/deployments/evil").expect(200)
-    until(lambda: not rollout(scene, "deny")["held"], "free")
+    until(lambda: not rollout(scene, "deny")["held"], lambda: f"free: {rollout(scene, 'deny')['holds']}")
     scene.confirmed("POST", MOVES, json={"stage": "deny", **NOW})
     until(lambda: scene.reason("Enforced") == "PolicyEnforced", "enforced")
     pods = f"/api/v1/namespaces/{namespace}/pods"

@@ -16,7 +16,7 @@ from portreeve.core.reference import SourcePrefix, parse_prefix
 from portreeve.core.render import DENY_BINDING, Manifest, compile_policy
 from portreeve.core.sources import resolve
 from tests.cases.admission import build, existing, pod_spec
-from tests.e2e.governed import DRY_RUN, remove, set_up_namespaces
+from tests.e2e.governed import DRY_RUN, remove, set_up_namespaces, take_down_namespaces
 from tests.tools.cluster import Cluster, KubeClient, Response, wait_until
 
 pytestmark = pytest.mark.slow
@@ -39,6 +39,7 @@ def client(kubernetes: Cluster) -> Iterator[KubeClient]:
     with kubernetes.client() as connected:
         set_up_namespaces(connected, [NAMESPACE])
         yield connected
+        take_down_namespaces(connected, [NAMESPACE])
 
 
 PROBES = count(1)

@@ -23,6 +23,7 @@ from tests.e2e.governed import (
     refused_by_server,
     remove,
     set_up_namespaces,
+    take_down_namespaces,
 )
 from tests.tools.cluster import Cluster
 
@@ -71,6 +72,7 @@ def answers(kubernetes: Cluster) -> Iterator[list[Answer]]:
             yield [put(client, case, live) for case in cases()]
         finally:
             remove(client, [*objects, NAIVE_POLICY, NAIVE_BINDING], corpus().namespaces[0])
+            take_down_namespaces(client, corpus().namespaces)
 
 
 def test_the_real_api_server_refuses_exactly_what_the_corpus_says(kubernetes: Cluster, answers: list[Answer]) -> None:

@@ -30,6 +30,7 @@ from portreeve.kube.resources import PODS
 from portreeve.reconciler.enforcing import Enforcing
 from tests.fakes.fault_proxy import FaultProxy, LosesAnswer, Resets, Says
 from tests.kube.conftest import as_token, client, namespace, proxy, through_proxy
+from tests.reconciler.keeping import until
 from tests.tools.cluster import Cluster
 from tests.tools.kubeclient import DRY_RUN, KubeClient
 
@@ -285,6 +286,8 @@ async def test_an_agent_without_its_records_takes_up_what_is_marked(
         assert {name: one["metadata"]["uid"] for name, one in there(kube).items()} == before
         await second.enforcing.act(document(2, None))
         await second.until("PolicyOff", 2)
+        # It is told before it is written down that nothing is left.
+        await until(lambda: not kept.held)
     assert kept.held == {}
 
 

@@ -18,6 +18,13 @@ describe('saved views', () => {
     expect(isShown(view!, { verdict: 'DENY' })).toBe(false)
   })
 
+  it('are of nobody else: whose view it was is not kept', () => {
+    const kept = storage()
+    saveView('mine', '/images', { q: 'a', as: 'dana', cursor: 'x' }, kept)
+    expect(savedViews(kept).map(addressOf)).toEqual(['/images?q=a'])
+    expect(isShown(savedViews(kept)[0]!, { q: 'a', as: 'dana' })).toBe(true)
+  })
+
   it('of one name on one page are one', () => {
     const kept = storage()
     saveView('mine', '/images', { q: 'a' }, kept)

@@ -42,10 +42,13 @@ export function addressOf({ page, search }: SavedView): string {
   return `${page}${search}`
 }
 
-/** Keep a page as it is asked for now; the page of rows that is open is no part of it. One of that name is replaced. */
+/** What no view keeps: the page of rows that is open, and whose view it is (`api/viewing`). */
+const PASSING = /(^|-)cursor$|^as$/
+
+/** Keep a page as it is asked for now, but for what passes. One of that name is replaced. */
 export function saveView(name: string, page: string, asked: Record<string, unknown>, storage: Writes = localStorage): boolean {
   const called = name.trim().slice(0, LONGEST)
-  const search = Object.fromEntries(Object.entries(asked).filter(([one]) => !/(^|-)cursor$/.test(one)))
+  const search = Object.fromEntries(Object.entries(asked).filter(([one]) => !PASSING.test(one)))
   const others = savedViews(storage).filter((one) => one.page !== page || one.name !== called)
   const added = { name: called, page, search: writeSearch(search) }
   if (!isView(added) || others.length >= MOST) return false
@@ -60,6 +63,6 @@ export function removeView(view: SavedView, storage: Writes = localStorage): voi
 
 /** Whether a page is now as a view has it. */
 export function isShown({ search }: SavedView, asked: Record<string, unknown>): boolean {
-  const plain = (text: string) => JSON.stringify(Object.entries(readSearch(text)).filter(([one]) => !/(^|-)cursor$/.test(one)).sort())
+  const plain = (text: string) => JSON.stringify(Object.entries(readSearch(text)).filter(([one]) => !PASSING.test(one)).sort())
   return plain(search) === plain(writeSearch(asked))
 }
