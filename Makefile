@@ -58,10 +58,11 @@ test: $(STAMP) $(STATIC) ## every test, with the real API server and the Go libr
 	$(BIN)/python console/build.py test
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
-soak: $(STAMP) ## 20,000 drawn clusters for the agent, and 300,000 small worlds in every order: make soak SEEDS=200000
+soak: $(STAMP) ## 20,000 drawn clusters for the agent, 300,000 small worlds in every order, 100,000 references in CEL: make soak SEEDS=200000
 	PORTREEVE_SEEDS=$(or $(SEEDS),20000) $(BIN)/python -m pytest -q -m wide tests/simulation/test_agent.py -k drawn
 	PORTREEVE_STATES=15000 $(BIN)/python -m pytest -q -m wide tests/simulation/test_exhaustive.py
 	PORTREEVE_REFRESH_SEEDS=3000 $(BIN)/python -m pytest -q -m slow tests/simulation/test_refresh.py
+	PORTREEVE_REFERENCES=100000 $(BIN)/python -m pytest -q tests/e2e/test_kubernetes_1_30.py -k generated_references
 
 bench: $(STAMP) $(STATIC) ## the figures, each against its limit or a peer of the same run
 	@$(BIN)/python -m bench

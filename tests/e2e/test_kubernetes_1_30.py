@@ -87,7 +87,7 @@ def test_python_and_cel_agree_on_generated_references(
 ) -> None:
     """Ten images a pod: fewer requests, and what is refused still fits into one audit annotation."""
     seed = int(os.environ.get("PORTREEVE_SEED", "20260102"))
-    texts = list(references(seed, 100_000))
+    texts = list(references(seed, int(os.environ.get("PORTREEVE_REFERENCES", "30000"))))
     sources = exempting(_generous())
     refused = 0
     with cel_checker.evaluator(compile_policy(sources)[0]) as evaluator:
