@@ -53,6 +53,9 @@ FLAGS: Final = (
 WAIT_MS: Final = 15_000
 WINDOW: Final = {"width": 1400, "height": 1000}
 
+# Five seconds by itself, which a machine with four of these at once may need for a page.
+expect.set_options(timeout=WAIT_MS)
+
 _WATCH: Final = """
 addEventListener('securitypolicyviolation', (event) => console.error(
   `CSP ${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber} ${event.sample}`))

@@ -213,7 +213,7 @@ def test_an_administrator_sees_it_as_somebody_else_and_can_only_look(console: Co
     console.put(*apart)
     before = documents(console)
     page = console.page("/registries")
-    add = page.get_by_role("button", name="Add registry")
+    add = page.locator(".page-actions").get_by_role("button", name="Add registry")
     expect(add).to_be_enabled()
     page.get_by_role("button", name="Ada").click()
     page.get_by_role("menuitem", name="View as somebody else").click()

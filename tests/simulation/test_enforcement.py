@@ -5,6 +5,8 @@ Source: reliability 3.3, I3, I4, I8, L1, L3, F-01 to F-12, F-16 to F-18, F-20 to
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.simulation.enforcement import KINDS_OF_FAULT, Broken, World
@@ -13,6 +15,8 @@ from tests.simulation.enforcement_mutants import MUTANTS, Mutant, mutated
 pytestmark = pytest.mark.wide
 
 SEEDS = 40
+MORE = int(os.environ.get("PORTREEVE_ENFORCEMENT_SEEDS", "100"))
+"""Further seeds; `make soak` takes 1,000."""
 
 
 def test_no_drawn_world_breaks_an_invariant() -> None:
@@ -22,8 +26,8 @@ def test_no_drawn_world_breaks_an_invariant() -> None:
 
 @pytest.mark.slow
 def test_hundreds_of_drawn_worlds_break_none() -> None:
-    steps = sum(World(seed).run().steps for seed in range(1000, 1200))
-    print(f"200 seeds, {steps:,} steps")
+    steps = sum(World(seed).run().steps for seed in range(1000, 1000 + MORE))
+    print(f"{MORE:,} seeds, {steps:,} steps")
 
 
 @pytest.mark.parametrize("kind", KINDS_OF_FAULT)

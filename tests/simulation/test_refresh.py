@@ -43,7 +43,7 @@ from tests.simulation.refresh import BEGIN, HOUR, KINDS, Broken, Faults, Step, W
 pytestmark = pytest.mark.wide
 
 SEEDS = 120
-MORE = int(os.environ.get("PORTREEVE_REFRESH_SEEDS", "300"))
+MORE = int(os.environ.get("PORTREEVE_REFRESH_SEEDS", "120"))
 """Further seeds; `make soak` takes 3,000."""
 
 
