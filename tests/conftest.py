@@ -62,8 +62,8 @@ LONGEST = (
 """Of a quarter of a minute and more, the longest first: begun early, so that none of them is waited for at the end."""
 
 SHARED = ("kubernetes", "browser")
-"""What is dear to start and is shared by a worker's tests. Half of the workers have a cluster, the others Chromium.
-What uses one goes there first, module by module, so that nothing of it is left when workers take from each other.
+"""What is dear to start and idles to the end: one worker has a cluster, another one Chromium. What uses one goes there
+first, module by module, so that little of it is left when workers take from each other.
 """
 
 
@@ -87,15 +87,10 @@ def in_order(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     parts: list[list[pytest.Item]] = [[] for _ in range(workers)]
     long = sorted((item for item in items if not _shared(item) and _rank(item) < len(LONGEST)), key=_rank)
     for kind, name in enumerate(SHARED):
-        own = parts[kind :: len(SHARED)] or parts
-        modules: dict[str, list[pytest.Item]] = {}
-        for item in items:
-            if _shared(item) == name:
-                modules.setdefault(item.nodeid.partition("::")[0], []).append(item)
-        for number, module in enumerate(modules.values()):
-            own[number % len(own)].extend(module)
+        own = [item for item in items if _shared(item) == name]
+        parts[kind % workers].extend(sorted(own, key=lambda item: item.nodeid.partition("::")[0]))
     for number, item in enumerate(long):
-        parts[number % workers].append(item)
+        parts[-1 - number % max(1, workers - len(SHARED))].append(item)
     begun = {id(item) for part in parts for item in part}
     rest = iter([item for item in items if id(item) not in begun])
     for number, part in enumerate(parts):
