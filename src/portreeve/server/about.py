@@ -13,11 +13,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from portreeve.core.authorization import Resource
 from portreeve.core.permissions import Action, Kind
 from portreeve.errors import Problem
 from portreeve.server.http.answers import Answer
-from portreeve.server.http.guard import GuardedRoute, authorised, caller_of, decided, may, refused
+from portreeve.server.http.guard import GuardedRoute, authorised, reads_settings
 from portreeve.server.settings import Settings
 from portreeve.version import __version__
 
@@ -29,10 +28,7 @@ def routes(settings: Settings, sinks: Sequence[str], problems: Callable[[], Sequ
     @router.get("/api/v1/server", operation_id="read_server", summary="What the control plane was told from outside")
     @authorised((Kind.SETTINGS, Action.READ))
     async def read(request: Request) -> Response:
-        decision = may(caller_of(request), Action.READ, (Resource(Kind.SETTINGS),))
-        decided(request)
-        if not decision.allowed:
-            raise refused(decision, named=False)
+        reads_settings(request)
         return Answer(200, answered(settings, sinks, problems())).response()
 
     return router

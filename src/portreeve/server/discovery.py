@@ -11,10 +11,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from portreeve.core.authorization import Resource
 from portreeve.core.permissions import Action, Kind
 from portreeve.server.http.answers import Answer
-from portreeve.server.http.guard import GuardedRoute, authorised, caller_of, decided, may, refused
+from portreeve.server.http.guard import GuardedRoute, authorised, reads_settings
 from portreeve.workspace.discovery import Context, Discovery, Engine, Login, discover
 
 
@@ -25,10 +24,7 @@ def routes(surroundings: Mapping[str, str]) -> APIRouter:
     @router.get("/api/v1/discovery", operation_id="read_discovery", summary="What could be connected from here")
     @authorised((Kind.SETTINGS, Action.READ))
     async def read(request: Request) -> Response:
-        decision = may(caller_of(request), Action.READ, (Resource(Kind.SETTINGS),))
-        decided(request)
-        if not decision.allowed:
-            raise refused(decision, named=False)
+        reads_settings(request)
         return Answer(200, answered(await asyncio.to_thread(discover, surroundings))).response()
 
     return router

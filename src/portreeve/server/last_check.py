@@ -17,10 +17,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from portreeve.core.authorization import Resource
 from portreeve.core.permissions import Action, Kind
 from portreeve.server.http.answers import Answer
-from portreeve.server.http.guard import GuardedRoute, authorised, caller_of, decided, may, refused
+from portreeve.server.http.guard import GuardedRoute, authorised, reads_settings
 from portreeve.workspace.last_check import MOST_OTHERS, From, LastCheck, Nothing, Totals, file_of, read
 
 STANDARD_INPUT: Final = "-"
@@ -34,10 +33,7 @@ def routes(surroundings: Mapping[str, str], clock: Callable[[], datetime]) -> AP
     @router.get("/api/v1/last-check", operation_id="read_last_check", summary="What portreeve check found last here")
     @authorised((Kind.SETTINGS, Action.READ))
     async def last_check(request: Request) -> Response:
-        decision = may(caller_of(request), Action.READ, (Resource(Kind.SETTINGS),))
-        decided(request)
-        if not decision.allowed:
-            raise refused(decision, named=False)
+        reads_settings(request)
         found = await asyncio.to_thread(read, file, clock())
         return Answer(200, {"file": str(file) if file else None, **answered(found)}).response()
 

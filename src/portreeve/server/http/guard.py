@@ -162,6 +162,18 @@ def may_not(caller: Caller, action: Action, kind: Kind, name: str) -> Decision:
     return authorize_missing(caller.principal, action, kind, name)
 
 
+def reads_settings(request: Request) -> None:
+    """Decide on what whoever may read the settings may see, and that is not told anybody else.
+
+    Raises:
+        Denied: `forbidden`: the caller may not.
+    """
+    decision = may(caller_of(request), Action.READ, (Resource(Kind.SETTINGS),))
+    decided(request)
+    if not decision.allowed:
+        raise refused(decision, named=False)
+
+
 def _in_scope(caller: Caller, action: Action, kind: Kind) -> bool:
     scope = caller.scope
     return (not scope.read_only or action in READS) and (scope.kinds is None or str(kind) in scope.kinds)

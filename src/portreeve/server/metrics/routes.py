@@ -9,9 +9,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from portreeve.core.authorization import Resource
 from portreeve.core.permissions import Action, Kind
-from portreeve.server.http.guard import GuardedRoute, authorised, caller_of, decided, may, refused
+from portreeve.server.http.guard import GuardedRoute, authorised, reads_settings
 from portreeve.server.metrics.service import Metrics
 from portreeve.wire.exposition import CONTENT_TYPE
 
@@ -23,10 +22,7 @@ def routes(metrics: Metrics) -> APIRouter:
     @router.get("/metrics", operation_id="read_metrics", summary="How everything stands, for Prometheus")
     @authorised((Kind.SETTINGS, Action.READ))
     async def read(request: Request) -> Response:
-        decision = may(caller_of(request), Action.READ, (Resource(Kind.SETTINGS),))
-        decided(request)
-        if not decision.allowed:
-            raise refused(decision, named=False)
+        reads_settings(request)
         return Response(await metrics.page(), headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
 
     return router
