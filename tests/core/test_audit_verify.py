@@ -103,17 +103,9 @@ def test_every_changed_byte_of_some_lines_is_detected() -> None:
 
 
 @pytest.mark.slow
-def test_every_changed_byte_of_300_events_is_detected() -> None:
-    assert undetected(range(len(LINES)), 0x01) == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("mask", [0x20, 0x80])
-def test_every_byte_changed_otherwise_is_detected(mask: int) -> None:
-    """Another letter's case, and no ASCII any more: of every fifth line, which are events and checkpoints alike."""
-    numbers = range(0, len(LINES), 5)
-    assert {LINES[number].startswith(b'{"event"') for number in numbers} == {True, False}
-    assert undetected(numbers, mask) == []
+@pytest.mark.parametrize("mask", [0x01, 0x20, 0x80])
+def test_every_changed_byte_of_300_events_is_detected(mask: int) -> None:
+    assert undetected(range(len(LINES)), mask) == []
 
 
 # Every 49th line for `make check`, every 7th for the whole run.

@@ -15,7 +15,7 @@ from tests.simulation.enforcement_mutants import MUTANTS, Mutant, mutated
 pytestmark = pytest.mark.wide
 
 SEEDS = 40
-MORE = int(os.environ.get("PORTREEVE_ENFORCEMENT_SEEDS", "100"))
+MORE = int(os.environ.get("PORTREEVE_ENFORCEMENT_SEEDS", "200"))
 """Further seeds; `make soak` takes 1,000."""
 
 

@@ -4,11 +4,7 @@
  */
 
 /** The name in the address, "" for one's own view. */
-export function asked(search: string): string {
-  return new URLSearchParams(search).get('as') ?? ''
-}
-
-export const viewing = typeof window === 'undefined' ? '' : asked(window.location.search)
+export const viewing = new URLSearchParams(window.location.search).get('as') ?? ''
 
 /** What each request carries then. A header is ASCII, as names are: what is none is nobody's. */
 export const viewingHeaders: Record<string, string> = viewing ? { 'Portreeve-View-As': /^[!-~]{1,253}$/.test(viewing) ? viewing : '?' } : {}

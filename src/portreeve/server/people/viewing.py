@@ -50,5 +50,5 @@ async def seen_as(caller: Caller, name: str, snapshot: Snapshot, database: Datab
         caller,
         principal=who,
         scope=TokenScope(read_only=True, kinds=caller.scope.kinds),
-        asked_by=caller.asked_by or caller.principal.user,
+        asked_by=caller.principal.user,
     )
