@@ -204,6 +204,7 @@ def test_every_tab_of_the_settings_is_usable(console: Console) -> None:
 
 
 def test_an_administrator_sees_it_as_somebody_else_and_can_only_look(console: Console) -> None:
+    console.known("ada", "platform-admin")
     console.known("dana", "developer", environments=["prod"])
     alone = documents(console)
     apart = (
